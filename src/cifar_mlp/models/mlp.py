@@ -1,0 +1,94 @@
+"""The multi-layer perceptron: widths in, logits out. It knows nothing of data, loss or training."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from cifar_mlp.models.initialization import Initialization, initialize
+
+# Shape legend: B = batch, D = input features, H = hidden units of a layer, C = classes
+
+Activation = Literal["relu", "leaky_relu", "gelu", "silu", "tanh"]
+Normalization = Literal["none", "batch", "layer"]
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,  # slope 0.01 below zero
+    "gelu": nn.GELU,  # the exact one, x * Phi(x)
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+}
+NORMALIZATIONS: dict[str, type[nn.Module]] = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
+
+
+class MLP(nn.Module):
+    """A fully connected network.
+
+    A layer is one affine map, so ``hidden_sizes=[550, 128, 100]`` is a 4-layer network and ``[]`` is linear
+    softmax regression. A hidden layer is affine map, normalization, activation, dropout, in that order; the
+    output layer is the affine map alone.
+
+    Args:
+        in_features: Inputs per image, D.
+        num_classes: Outputs per image, C.
+        hidden_sizes: Units of each hidden layer, from input to output; may be empty.
+        activation: Non-linearity of the hidden layers.
+        dropout: Probability of dropping a hidden unit while training, in [0, 1).
+        normalization: What normalizes a hidden layer's affine output before its activation.
+        initialization: How the affine maps start, see :func:`initialize`.
+        init_std: Standard deviation of the weights where ``initialization`` is ``normal``.
+
+    Raises:
+        ValueError: For a size below 1, an unknown name, or a dropout outside [0, 1).
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        num_classes: int,
+        hidden_sizes: Sequence[int] = (550, 128, 100),
+        activation: Activation = "relu",
+        dropout: float = 0.0,
+        normalization: Normalization = "none",
+        initialization: Initialization = "default",
+        init_std: float = 1e-4,
+    ) -> None:
+        super().__init__()
+        if in_features < 1 or num_classes < 1:
+            raise ValueError(f"in_features and num_classes must be at least 1, not {in_features} and {num_classes}")
+        if any(size < 1 for size in hidden_sizes):
+            raise ValueError(f"hidden_sizes must be at least 1 each, not {list(hidden_sizes)}")
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, not {activation!r}")
+        if normalization not in get_args(Normalization):
+            raise ValueError(
+                f"normalization must be one of {', '.join(get_args(Normalization))}, not {normalization!r}"
+            )
+        if not 0.0 <= dropout < 1.0:
+            raise ValueError(f"dropout must lie in [0, 1), not {dropout}")
+
+        def hidden_layer(inputs: int, outputs: int) -> nn.Sequential:
+            parts: OrderedDict[str, nn.Module] = OrderedDict(affine=nn.Linear(inputs, outputs))
+            if normalization != "none":
+                parts["normalization"] = NORMALIZATIONS[normalization](outputs)
+            parts["activation"] = ACTIVATIONS[activation]()
+            if dropout > 0.0:
+                parts["dropout"] = nn.Dropout(dropout)
+            return nn.Sequential(parts)
+
+        widths = [in_features, *hidden_sizes]
+        self.hidden = nn.ModuleList(hidden_layer(inputs, outputs) for inputs, outputs in pairwise(widths))
+        self.output = nn.Linear(widths[-1], num_classes)
+        initialize(self, initialization, init_std)
+
+    def forward(self, x_BD: Tensor) -> Tensor:
+        """Map features ``(B, D)`` to logits ``(B, C)``."""
+        x_BH = x_BD
+        for layer in self.hidden:
+            x_BH = layer(x_BH)
+        logits_BC: torch.Tensor = self.output(x_BH)
+        return logits_BC
