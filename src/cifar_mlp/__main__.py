@@ -1,0 +1,3 @@
+from cifar_mlp.cli import main
+
+main()

@@ -1,0 +1,47 @@
+"""The two checkpoints that every run keeps: the best by validation accuracy, and the last."""
+
+from pathlib import Path
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """Keeps ``best.ckpt``: the first epoch of the highest validation accuracy.
+
+    Args:
+        monitor: Metric to maximize, without the source's prefix.
+    """
+
+    def __init__(self, monitor: str = "val/accuracy") -> None:
+        super().__init__(filename="best", monitor=monitor, mode="max", enable_version_counter=False)
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Learn the metric's full name from the module."""
+        super().setup(trainer, pl_module, stage)
+        named = getattr(pl_module, "metric_name", None)
+        if named is not None and self.monitor is not None and not self.monitor.startswith(named("")):
+            self.monitor = named(self.monitor)
+
+
+class LastCheckpoint(ModelCheckpoint):
+    """Keeps ``last.ckpt``: the end of the latest epoch, and the very last step where training stops between epochs.
+
+    Args:
+        every_n_train_steps: Save after every so many steps too; null saves at the end of epochs only.
+    """
+
+    def __init__(self, every_n_train_steps: int | None = None) -> None:
+        super().__init__(
+            filename="last",
+            monitor=None,
+            every_n_train_steps=every_n_train_steps,
+            every_n_epochs=None if every_n_train_steps else 1,
+            enable_version_counter=False,
+        )
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save what a step limit has cut off from the last epoch."""
+        if self._last_global_step_saved != trainer.global_step and not trainer.fast_dev_run:
+            assert self.dirpath is not None
+            trainer.save_checkpoint(Path(self.dirpath) / "last.ckpt")

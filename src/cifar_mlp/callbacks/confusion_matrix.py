@@ -1,0 +1,46 @@
+"""Which class is taken for which: a picture."""
+
+from pathlib import Path
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
+
+
+class ConfusionMatrix(Callback):
+    """Draws the confusion matrix of the last validation in a fit, and of every test, to TensorBoard and as PNG."""
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw the last validation's."""
+        self._draw(trainer, pl_module, "val", pl_module.val_confusion.compute())
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw the test's."""
+        self._draw(trainer, pl_module, "test", pl_module.test_confusion.compute())
+
+    def _draw(self, trainer: Trainer, pl_module: LightningModule, stage: str, counts_CC: Tensor) -> None:
+        if not isinstance(trainer.logger, TensorBoardLogger) or not trainer.is_global_zero or not counts_CC.sum() > 0:
+            return
+        from matplotlib.figure import Figure
+
+        classes = pl_module.class_names
+        shares_CC = counts_CC / counts_CC.sum(1, keepdim=True).clamp(min=1)
+        side = 2.5 + 0.42 * len(classes)
+        figure = Figure(figsize=(side + 0.8, side), layout="constrained")
+        axes = figure.add_subplot()
+        drawn = axes.imshow(shares_CC.cpu(), cmap="Blues", vmin=0, vmax=1)
+        if len(classes) <= 20:
+            for true, row in enumerate(counts_CC.tolist()):
+                for predicted, count in enumerate(row):
+                    shade = "white" if shares_CC[true, predicted] > 0.5 else "black"
+                    axes.text(predicted, true, str(count), ha="center", va="center", color=shade, fontsize=7)
+        axes.set_xticks(range(len(classes)), classes, rotation=90)
+        axes.set_yticks(range(len(classes)), classes)
+        name = pl_module.metric_name(f"{stage}/confusion_matrix")
+        axes.set(xlabel="predicted class", ylabel="true class", title=f"{name}: images, {int(counts_CC.sum()):,} in all")
+        figure.colorbar(drawn, ax=axes, label="share of the true class", shrink=0.8)
+        if trainer.log_dir:
+            path = Path(trainer.log_dir) / "pictures" / f"{stage}_confusion_matrix.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            figure.savefig(path, dpi=120)
+        trainer.logger.experiment.add_figure(name, figure, trainer.global_step)

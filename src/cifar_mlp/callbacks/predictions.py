@@ -1,0 +1,92 @@
+"""Predictions as a CSV that anybody can read."""
+
+import csv
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, TextIO
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import BasePredictionWriter
+from torch import Tensor
+
+from cifar_mlp.data.image_files import ImageFiles
+
+
+class PredictionWriter(BasePredictionWriter):
+    """Writes one row an image: file, predicted class, probability of each class, and why it could not be read.
+
+    Rows go to a temporary file beside the output, which takes the output's name when all is done.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(write_interval="batch")
+        self._file: TextIO | None = None
+        self._unfinished = Path()
+        self._rows = self._unreadable = 0
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse what cannot be written, before any work."""
+        if stage != "predict":
+            return
+        if trainer.world_size > 1:
+            raise ValueError("predict writes one file in order: use --trainer.devices 1")
+        output = Path(trainer.datamodule.output).expanduser()
+        if output.is_dir() or not os.access(output.parent, os.W_OK):
+            raise ValueError(f"--data.output {str(output)!r} cannot be written: name a file in a folder that exists")
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Open the file and write the heading."""
+        output = Path(trainer.datamodule.output).expanduser()
+        descriptor, unfinished = tempfile.mkstemp(dir=output.parent, prefix=".unfinished-")
+        self._unfinished = Path(unfinished)
+        self._file = os.fdopen(descriptor, "w", newline="")
+        csv.writer(self._file).writerow(["file", "predicted", *pl_module.class_names, "error"])
+
+    def write_on_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        prediction: Tensor,
+        batch_indices: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int,
+    ) -> None:
+        """Write a batch's rows."""
+        assert self._file is not None
+        writer = csv.writer(self._file)
+        images = trainer.predict_dataloaders.dataset
+        names, blanks = pl_module.class_names, [""] * len(pl_module.class_names)
+        for index, probabilities in zip(batch.indices.tolist(), prediction.tolist(), strict=True):
+            file = str(images.files[index]) if isinstance(images, ImageFiles) else f"test/{index}"
+            self._rows += 1
+            if isinstance(images, ImageFiles) and index in images.errors:
+                self._unreadable += 1
+                writer.writerow([file, "", *blanks, images.errors[index]])
+            else:
+                best = max(range(len(names)), key=probabilities.__getitem__)
+                writer.writerow([file, names[best], *(f"{value:.6f}" for value in probabilities), ""])
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Give the finished file its name."""
+        assert self._file is not None
+        output = Path(trainer.datamodule.output).expanduser()
+        self._file.close()
+        self._unfinished.chmod(0o666 & ~_umask())
+        os.replace(self._unfinished, output)
+        self._file = None
+        print(f"{output}: {self._rows:,} images, {self._unreadable:,} of them unreadable", flush=True)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Leave nothing half-written."""
+        if self._file is not None:
+            self._file.close()
+            self._unfinished.unlink(missing_ok=True)
+            self._file = None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

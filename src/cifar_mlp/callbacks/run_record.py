@@ -1,0 +1,56 @@
+"""What a run's folder says about how it came to be."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from cifar_mlp.provenance import provenance
+
+
+class RunRecord(Callback):
+    """Writes ``provenance.json`` into the run's folder, and the same into every checkpoint.
+
+    Args:
+        seed: The run's one seed.
+        command: How the run was started.
+    """
+
+    def __init__(self, seed: int, command: str) -> None:
+        self.seed, self.command = seed, command
+        self._record: dict[str, Any] = {}
+        self._started = 0.0
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take down the state of things, and say which run this is."""
+        self._started = time.perf_counter()
+        self._record = {
+            "command": self.command,
+            "seed": self.seed,
+            "precision": trainer.precision,
+            "accelerator": type(trainer.accelerator).__name__,
+            **provenance(),
+        }
+        if trainer.is_global_zero and trainer.log_dir:
+            print(f"run folder: {trainer.log_dir}", flush=True)
+            self._write(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Add how long it took."""
+        self._record["fit_seconds"] = round(time.perf_counter() - self._started, 2)
+        self._record["epochs"] = trainer.current_epoch
+        self._record["steps"] = trainer.global_step
+        if trainer.is_global_zero and trainer.log_dir:
+            self._write(trainer)
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Let the checkpoint know too."""
+        checkpoint["provenance"] = dict(self._record)
+
+    def _write(self, trainer: Trainer) -> None:
+        assert trainer.log_dir is not None
+        folder = Path(trainer.log_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "provenance.json").write_text(json.dumps(self._record, indent=2) + "\n")

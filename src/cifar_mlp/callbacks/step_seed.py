@@ -1,0 +1,32 @@
+"""Randomness inside a step as a function of the step."""
+
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from cifar_mlp.seeds import derived_seed
+
+
+class StepSeed(Callback):
+    """Seeds PyTorch before every training step from (seed, step, rank).
+
+    Dropout then repeats itself whatever happened before: a run killed and resumed at any step ends with the same
+    bits, and no generator's state has to be saved. Runs without dropout draw nothing, so nothing is seeded.
+
+    Args:
+        seed: The run's one seed.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.needed = False
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """See whether a step draws random numbers at all."""
+        self.needed = any(isinstance(module, torch.nn.Dropout) for module in pl_module.modules())
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Seed this step."""
+        if self.needed:
+            torch.manual_seed(derived_seed(self.seed, "step", trainer.global_step, trainer.global_rank))

@@ -1,0 +1,209 @@
+"""The command line: ``cifar-mlp fit|validate|test|predict``."""
+
+import logging
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from cifar_mlp.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
+from cifar_mlp.callbacks.confusion_matrix import ConfusionMatrix
+from cifar_mlp.callbacks.network_summary import NetworkSummary
+from cifar_mlp.callbacks.predictions import PredictionWriter
+from cifar_mlp.callbacks.progress import EpochLines
+from cifar_mlp.callbacks.run_record import RunRecord
+from cifar_mlp.callbacks.step_seed import StepSeed
+from cifar_mlp.checkpoint import option_defaults, read_checkpoint, require_same_input
+from cifar_mlp.data.datamodule import CIFAR10DataModule
+from cifar_mlp.messages import one_line, suggestion
+from cifar_mlp.models import Classifier
+from cifar_mlp.provenance import device_name
+
+DEFAULT_EPOCHS = 20
+DEFAULT_SEED = 0
+USER_ERRORS = (ValueError, OSError, MisconfigurationException)
+
+
+class Parser(LightningArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Print the line and leave with exit code 2."""
+        line = one_line(message)
+        options = [key for key in self.get_defaults(skip_validation=True).keys() if not key.startswith("config")]
+        options += [f"model.{name}" for name in Classifier().settings]
+        fail(line + suggestion(line, options), 2)
+
+
+class CommandLine(LightningCLI):
+    """LightningCLI for this package's data and networks.
+
+    Settings win in this order: class default < checkpoint < config file < command line. ``--ckpt_path`` is therefore
+    read before anything else is parsed, and a checkpoint alone is enough for ``test`` and ``predict``.
+    """
+
+    def __init__(self, args: list[str] | None = None, run: bool = True) -> None:
+        self.checkpoint: dict[str, Any] | None = None
+        self.arguments = sys.argv[1:] if args is None else list(args)
+        super().__init__(
+            Classifier,
+            CIFAR10DataModule,
+            save_config_kwargs={"overwrite": True},
+            trainer_defaults={"use_distributed_sampler": False, "num_sanity_val_steps": 0, "enable_model_summary": False},
+            seed_everything_default=DEFAULT_SEED,
+            parser_class=Parser,
+            parser_kwargs={
+                "prog": "cifar-mlp",
+                "description": "Fully connected networks on CIFAR-10. Options of one command: cifar-mlp fit --help",
+                "fit": {"description": "Train. Options of the network: cifar-mlp fit --model.help"},
+            },
+            subclass_mode_model=True,
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            args=args,
+            run=run,
+        )
+
+    # Parsing
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Take from the data what the network must know of it, and from the one seed the data's."""
+        parser.set_defaults({"model": {"class_path": "cifar_mlp.models.Classifier"}})
+        for source, target in (
+            ("num_features", "in_features"),
+            ("num_classes", "num_classes"),
+            ("metric_prefix", "metric_prefix"),
+        ):
+            parser.link_arguments(f"data.{source}", f"model.init_args.{target}", apply_on="instantiate")
+        parser.link_arguments("seed_everything", "data.seed", compute_fn=_as_seed)
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse once to learn of a checkpoint, and with its settings as defaults once more."""
+        self.config = parser.parse_args(self.arguments)
+        subcommand = self.config.get("subcommand")
+        path = self.config[subcommand].get("ckpt_path") if subcommand else None
+        if path is None or path in ("best", "last", "hpc"):
+            return
+        self.checkpoint = read_checkpoint(str(path))
+        self._subcommand_parsers[subcommand].set_defaults(option_defaults(self.checkpoint))
+        self.config = parser.parse_args(self.arguments)
+
+    def _parse_ckpt_path(self) -> None:
+        """Lightning would let the checkpoint win over the command line here; see ``parse_arguments``."""
+
+    # Instantiation
+
+    def before_instantiate_classes(self) -> None:
+        """Give training an end, and refuse a GPU that is not there."""
+        trainer = self._get(self.config, "trainer")
+        if trainer.max_epochs is None:
+            limited = trainer.max_steps != -1 or trainer.max_time is not None
+            trainer.max_epochs = -1 if limited else DEFAULT_EPOCHS
+        available = {"gpu": torch.cuda.is_available() or torch.backends.mps.is_available()}
+        available |= {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        if not available.get(trainer.accelerator, True):
+            raise ValueError(
+                f"--trainer.accelerator {trainer.accelerator}: this machine has no such device that PyTorch can use; "
+                "choose cpu, or auto"
+            )
+
+    def after_instantiate_classes(self) -> None:
+        """Hold the data's settings against the checkpoint's."""
+        if self.checkpoint is not None:
+            path = self._get(self.config, "ckpt_path")
+            require_same_input(self.checkpoint, str(path), self.datamodule.preprocessing.spec)
+
+    def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
+        own_logger = config["logger"] in (None, True)
+        fitting = self.subcommand in (None, "fit")
+        if own_logger and fitting and not config["fast_dev_run"]:
+            folder = Path(config["default_root_dir"] or ".") / "lightning_logs"
+            config["logger"] = TensorBoardLogger(folder, self.run_name(), default_hp_metric=False)
+        elif own_logger:
+            config["logger"] = False
+        if not fitting or config["logger"] is False:
+            self.save_config_callback = None
+        given = config["callbacks"] or []
+        added = self._own_callbacks(fitting, config)
+        return super()._instantiate_trainer(config, callbacks + [
+            callback for callback in added if not any(type(callback) is type(other) for other in given)
+        ])  # fmt: skip
+
+    def _own_callbacks(self, fitting: bool, config: dict[str, Any]) -> list[Callback]:
+        callbacks: list[Callback] = [ConfusionMatrix(), PredictionWriter()]
+        if fitting:
+            command = "cifar-mlp " + " ".join(self.arguments)
+            callbacks += [StepSeed(self.datamodule.seed), RunRecord(self.datamodule.seed, command), NetworkSummary()]
+            if config["enable_checkpointing"] is not False and not config["fast_dev_run"]:
+                callbacks += [BestCheckpoint(), LastCheckpoint()]
+        bars = [callback for callback in config["callbacks"] or [] if isinstance(callback, ProgressBar)]
+        if not sys.stdout.isatty() and not bars and config["enable_progress_bar"] is not False:
+            callbacks.append(EpochLines())
+        return callbacks
+
+    def run_name(self) -> str:
+        """The card's name; a source that is not CIFAR-10 stands in front, so that no folder is mistaken."""
+        cards = self._get(self.config, "config") or []
+        name = Path(str(cards[-1])).stem if cards else "default"
+        source = self.datamodule.source.name
+        return name if source == "cifar10" or name.startswith(source) else f"{source}-{name}"
+
+    # Running
+
+    def before_fit(self) -> None:
+        """Say what is about to run, and where."""
+        precision, seed = self.trainer.precision, self.datamodule.seed
+        print(f"{self.run_name()}: {device_name()}, precision {precision}, seed {seed}", flush=True)
+
+
+def _as_seed(seed_everything: Any) -> int:
+    return DEFAULT_SEED if isinstance(seed_everything, bool) else seed_everything
+
+
+def quiet() -> None:
+    """Silence what Lightning says on every run and what does not apply here."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        r"(?s).*does not have many workers.*",  # a batch is one index operation: workers would only copy it
+        r"(?s).*Checkpoint directory .* exists and is not empty.*",  # a run's folder holds two checkpoints
+        r"(?s).*The number of training batches .* is smaller than the logging interval.*",
+        r"(?s).*callbacks used to create the checkpoint need to be provided.*",  # test and predict train nothing
+        r"(?s).*You are using a custom batch sampler `SequentialOrder`.*",  # it hands out every index once
+        r"(?s).*`isinstance\(treespec, LeafSpec\)` is deprecated.*",  # Lightning's own, on recent PyTorch
+    ):
+        warnings.filterwarnings("ignore", message=message)
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Print one line and leave."""
+    print(f"cifar-mlp: error: {message}", file=sys.stderr, flush=True)
+    sys.exit(code)
+
+
+def run(args: list[str] | None = None) -> CommandLine:
+    """Run one command and give back what it was made of; a user's mistake raises.
+
+    Args:
+        args: As typed after ``cifar-mlp``; ``None`` takes them from the process.
+    """
+    quiet()
+    return CommandLine(args)
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run one command; a user's mistake is one line and exit code 1 (CIFAR_MLP_DEBUG=1 shows where it came from)."""
+    try:
+        run(args)
+    except USER_ERRORS as error:
+        if os.environ.get("CIFAR_MLP_DEBUG"):
+            raise
+        fail(one_line(str(error)), 1)

@@ -1,0 +1,69 @@
+"""Fitted numbers kept between runs, under a name that says what they were fitted on."""
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+FORMAT = 1  # raised when what is fitted, or how the file is laid out, changes
+
+
+def cache_path(folder: str, key: dict[str, Any]) -> Path:
+    """The file for ``key``: its name is a hash of the key and of nothing else."""
+    text = json.dumps({"format": FORMAT, **key}, sort_keys=True)
+    return Path(folder).expanduser() / f"pca-{hashlib.sha256(text.encode()).hexdigest()[:32]}.pt"
+
+
+def read_cache(path: Path) -> dict[str, Tensor] | None:
+    """The tensors in ``path``, or ``None`` where there is no file or it is not whole."""
+    if not path.is_file():
+        return None
+    try:
+        content = torch.load(path, weights_only=True)
+        tensors: dict[str, Tensor] = content["tensors"]
+        if content["sha256"] == _digest(tensors):
+            return tensors
+    except Exception:  # whatever a damaged file makes the reader raise, the answer is to fit again
+        pass
+    print(f"{path} is damaged: fitting again", flush=True)
+    return None
+
+
+def write_cache(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Put ``tensors`` into ``path``, whole or not at all.
+
+    Raises:
+        ValueError: If the folder cannot be written; names the option.
+    """
+    require_writable(path.parent)
+    descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix="unfinished-", suffix=".pt")
+    os.close(descriptor)
+    try:
+        torch.save({"tensors": tensors, "sha256": _digest(tensors)}, unfinished)
+        os.replace(unfinished, path)
+    except BaseException:
+        Path(unfinished).unlink(missing_ok=True)
+        raise
+
+
+def require_writable(folder: Path) -> None:
+    """Make ``folder`` if need be; refuse in one line if nothing can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(f"--data.cache_dir {str(folder)!r} cannot be written ({error.strerror})") from error
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,98 @@
+"""Image files of any size and mode as byte images of the network's size."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from cifar_mlp.data.loader import Batch
+
+
+def find_image_files(paths: str | Sequence[str]) -> list[Path]:
+    """The image files that ``paths`` name: files as they stand, folders searched to any depth, in sorted order.
+
+    Raises:
+        FileNotFoundError: If a path does not exist.
+        ValueError: If no image is found.
+    """
+    given = [Path(path).expanduser() for path in ([paths] if isinstance(paths, str) else paths)]
+    extensions = Image.registered_extensions()
+    found: list[Path] = []
+    for path in given:
+        if not path.exists():
+            raise FileNotFoundError(f"--data.predict_path: {path} does not exist")
+        inside = sorted(path.rglob("*")) if path.is_dir() else [path]
+        found += [file for file in inside if file.is_file() and (file == path or file.suffix.lower() in extensions)]
+    if not found:
+        named = ", ".join(map(str, given)) or "nothing"
+        raise ValueError(f"--data.predict_path: no image files in {named}")
+    return found
+
+
+def read_image(path: Path, image_shape: tuple[int, int, int]) -> Tensor:
+    """One file as uint8 ``image_shape``: upright, over white where transparent, resized with antialiasing.
+
+    Raises:
+        OSError, ValueError, SyntaxError: Whatever the decoder says of a file that it cannot read.
+    """
+    channels, height, width = image_shape
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore", UserWarning)  # odd metadata that does not touch the pixels
+        with Image.open(path) as file:
+            image = ImageOps.exif_transpose(file)
+            if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+                image = _to_eight_bits(image)
+            if image.has_transparency_data:
+                image = image.convert("RGBA")
+                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+            image = image.convert("L" if channels == 1 else "RGB")
+            image = image.resize((width, height), Image.Resampling.BICUBIC)  # shrinking, Pillow's filters antialias
+            pixels = np.asarray(image).reshape(height, width, channels)
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)
+
+
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of 16 or 32 bits to 8; Pillow's own conversion would clip at 255."""
+    levels = np.asarray(image).astype(np.float64)
+    white = 65535.0 if image.mode.startswith("I") else 1.0
+    if levels.max(initial=0.0) > white:
+        white = levels.max()
+    return Image.fromarray(np.clip(levels / white * 255, 0, 255).round().astype(np.uint8))
+
+
+class ImageFiles(Dataset[Batch]):
+    """Image files, read when their batch is asked for.
+
+    A file that cannot be read gives a black image and a line in ``errors``; the others are not held up.
+
+    Args:
+        files: Paths to read.
+        image_shape: Channels, height and width wanted.
+    """
+
+    def __init__(self, files: Sequence[Path], image_shape: tuple[int, int, int]) -> None:
+        self.files, self.image_shape = files, image_shape
+        self.errors: dict[int, str] = {}
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> Batch:
+        return self.__getitems__(torch.tensor([index]))
+
+    def __getitems__(self, indices: Tensor) -> Batch:
+        images = torch.stack([self._read(index) for index in indices.tolist()])
+        return Batch(images, torch.zeros(len(images), dtype=torch.int64), indices)
+
+    def _read(self, index: int) -> Tensor:
+        try:
+            return read_image(self.files[index], self.image_shape)
+        except Exception as error:  # decoders raise what they like on a damaged file
+            self.errors[index] = " ".join(f"{type(error).__name__}: {error}".split())
+            return torch.zeros(self.image_shape, dtype=torch.uint8)

@@ -1,0 +1,161 @@
+"""Batches as one index operation, in an order that anybody can recompute."""
+
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple
+
+import torch
+from lightning.pytorch import Trainer
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from cifar_mlp.seeds import derived_seed
+
+Sampling = Literal["epoch", "replacement"]
+
+
+class Batch(NamedTuple):
+    """What a step gets.
+
+    Attributes:
+        inputs: Byte images ``(B, channels, height, width)`` or features ``(B, K)``.
+        labels: int64 ``(B,)``.
+        indices: Place of each image in its split, int64 ``(B,)``.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+    indices: Tensor
+
+
+class TensorSplit(Dataset[Batch]):
+    """A split held as tensors; many indices are answered by one index operation.
+
+    Args:
+        inputs: Images or features, ``(N, ...)``.
+        labels: int64 ``(N,)``.
+    """
+
+    def __init__(self, inputs: Tensor, labels: Tensor) -> None:
+        self.inputs, self.labels = inputs, labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> Batch:
+        return Batch(self.inputs[index], self.labels[index], torch.tensor(index))
+
+    def __getitems__(self, indices: Tensor) -> Batch:
+        place = indices.to(self.inputs.device, non_blocking=True)
+        return Batch(self.inputs.index_select(0, place), self.labels.index_select(0, place), place)
+
+
+class TrainingOrder(Sampler[Tensor]):
+    """Index batches for one rank: a fresh permutation an epoch, or draws with replacement.
+
+    The order is a function of the seed and the position alone, so there is no state to save beyond the position.
+
+    Args:
+        num_images: Images in the training split.
+        batch_size: Images per batch on each rank.
+        sampling: ``epoch`` visits every image once an epoch, order = f(seed, epoch); with several ranks the last
+            round is filled up from the order's beginning, so that all take as many steps. ``replacement`` draws each
+            batch anew, draws = f(seed, step), and calls ``num_images // batch_size`` steps an epoch.
+        seed: The run's seed.
+        rank: Which of the processes this is.
+        world_size: How many processes train together.
+    """
+
+    def __init__(
+        self, num_images: int, batch_size: int, sampling: Sampling, seed: int, rank: int = 0, world_size: int = 1
+    ) -> None:
+        self.num_images, self.batch_size, self.sampling, self.seed = num_images, batch_size, sampling, seed
+        self.rank, self.world_size = rank, world_size
+        self.epoch = 0
+        self.skip_batches = 0  # batches that a resumed epoch has already trained on
+
+    @property
+    def sampler(self) -> "TrainingOrder":
+        """Where Lightning looks for ``set_epoch``."""
+        return self
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch the next iteration is."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        if self.sampling == "replacement":
+            return max(1, self.num_images // (self.batch_size * self.world_size))
+        images_per_rank = -(-self.num_images // self.world_size)
+        return -(-images_per_rank // self.batch_size)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        first, self.skip_batches = self.skip_batches, 0
+        if self.sampling == "replacement":
+            for batch in range(first, len(self)):
+                yield self._draw(self.epoch * len(self) + batch)
+        else:
+            yield from self._permutation().split(self.batch_size)[first:]
+
+    def _permutation(self) -> Tensor:
+        generator = torch.Generator().manual_seed(derived_seed(self.seed, "order", self.epoch))
+        order = torch.randperm(self.num_images, generator=generator)
+        short = -len(order) % self.world_size
+        return torch.cat([order, order[:short]])[self.rank :: self.world_size]
+
+    def _draw(self, step: int) -> Tensor:
+        generator = torch.Generator().manual_seed(derived_seed(self.seed, "draws", step))
+        draws = torch.randint(self.num_images, (self.batch_size * self.world_size,), generator=generator)
+        return draws[self.rank :: self.world_size]
+
+
+class SequentialOrder(Sampler[Tensor]):
+    """Index batches in the split's own order, each image once, strided over the ranks without filling up."""
+
+    def __init__(self, num_images: int, batch_size: int, rank: int = 0, world_size: int = 1) -> None:
+        self.batches = torch.arange(rank, num_images, world_size).split(batch_size)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(self.batches)
+
+
+def evaluation_loader(split: Dataset[Batch], order: SequentialOrder) -> DataLoader[Batch]:
+    """A ``DataLoader`` of whole index batches, in the split's order."""
+    # An own generator here and below: a loader must not draw its seed from the global stream.
+    return DataLoader(split, batch_sampler=order, collate_fn=_as_it_is, generator=torch.Generator())
+
+
+class TrainingLoader(DataLoader[Batch]):
+    """The same for training, resumable at any step.
+
+    It knows its position from the trainer: a run that is killed and resumed goes on with the batch that an unbroken
+    run would have seen next. ``state_dict`` and ``load_state_dict`` are Lightning's protocol for that.
+
+    Args:
+        split: Features and labels.
+        order: Index batches.
+        trainer: Whose position is saved; ``None`` outside a trainer.
+    """
+
+    def __init__(self, split: Dataset[Batch], order: TrainingOrder, trainer: Trainer | None = None) -> None:
+        super().__init__(split, batch_sampler=order, collate_fn=_as_it_is, generator=torch.Generator())
+        self.order, self.trainer = order, trainer
+
+    def state_dict(self) -> dict[str, int]:
+        """Epoch and batch that come next."""
+        assert self.trainer is not None
+        loop = self.trainer.fit_loop
+        epoch = loop.epoch_progress.current.processed
+        batch = loop.epoch_loop.batch_progress.current.processed
+        return {"epoch": epoch + batch // len(self), "batch": batch % len(self)}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on at a saved position."""
+        self.order.set_epoch(state["epoch"])
+        self.order.skip_batches = state["batch"]
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch

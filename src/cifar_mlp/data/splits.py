@@ -1,0 +1,40 @@
+"""Which training images are learned from and which choose the model."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Split = Literal["report", "random"]
+
+
+def train_val_indices(
+    labels_N: Tensor, split: Split, val_size: int, num_folds: int | None, fold: int, seed: int
+) -> tuple[Tensor, Tensor]:
+    """Divide the N training images into a training and a validation split.
+
+    Args:
+        labels_N: Label of each image.
+        split: ``report`` holds out the last ``val_size`` images; ``random`` a stratified draw of that many.
+        val_size: Images held out.
+        num_folds: If given, stratified cross-validation instead: the images fall into this many folds.
+        fold: Which fold is held out, from 0.
+        seed: Decides the draw and the folds.
+
+    Returns:
+        Indices of the two splits, each rising.
+    """
+    num_images = len(labels_N)
+    if num_folds is not None:
+        from sklearn.model_selection import StratifiedKFold
+
+        folds = StratifiedKFold(num_folds, shuffle=True, random_state=seed)
+        train, val = list(folds.split(labels_N, labels_N))[fold]
+        return torch.from_numpy(train), torch.from_numpy(val)
+    if split == "report":
+        order = torch.arange(num_images)
+        return order[:-val_size], order[-val_size:]
+    from sklearn.model_selection import train_test_split
+
+    train, val = train_test_split(range(num_images), test_size=val_size, stratify=labels_N, random_state=seed)
+    return torch.tensor(sorted(train)), torch.tensor(sorted(val))

@@ -1,0 +1,110 @@
+"""Fit, then look at the best and the last epoch: what ``scripts/fit.sh`` runs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import Logger
+from rich.console import Console
+from rich.table import Table
+
+from cifar_mlp.callbacks.confusion_matrix import ConfusionMatrix
+from cifar_mlp.cli import CommandLine, run
+from cifar_mlp.models.classifier import REPORT_TEST_SIZE
+from cifar_mlp.report_figures import REPORT
+
+ResultsOfEpoch = dict[str, float]
+
+
+def fit_and_test(arguments: list[str]) -> dict[str, Any]:
+    """Train as ``cifar-mlp fit`` does, evaluate the best and the last epoch, print and keep the results.
+
+    Args:
+        arguments: What ``cifar-mlp fit`` takes.
+
+    Returns:
+        What ``results.json`` in the run's folder holds: for the best and the last epoch its number and metrics,
+        and the run's provenance.
+    """
+    command = run(["fit", *arguments])
+    folder = command.trainer.log_dir
+    checkpoints = Path(folder or ".") / "checkpoints"
+    if command.trainer.fast_dev_run or not (checkpoints / "best.ckpt").is_file():
+        print("no checkpoint was kept, so there is nothing to test")
+        return {}
+    results: dict[str, Any] = {"card": command.run_name()}
+    for which in ("best", "last"):
+        logger = command.trainer.logger if which == "best" else None
+        results[which] = evaluate(command, checkpoints / f"{which}.ckpt", logger)
+    results["provenance"] = json.loads((Path(folder or ".") / "provenance.json").read_text())
+    (Path(folder or ".") / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    show(command, results)
+    print(f"run folder: {folder}\nlook at it: tensorboard --logdir {Path(folder or '.').parent.parent}", flush=True)
+    return results
+
+
+def evaluate(command: CommandLine, checkpoint: Path, logger: Logger | None) -> ResultsOfEpoch:
+    """Validation and test metrics of a checkpoint, in float32, from byte images.
+
+    Args:
+        command: The run, for its network and data.
+        checkpoint: File to load.
+        logger: Where the test metrics go too; ``None`` for nowhere.
+
+    Returns:
+        Metrics by name, without the source's prefix, and the ``epoch`` that the checkpoint ended, counted from 1.
+    """
+    trainer = Trainer(
+        accelerator="cpu" if command.trainer.strategy.root_device.type == "cpu" else "auto",
+        devices=1,
+        logger=logger if logger is not None else False,
+        callbacks=[ConfusionMatrix()],
+        default_root_dir=command.trainer.default_root_dir,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+    )
+    model, data = command.model, command.datamodule
+    metrics: dict[str, float] = {}
+    for evaluation in (trainer.validate, trainer.test):
+        metrics |= evaluation(model, data, ckpt_path=checkpoint, weights_only=True, verbose=False)[0]
+    prefix = data.metric_prefix
+    named = {name.removeprefix(prefix): value for name, value in metrics.items()}
+    return {"epoch": trainer_epoch(checkpoint), **named}
+
+
+def trainer_epoch(checkpoint: Path) -> int:
+    """How many epochs a checkpoint has behind it, begun ones included."""
+    import torch
+
+    return int(torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)["epoch"]) + 1
+
+
+def show(command: CommandLine, results: dict[str, Any]) -> None:
+    """Print the accuracies, beside the report's where it states any."""
+    data = command.datamodule
+    is_cifar = data.source.name == "cifar10"
+    table = Table(title=f"{results['card']}: accuracy on {data.source.name}")
+    table.add_column("")
+    table.add_column(f"validation, {data.val_size:,} images", justify="right")
+    both = is_cifar and data.test_size > REPORT_TEST_SIZE
+    if both:
+        table.add_column(f"test, first {REPORT_TEST_SIZE:,} images", justify="right")
+    table.add_column(f"test, all {data.test_size:,} images", justify="right")
+
+    def percent(value: float | None) -> str:
+        return "" if value is None else f"{100 * value:.1f} %"
+
+    for which in ("best", "last"):
+        row = results[which]
+        accuracies = [row["val/accuracy"]]
+        accuracies += [row["test/accuracy_first_1000"]] if both else []
+        accuracies += [row["test/accuracy"]]
+        table.add_row(f"{which} epoch ({row['epoch']})", *map(percent, accuracies))
+    figure = REPORT.get(results["card"]) if is_cifar else None
+    if figure is not None and both:
+        table.add_section()
+        stated = [figure.val / 100, None if figure.test is None else figure.test / 100]
+        table.add_row("the report", *map(percent, stated), "")
+    Console(width=None if Console().is_terminal else 100).print(table)

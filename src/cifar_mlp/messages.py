@@ -1,0 +1,40 @@
+"""One clear line for whoever typed something that cannot be."""
+
+import difflib
+import re
+
+_NOISE = re.compile(
+    r"^(Does not validate against any of the Union subtypes|Subtypes: .*|Errors:|Given value type: .*"
+    r"|- Expected a <class 'NoneType'>.*|- Expected a path but .*)$"
+)
+
+
+def one_line(message: str) -> str:
+    """A parser's report of many lines as one, without what only its authors understand.
+
+    Args:
+        message: As jsonargparse or Lightning wrote it.
+    """
+    lines = [line.strip() for line in str(message).splitlines()]
+    kept = [line.lstrip("- ") for line in lines if line and not _NOISE.match(line)]
+    text = " ".join(kept) or "failed without a message"
+    text = re.sub(r"Given value: NestedArg\(key='([^']*)', val=(.*?)\)$", r"Given: \1=\2", text)
+    return re.sub(r"\s+", " ", text)
+
+
+def suggestion(message: str, options: list[str]) -> str:
+    """`` (did you mean ...?)`` for an unknown option's message, else nothing.
+
+    Args:
+        message: The line to be shown.
+        options: Every option that exists, with dots.
+    """
+    unknown = re.search(r"(?:Unrecognized arguments: -*|Option '|Key '|key \")([\w.]+)", message)
+    if unknown is None or not re.search(r"nrecognized|not accepted|not expected|Unknown", message):
+        return ""
+    typed = unknown.group(1)
+    by_last = {option.rsplit(".", 1)[-1]: option for option in options}
+    close = difflib.get_close_matches(typed, options, 1) or [
+        by_last[name] for name in difflib.get_close_matches(typed.rsplit(".", 1)[-1], by_last, 1)
+    ]
+    return f" (did you mean --{close[0]}?)" if close else ""

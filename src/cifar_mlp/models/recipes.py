@@ -1,0 +1,101 @@
+"""Optimizers and schedules as plain JSON, so that a checkpoint needs no code of its own to be read."""
+
+import functools
+import importlib
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from torch.optim import Optimizer
+
+Recipe = dict[str, Any]
+
+
+def to_recipe(maker: Any) -> Recipe:
+    """What a class, a partial of a class, or a recipe makes: ``{"class_path": ..., "init_args": {...}}``.
+
+    Args:
+        maker: As the command line or Python gives it: ``torch.optim.SGD``, ``functools.partial(SGD, lr=0.1)``, or
+            a recipe.
+
+    Raises:
+        ValueError: For anything else, such as a lambda, which a checkpoint could not hold.
+    """
+    if isinstance(maker, dict):
+        return {"class_path": maker["class_path"], "init_args": dict(maker.get("init_args", {}))}
+    arguments: dict[str, Any] = {}
+    if isinstance(maker, functools.partial):
+        arguments = dict(maker.keywords)
+        # jsonargparse makes partial(instantiator, class, **init_args)
+        maker = maker.args[0] if maker.args and not inspect.isclass(maker.func) else maker.func
+    if not inspect.isclass(maker):
+        raise ValueError(f"optimizer and lr_scheduler take a class or functools.partial(class, ...), not {maker!r}")
+    return {"class_path": f"{maker.__module__}.{maker.__qualname__}", "init_args": _jsonable(arguments)}
+
+
+def from_recipe(recipe: Recipe) -> Callable[..., Any]:
+    """The callable that a recipe describes; it still wants the parameters or the optimizer.
+
+    Raises:
+        ValueError: If the recipe names something that is no optimizer or schedule.
+    """
+    module, _, name = recipe["class_path"].rpartition(".")
+    made = getattr(importlib.import_module(module), name)
+    # A checkpoint is data: it may choose among optimizers and schedules, not call what it likes.
+    if not (inspect.isclass(made) and (issubclass(made, Optimizer) or hasattr(made, "get_last_lr"))):
+        raise ValueError(f"{recipe['class_path']} is neither an optimizer nor a learning-rate schedule")
+    return functools.partial(made, **recipe["init_args"])
+
+
+def fused(recipe: Recipe) -> Recipe:
+    """The same optimizer with PyTorch's fused step wherever it has one and nobody chose otherwise."""
+    optimizer = from_recipe(recipe)
+    chosen = recipe["init_args"].get("fused") is not None or recipe["init_args"].get("foreach") is not None
+    if chosen or "fused" not in inspect.signature(optimizer).parameters:
+        return recipe
+    return {**recipe, "init_args": {**recipe["init_args"], "fused": True}}
+
+
+def override_restored(checkpoint: dict[str, Any], recipe: Recipe) -> None:
+    """Let optimizer settings given now win over those that the saved optimizer state would bring back.
+
+    Args:
+        checkpoint: A loaded checkpoint, changed in place. A new learning rate rescales the current one, so that a
+            schedule goes on from where it was.
+        recipe: The optimizer's recipe now.
+
+    Raises:
+        ValueError: If the state belongs to another optimizer.
+    """
+    saved = checkpoint["hyper_parameters"]["optimizer"]
+    if not checkpoint.get("optimizer_states"):
+        return
+    if saved["class_path"] != recipe["class_path"]:
+        raise ValueError(
+            f"--model.optimizer {recipe['class_path']} cannot go on from a checkpoint of {saved['class_path']}: "
+            "keep that one, or start anew without --ckpt_path"
+        )
+    changed = {name: value for name, value in recipe["init_args"].items() if saved["init_args"].get(name) != value}
+    for group in checkpoint["optimizer_states"][0]["param_groups"]:
+        for name in changed.keys() & group.keys() - {"lr"}:
+            group[name] = changed[name]
+        if "lr" in changed:
+            factor = changed["lr"] / group.get("initial_lr", saved["init_args"].get("lr", group["lr"]))
+            group["lr"] *= factor
+            if "initial_lr" in group:
+                group["initial_lr"] = changed["lr"]
+    if "lr" in changed:
+        for schedule in checkpoint.get("lr_schedulers", []):
+            schedule["_last_lr"] = [group["lr"] for group in checkpoint["optimizer_states"][0]["param_groups"]]
+            if "base_lrs" in schedule:
+                schedule["base_lrs"] = [changed["lr"]] * len(schedule["base_lrs"])
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _jsonable(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(entry) for entry in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise ValueError(f"{value!r} cannot be kept in a checkpoint as plain JSON")
