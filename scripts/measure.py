@@ -40,9 +40,7 @@ def main() -> None:
     rows = load_rows(arguments.output)
     present = {(row["card"], row["settings"], row["seed"]) for row in rows}
     wanted = [(card, seed) for seed in arguments.seeds for card in arguments.cards]
-    todo = [
-        (card, seed) for card, seed in wanted if extra or (card.stem, card_fingerprint(card), seed) not in present
-    ]
+    todo = [(card, seed) for card, seed in wanted if extra or (card.stem, card_fingerprint(card), seed) not in present]
     print(f"{len(wanted)} runs wanted, {len(wanted) - len(todo)} of them already measured")
     for number, (card, seed) in enumerate(todo, 1):
         started = time.perf_counter()

@@ -1,7 +1,40 @@
-"""What every test stands on: known numerics, restored afterwards."""
+"""What every test stands on: known numerics, a home of its own, no network, and data in the real file format."""
+
+import dataclasses
+import os
+import sys
+from pathlib import Path
 
 import pytest
 import torch
+
+from cifar_mlp.data import sources
+from cifar_mlp.data.cifar import ROOT_VARIABLE
+from tests.made_cifar import make_cifar10
+
+REAL_ROOT = os.environ.get(ROOT_VARIABLE)
+skipped_real_tests: list[str] = []
+
+
+def pytest_report_header() -> str:
+    if REAL_ROOT:
+        return f"CIFAR-10: the real files under {ROOT_VARIABLE}, and a small set made in their format"
+    return f"CIFAR-10: only a small set made in the real file format; {ROOT_VARIABLE} is not set"
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped and "real_data" in report.keywords:
+        skipped_real_tests.append(report.nodeid)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if REAL_ROOT and skipped_real_tests:
+        session.exitstatus = 1
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if REAL_ROOT and skipped_real_tests:
+        terminalreporter.write_line(f"{ROOT_VARIABLE} is set, yet these were skipped: {skipped_real_tests}", red=True)
 
 
 @pytest.fixture(autouse=True)
@@ -14,3 +47,44 @@ def numerics():
     yield
     torch.set_default_dtype(dtype)
     torch.set_float32_matmul_precision(precision)
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory and a home that are empty, and no data root from outside."""
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv(ROOT_VARIABLE, raising=False)
+    monkeypatch.setattr(sys, "argv", ["cifar-mlp"])
+    return work
+
+
+@pytest.fixture
+def small_cifar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Root of 300 training and 100 test images in the real file format; ``cifar10`` means them."""
+    root = tmp_path / "made"
+    source = make_cifar10(root)
+    monkeypatch.setitem(sources.SOURCES, "cifar10", source)
+    monkeypatch.setenv(ROOT_VARIABLE, str(root))
+    return root
+
+
+@pytest.fixture
+def real_root(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Root of the real CIFAR-10."""
+    if not REAL_ROOT:
+        pytest.skip(f"needs the real CIFAR-10: {ROOT_VARIABLE} is not set")
+    monkeypatch.setenv(ROOT_VARIABLE, REAL_ROOT)
+    return REAL_ROOT
+
+
+@pytest.fixture
+def replace_source(monkeypatch: pytest.MonkeyPatch):
+    """Change fields of a source for one test."""
+
+    def replace(name: str, **fields: object) -> None:
+        monkeypatch.setitem(sources.SOURCES, name, dataclasses.replace(sources.SOURCES[name], **fields))
+
+    return replace

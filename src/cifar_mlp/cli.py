@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import torch
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint, ProgressBar
+from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -38,7 +38,7 @@ class Parser(LightningArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print the line and leave with exit code 2."""
         line = one_line(message)
-        options = [key for key in self.get_defaults(skip_validation=True).keys() if not key.startswith("config")]
+        options = [key for key in vars(self.get_defaults(skip_validation=True).as_flat()) if key != "config"]
         options += [f"model.{name}" for name in Classifier().settings]
         fail(line + suggestion(line, options), 2)
 
@@ -57,7 +57,11 @@ class CommandLine(LightningCLI):
             Classifier,
             CIFAR10DataModule,
             save_config_kwargs={"overwrite": True},
-            trainer_defaults={"use_distributed_sampler": False, "num_sanity_val_steps": 0, "enable_model_summary": False},
+            trainer_defaults={
+                "use_distributed_sampler": False,
+                "num_sanity_val_steps": 0,
+                "enable_model_summary": False,  # NetworkSummary says more
+            },
             seed_everything_default=DEFAULT_SEED,
             parser_class=Parser,
             parser_kwargs={

@@ -1,6 +1,7 @@
 """The two checkpoints that every run keeps: the best by validation accuracy, and the last."""
 
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -40,7 +41,7 @@ class LastCheckpoint(ModelCheckpoint):
             enable_version_counter=False,
         )
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_end(self, trainer: Any, pl_module: LightningModule) -> None:
         """Save what a step limit has cut off from the last epoch."""
         if self._last_global_step_saved != trainer.global_step and not trainer.fast_dev_run:
             assert self.dirpath is not None

@@ -1,8 +1,9 @@
 """Which class is taken for which: a picture."""
 
 from pathlib import Path
+from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
@@ -10,15 +11,15 @@ from torch import Tensor
 class ConfusionMatrix(Callback):
     """Draws the confusion matrix of the last validation in a fit, and of every test, to TensorBoard and as PNG."""
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Draw the last validation's."""
         self._draw(trainer, pl_module, "val", pl_module.val_confusion.compute())
 
-    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_test_end(self, trainer: Any, pl_module: Any) -> None:
         """Draw the test's."""
         self._draw(trainer, pl_module, "test", pl_module.test_confusion.compute())
 
-    def _draw(self, trainer: Trainer, pl_module: LightningModule, stage: str, counts_CC: Tensor) -> None:
+    def _draw(self, trainer: Any, pl_module: Any, stage: str, counts_CC: Tensor) -> None:
         if not isinstance(trainer.logger, TensorBoardLogger) or not trainer.is_global_zero or not counts_CC.sum() > 0:
             return
         from matplotlib.figure import Figure
@@ -37,7 +38,9 @@ class ConfusionMatrix(Callback):
         axes.set_xticks(range(len(classes)), classes, rotation=90)
         axes.set_yticks(range(len(classes)), classes)
         name = pl_module.metric_name(f"{stage}/confusion_matrix")
-        axes.set(xlabel="predicted class", ylabel="true class", title=f"{name}: images, {int(counts_CC.sum()):,} in all")
+        axes.set(
+            xlabel="predicted class", ylabel="true class", title=f"{name}: images, {int(counts_CC.sum()):,} in all"
+        )
         figure.colorbar(drawn, ax=axes, label="share of the true class", shrink=0.8)
         if trainer.log_dir:
             path = Path(trainer.log_dir) / "pictures" / f"{stage}_confusion_matrix.png"

@@ -6,7 +6,6 @@ import tempfile
 from pathlib import Path
 from typing import Any, TextIO
 
-from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
 from torch import Tensor
 
@@ -25,7 +24,7 @@ class PredictionWriter(BasePredictionWriter):
         self._unfinished = Path()
         self._rows = self._unreadable = 0
 
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Refuse what cannot be written, before any work."""
         if stage != "predict":
             return
@@ -35,7 +34,7 @@ class PredictionWriter(BasePredictionWriter):
         if output.is_dir() or not os.access(output.parent, os.W_OK):
             raise ValueError(f"--data.output {str(output)!r} cannot be written: name a file in a folder that exists")
 
-    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_predict_start(self, trainer: Any, pl_module: Any) -> None:
         """Open the file and write the heading."""
         output = Path(trainer.datamodule.output).expanduser()
         descriptor, unfinished = tempfile.mkstemp(dir=output.parent, prefix=".unfinished-")
@@ -45,8 +44,8 @@ class PredictionWriter(BasePredictionWriter):
 
     def write_on_batch_end(
         self,
-        trainer: Trainer,
-        pl_module: LightningModule,
+        trainer: Any,
+        pl_module: Any,
         prediction: Tensor,
         batch_indices: Any,
         batch: Any,
@@ -68,7 +67,7 @@ class PredictionWriter(BasePredictionWriter):
                 best = max(range(len(names)), key=probabilities.__getitem__)
                 writer.writerow([file, names[best], *(f"{value:.6f}" for value in probabilities), ""])
 
-    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_predict_end(self, trainer: Any, pl_module: Any) -> None:
         """Give the finished file its name."""
         assert self._file is not None
         output = Path(trainer.datamodule.output).expanduser()
@@ -78,7 +77,7 @@ class PredictionWriter(BasePredictionWriter):
         self._file = None
         print(f"{output}: {self._rows:,} images, {self._unreadable:,} of them unreadable", flush=True)
 
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Leave nothing half-written."""
         if self._file is not None:
             self._file.close()

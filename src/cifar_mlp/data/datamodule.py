@@ -138,9 +138,7 @@ class CIFAR10DataModule(LightningDataModule):
                 f"not be {self.settings['batch_size']}"
             )
         if not 1 <= self.test_size <= self.source.num_test:
-            raise ValueError(
-                f"--data.test_size must lie between 1 and {self.source.num_test}, not be {self.test_size}"
-            )
+            raise ValueError(f"--data.test_size must lie between 1 and {self.source.num_test}, not be {self.test_size}")
 
     # What the network has to know, before any file is opened
 
@@ -191,7 +189,8 @@ class CIFAR10DataModule(LightningDataModule):
             self.num_train, self.settings["batch_size"], self.settings["sampling"], self.seed, rank, world_size
         )
         if self.trainer is not None:
-            order.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)
+            progress: Any = self.trainer.fit_loop.epoch_progress.current
+            order.set_epoch(progress.processed)
         return TrainingLoader(self._splits["train"], order, self.trainer)
 
     def val_dataloader(self) -> DataLoader[Batch]:
@@ -229,7 +228,7 @@ class CIFAR10DataModule(LightningDataModule):
 
     def _indices(self) -> tuple[Tensor, Tensor]:
         # The digits have no order of their own, so the report's split would mean nothing there.
-        split = "random" if self.source.name == "digits" else self.settings["split"]
+        split: Split = "random" if self.source.name == "digits" else self.settings["split"]
         labels = self._load("train")[1]
         return train_val_indices(
             labels, split, self.val_size, self.settings["num_folds"], self.settings["fold"], self.seed

@@ -124,7 +124,8 @@ class SequentialOrder(Sampler[Tensor]):
 def evaluation_loader(split: Dataset[Batch], order: SequentialOrder) -> DataLoader[Batch]:
     """A ``DataLoader`` of whole index batches, in the split's order."""
     # An own generator here and below: a loader must not draw its seed from the global stream.
-    return DataLoader(split, batch_sampler=order, collate_fn=_as_it_is, generator=torch.Generator())
+    batches: Any = order  # typed as lists of indices, served as one tensor of them
+    return DataLoader(split, batch_sampler=batches, collate_fn=_as_it_is, generator=torch.Generator())
 
 
 class TrainingLoader(DataLoader[Batch]):
@@ -140,13 +141,14 @@ class TrainingLoader(DataLoader[Batch]):
     """
 
     def __init__(self, split: Dataset[Batch], order: TrainingOrder, trainer: Trainer | None = None) -> None:
-        super().__init__(split, batch_sampler=order, collate_fn=_as_it_is, generator=torch.Generator())
+        batches: Any = order
+        super().__init__(split, batch_sampler=batches, collate_fn=_as_it_is, generator=torch.Generator())
         self.order, self.trainer = order, trainer
 
     def state_dict(self) -> dict[str, int]:
         """Epoch and batch that come next."""
         assert self.trainer is not None
-        loop = self.trainer.fit_loop
+        loop: Any = self.trainer.fit_loop
         epoch = loop.epoch_progress.current.processed
         batch = loop.epoch_loop.batch_progress.current.processed
         return {"epoch": epoch + batch // len(self), "batch": batch % len(self)}

@@ -4,8 +4,8 @@ from typing import Protocol
 
 from torch import Tensor
 
-from cifar_mlp.data.digits import Digits
 from cifar_mlp.data.cifar import CIFAR10, CIFAR100, Part
+from cifar_mlp.data.digits import Digits
 
 
 class Source(Protocol):

@@ -1,0 +1,121 @@
+"""The PCA's contract, and scikit-learn as the witness."""
+
+import numpy as np
+import pytest
+import sklearn.decomposition
+import torch
+
+from cifar_mlp.data import pca_fit
+from cifar_mlp.data.preprocessing import Preprocessing
+from tests.conftest import REAL_ROOT
+
+NUM_IMAGES, SHAPE, K = 150, (3, 4, 5), 7
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    """Byte images whose pixels hang together, so that the spectrum falls."""
+    generator = torch.Generator().manual_seed(3)
+    hidden = torch.randn(NUM_IMAGES, 12, generator=generator) * torch.linspace(60, 5, 12)
+    mixed = hidden @ torch.randn(12, 60, generator=generator) / 4 + 120
+    return mixed.clamp(0, 255).round().to(torch.uint8).view(NUM_IMAGES, *SHAPE)
+
+
+def as_witness_sees(images: torch.Tensor, preprocessing: Preprocessing) -> np.ndarray:
+    pixels = images.flatten(1).double()
+    return ((pixels - preprocessing.shift.double()) * preprocessing.scale.double()).numpy()
+
+
+@pytest.mark.parametrize("solver", ["exact", "sklearn"])
+@pytest.mark.parametrize("scaling", ["symmetric", "mean_image", "standardize"])
+def test_it_is_scikit_learns_pca(images: torch.Tensor, scaling: str, solver: str):
+    ours = Preprocessing(SHAPE, scaling, K).fit(images, solver)
+    witness = sklearn.decomposition.PCA(K, svd_solver="full").fit(as_witness_sees(images, ours))
+    assert ours.pca is not None
+    np.testing.assert_allclose(ours.pca.components, witness.components_, atol=1e-5)
+    np.testing.assert_allclose(ours.pca.explained_variance, witness.explained_variance_, rtol=1e-5)
+    np.testing.assert_allclose(ours(images), witness.transform(as_witness_sees(images, ours)), rtol=1e-4, atol=2e-4)
+
+
+def test_the_exact_fit_is_exact_to_float64(images: torch.Tensor):
+    shift, scale = torch.full((60,), 127.5).double(), torch.full((60,), 1 / 127.5).double()
+    ours = pca_fit.fit(images.flatten(1), shift, scale, K, "exact")
+    witness = pca_fit.fit(images.flatten(1), shift, scale, K, "sklearn")
+    for name, found, expected in zip(ours._fields, ours, witness, strict=True):
+        assert torch.allclose(found, expected, rtol=1e-11, atol=1e-11), name
+
+
+def test_moments_are_the_moments_of_integers():
+    pixels = torch.randint(0, 256, (pca_fit.CHUNK + 37, 9), dtype=torch.uint8)
+    pixels[:3] = torch.tensor([[0], [128], [255]], dtype=torch.uint8)
+    mean, covariance = pca_fit.moments(pixels)
+    exact = pixels.numpy().astype(object)  # Python's integers
+    num_images = len(exact)
+    scatter = num_images * (exact.T @ exact) - np.outer(exact.sum(0), exact.sum(0))
+    expected = (scatter / (num_images * (num_images - 1))).astype(float)
+    np.testing.assert_allclose(covariance, expected, rtol=1e-15)
+    np.testing.assert_allclose(mean, (exact.sum(0) / num_images).astype(float), rtol=1e-15)
+
+
+@pytest.mark.parametrize("solver", ["exact", "sklearn"])
+def test_components_are_orthonormal_sorted_and_signed(images: torch.Tensor, solver: str):
+    pca = Preprocessing(SHAPE, n_components=K).fit(images, solver).pca
+    assert pca is not None
+    assert torch.allclose(pca.components @ pca.components.T, torch.eye(K), atol=1e-6)
+    assert (pca.explained_variance.diff() <= 0).all()
+    largest = pca.components.abs().argmax(1, keepdim=True)
+    assert (pca.components.gather(1, largest) > 0).all()
+
+
+def test_whitened_features_have_unit_variance_and_epsilon_bounds_it(images: torch.Tensor):
+    whitened = Preprocessing(SHAPE, n_components=K, whiten=True).fit(images)(images)
+    assert torch.allclose(whitened.std(0), torch.ones(K), atol=1e-4)
+    plain = Preprocessing(SHAPE, n_components=K).fit(images)(images)
+    bounded = Preprocessing(SHAPE, n_components=K, whiten=True, whiten_epsilon=0.5).fit(images)(images)
+    assert torch.allclose(bounded.var(0), plain.var(0) / (plain.var(0) + 0.5), rtol=1e-3)
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+@pytest.mark.parametrize("scaling", ["symmetric", "mean_image", "standardize"])
+def test_all_components_give_the_pixels_back(scaling: str, whiten: bool):
+    images = torch.randint(0, 256, (200, 1, 3, 4), dtype=torch.uint8)
+    preprocessing = Preprocessing((1, 3, 4), scaling, 12, whiten).fit(images)
+    assert torch.allclose(preprocessing.inverse(preprocessing(images)), images.float(), atol=1e-2)
+
+
+@pytest.mark.parametrize("scaling", ["mean_image", "standardize"])
+def test_scalings_do_what_they_say(images: torch.Tensor, scaling: str):
+    features = Preprocessing(SHAPE, scaling).fit(images)(images)
+    if scaling == "mean_image":
+        assert torch.allclose(features.mean(0), torch.zeros(60), atol=1e-3)
+        assert torch.allclose(features.std(0), images.flatten(1).float().std(0), rtol=1e-4)
+    else:
+        channels = features.view(NUM_IMAGES, 3, 20).double()
+        assert torch.allclose(channels.mean((0, 2)), torch.zeros(3).double(), atol=1e-5)
+        assert torch.allclose(channels.std((0, 2), unbiased=False), torch.ones(3).double(), rtol=1e-5)
+
+
+def test_symmetric_maps_bytes_to_minus_one_and_one():
+    images = torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1)
+    assert Preprocessing((1, 1, 1)).fit(images)(images).flatten().tolist() == [-1.0, 1.0]
+
+
+def test_half_precision_of_the_network_does_not_blur_the_data(images: torch.Tensor):
+    preprocessing = Preprocessing(SHAPE, n_components=K).fit(images)
+    before = preprocessing(images)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(preprocessing(images), before)
+    assert torch.equal(preprocessing.to(torch.bfloat16)(images), before)
+
+
+@pytest.mark.real_data
+@pytest.mark.slow
+def test_on_cifar10_the_report_s_510_components_hold_98_4_percent(real_root: str):
+    from cifar_mlp.data.cifar import CIFAR10
+
+    assert REAL_ROOT
+    images = CIFAR10.load(None, "train", 0)[0][:49_000]
+    preprocessing = Preprocessing((3, 32, 32), "mean_image", 510).fit(images)
+    assert preprocessing.pca is not None
+    total = images.flatten(1).float().var(0).double().sum()
+    assert preprocessing.pca.explained_variance.double().sum() / total == pytest.approx(0.984, abs=5e-4)
