@@ -1,5 +1,6 @@
 """The command line: ``cifar-mlp fit|validate|test|predict``."""
 
+import inspect
 import logging
 import os
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
+import yaml
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -38,8 +40,11 @@ class Parser(LightningArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print the line and leave with exit code 2."""
         line = one_line(message)
-        options = [key for key in vars(self.get_defaults(skip_validation=True).as_flat()) if key != "config"]
-        options += [f"model.{name}" for name in Classifier().settings]
+        options = [
+            f"{key}.{name}"
+            for key, kind in (("data", CIFAR10DataModule), ("model", Classifier), ("trainer", Trainer))
+            for name in inspect.signature(kind).parameters
+        ]
         fail(line + suggestion(line, options), 2)
 
 
@@ -91,6 +96,7 @@ class CommandLine(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse once to learn of a checkpoint, and with its settings as defaults once more."""
+        _require_readable_configs(self.arguments)
         self.config = parser.parse_args(self.arguments)
         subcommand = self.config.get("subcommand")
         path = self.config[subcommand].get("ckpt_path") if subcommand else None
@@ -129,8 +135,7 @@ class CommandLine(LightningCLI):
         own_logger = config["logger"] in (None, True)
         fitting = self.subcommand in (None, "fit")
         if own_logger and fitting and not config["fast_dev_run"]:
-            folder = Path(config["default_root_dir"] or ".") / "lightning_logs"
-            config["logger"] = TensorBoardLogger(folder, self.run_name(), default_hp_metric=False)
+            config["logger"] = self._run_logger(config["default_root_dir"])
         elif own_logger:
             config["logger"] = False
         if not fitting or config["logger"] is False:
@@ -140,6 +145,17 @@ class CommandLine(LightningCLI):
         return super()._instantiate_trainer(config, callbacks + [
             callback for callback in added if not any(type(callback) is type(other) for other in given)
         ])  # fmt: skip
+
+    def _run_logger(self, root: str | None) -> TensorBoardLogger:
+        """A new version under the card's name; a resumed run goes on in its own folder unless a root is given."""
+        if self.checkpoint is not None and root is None:
+            folder = Path(str(self._get(self.config, "ckpt_path"))).resolve().parent.parent
+            if (folder / "provenance.json").is_file():
+                # what was logged after the checkpoint will be logged again
+                step = self.checkpoint["global_step"]
+                place = (folder.parent.parent, folder.parent.name, folder.name)
+                return TensorBoardLogger(*place, default_hp_metric=False, purge_step=step)
+        return TensorBoardLogger(Path(root or ".") / "lightning_logs", self.run_name(), default_hp_metric=False)
 
     def _own_callbacks(self, fitting: bool, config: dict[str, Any]) -> list[Callback]:
         callbacks: list[Callback] = [ConfusionMatrix(), PredictionWriter()]
@@ -168,6 +184,21 @@ class CommandLine(LightningCLI):
         print(f"{self.run_name()}: {device_name()}, precision {precision}, seed {seed}", flush=True)
 
 
+def _require_readable_configs(arguments: list[str]) -> None:
+    """Name the card that is missing or is no YAML; the parser would not say which."""
+    for position, argument in enumerate(arguments):
+        option, equals, path = argument.partition("=")
+        if option not in ("--config", "-c"):
+            continue
+        path = path if equals else "".join(arguments[position + 1 : position + 2])
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"--config {path}: no such file")
+        try:
+            yaml.safe_load(Path(path).read_text())
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ValueError(f"--config {path} is no YAML: {error}") from error
+
+
 def _as_seed(seed_everything: Any) -> int:
     return DEFAULT_SEED if isinstance(seed_everything, bool) else seed_everything
 
@@ -180,6 +211,7 @@ def quiet() -> None:
         r"(?s).*does not have many workers.*",  # a batch is one index operation: workers would only copy it
         r"(?s).*Checkpoint directory .* exists and is not empty.*",  # a run's folder holds two checkpoints
         r"(?s).*The number of training batches .* is smaller than the logging interval.*",
+        r"(?s).*The dirpath has changed from .*",  # resumed under another root, the best is sought anew
         r"(?s).*callbacks used to create the checkpoint need to be provided.*",  # test and predict train nothing
         r"(?s).*You are using a custom batch sampler `SequentialOrder`.*",  # it hands out every index once
         r"(?s).*`isinstance\(treespec, LeafSpec\)` is deprecated.*",  # Lightning's own, on recent PyTorch

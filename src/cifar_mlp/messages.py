@@ -16,7 +16,7 @@ def one_line(message: str) -> str:
         message: As jsonargparse or Lightning wrote it.
     """
     lines = [line.strip() for line in str(message).splitlines()]
-    kept = [line.lstrip("- ") for line in lines if line and not _NOISE.match(line)]
+    kept = [line.removeprefix("- ") for line in lines if line and not _NOISE.match(line)]
     text = " ".join(kept) or "failed without a message"
     text = re.sub(r"Given value: NestedArg\(key='([^']*)', val=(.*?)\)$", r"Given: \1=\2", text)
     return re.sub(r"\s+", " ", text)
@@ -29,12 +29,12 @@ def suggestion(message: str, options: list[str]) -> str:
         message: The line to be shown.
         options: Every option that exists, with dots.
     """
-    unknown = re.search(r"(?:Unrecognized arguments: -*|Option '|Key '|key \")([\w.]+)", message)
-    if unknown is None or not re.search(r"nrecognized|not accepted|not expected|Unknown", message):
+    unknown = re.search(r"(?:nrecognized arguments: -*|Option '|Key '|key \")([\w.]+)", message)
+    if unknown is None or not re.search(r"nrecognized|not accepted|not expected", message):
         return ""
     typed = unknown.group(1)
-    by_last = {option.rsplit(".", 1)[-1]: option for option in options}
+    by_last_name = {option.rsplit(".", 1)[-1]: option for option in options}
     close = difflib.get_close_matches(typed, options, 1) or [
-        by_last[name] for name in difflib.get_close_matches(typed.rsplit(".", 1)[-1], by_last, 1)
+        by_last_name[name] for name in difflib.get_close_matches(typed.rsplit(".", 1)[-1], by_last_name, 1)
     ]
     return f" (did you mean --{close[0]}?)" if close else ""

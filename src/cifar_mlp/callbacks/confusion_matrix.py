@@ -29,7 +29,7 @@ class ConfusionMatrix(Callback):
         side = 2.5 + 0.42 * len(classes)
         figure = Figure(figsize=(side + 0.8, side), layout="constrained")
         axes = figure.add_subplot()
-        drawn = axes.imshow(shares_CC.cpu(), cmap="Blues", vmin=0, vmax=1)
+        drawn = axes.imshow(shares_CC.cpu().numpy(), cmap="Blues", vmin=0, vmax=1)
         if len(classes) <= 20:
             for true, row in enumerate(counts_CC.tolist()):
                 for predicted, count in enumerate(row):

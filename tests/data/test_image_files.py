@@ -1,0 +1,100 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cifar_mlp.data.image_files import ImageFiles, find_image_files, read_image
+
+RED, SHAPE = (250, 10, 20), (3, 32, 32)
+
+
+def saved(name: str, image: Image.Image, **options: object) -> Path:
+    image.save(name, **options)
+    return Path(name)
+
+
+def colour(pixels: torch.Tensor) -> list[int]:
+    assert pixels.dtype == torch.uint8
+    return pixels.float().mean((1, 2)).round().int().tolist()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (32, 32), (7, 90), (640, 480)])
+def test_any_size(size: tuple[int, int]):
+    pixels = read_image(saved("a.png", Image.new("RGB", size, RED)), SHAPE)
+    assert pixels.shape == SHAPE
+    assert colour(pixels) == list(RED)
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (Image.new("L", (40, 40), 77), [77] * 3),
+        (Image.new("1", (40, 40), 1), [255] * 3),
+        (Image.new("RGB", (40, 40), RED).quantize(), list(RED)),
+        (Image.new("RGBA", (40, 40), (*RED, 255)), list(RED)),
+        (Image.new("RGBA", (40, 40), (*RED, 0)), [255] * 3),
+        (Image.new("LA", (40, 40), (77, 0)), [255] * 3),
+        (Image.fromarray(np.full((40, 40), 0x8080, np.uint16)), [128] * 3),
+    ],
+    ids=["grey", "one bit", "palette", "opaque", "transparent", "grey transparent", "16 bit"],
+)
+def test_any_mode(image: Image.Image, expected: list[int]):
+    assert colour(read_image(saved("a.png", image), SHAPE)) == expected
+
+
+def test_a_transparent_palette_lies_on_white():
+    image = Image.new("P", (40, 40), 3)
+    assert colour(read_image(saved("a.gif", image, transparency=3), SHAPE)) == [255] * 3
+
+
+def test_cmyk_and_a_turned_photograph():
+    assert read_image(saved("a.jpg", Image.new("CMYK", (40, 40), (0, 200, 200, 0))), SHAPE).shape == SHAPE
+    half = Image.new("RGB", (64, 64))
+    half.paste((255, 255, 255), (0, 0, 64, 32))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned by 90 degrees
+    pixels = read_image(saved("b.png", half, exif=exif), SHAPE).float()
+    assert pixels[:, :, :16].mean() < 5
+    assert pixels[:, :, 16:].mean() > 250
+
+
+def test_shrinking_is_antialiased():
+    stripes = np.zeros((320, 320), np.uint8)
+    stripes[:, ::2] = 255
+    pixels = read_image(saved("a.png", Image.fromarray(stripes)), SHAPE).float()
+    assert (pixels - 127.5).abs().max() < 12
+
+
+def test_grey_networks_get_grey():
+    assert read_image(saved("a.png", Image.new("RGB", (40, 40), RED)), (1, 8, 8)).shape == (1, 8, 8)
+
+
+def test_folders_are_searched_and_lists_taken_as_they_are():
+    Path("in/deep").mkdir(parents=True)
+    for name in ("in/b.png", "in/a.jpg", "in/deep/c.webp"):
+        Image.new("RGB", (4, 4)).save(name)
+    Path("in/notes.txt").write_text("")
+    assert list(map(str, find_image_files("in"))) == ["in/a.jpg", "in/b.png", "in/deep/c.webp"]
+    assert list(map(str, find_image_files(["in/notes.txt", "in/b.png"]))) == ["in/notes.txt", "in/b.png"]
+
+
+def test_nothing_to_predict_is_refused():
+    Path("empty").mkdir()
+    with pytest.raises(ValueError, match=r"--data.predict_path: no image files in empty"):
+        find_image_files("empty")
+    with pytest.raises(FileNotFoundError, match=r"--data.predict_path: nowhere does not exist"):
+        find_image_files("nowhere")
+
+
+def test_unreadable_files_are_noted_and_hold_nobody_up():
+    good = saved("good.png", Image.new("RGB", (9, 9), RED))
+    noise = saved("noise.png", Image.effect_noise((90, 90), 50)).read_bytes()
+    for name, content in (("text.png", b"no image"), ("cut.png", noise[:2_000]), ("empty.png", b"")):
+        Path(name).write_bytes(content)
+    files = ImageFiles([Path("text.png"), good, Path("cut.png"), Path("empty.png"), Path("gone.png")], SHAPE)
+    batch = files.__getitems__(torch.arange(5))
+    assert colour(batch.inputs[1]) == list(RED)
+    assert sorted(files.errors) == [0, 2, 3, 4]
+    assert "FileNotFoundError" in files.errors[4]

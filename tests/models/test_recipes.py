@@ -1,0 +1,89 @@
+import functools
+import json
+
+import pytest
+import torch
+from torch.optim import SGD, Adam
+from torch.optim.lr_scheduler import ExponentialLR, StepLR
+
+from cifar_mlp.models.recipes import from_recipe, fused, override_restored, to_recipe
+
+PARAMETERS = [torch.nn.Parameter(torch.zeros(2))]
+
+
+@pytest.mark.parametrize(
+    "maker", [Adam, functools.partial(SGD, lr=0.5, momentum=0.9), functools.partial(Adam, betas=(0.8, 0.9))]
+)
+def test_a_recipe_makes_what_its_maker_made_and_is_plain_json(maker: object):
+    recipe = to_recipe(maker)
+    assert json.loads(json.dumps(recipe)) == recipe
+    made, expected = from_recipe(recipe)(PARAMETERS), maker(PARAMETERS)  # type: ignore[operator]
+    assert type(made) is type(expected)
+    for name, value in expected.defaults.items():
+        assert _as_list(made.defaults[name]) == _as_list(value), name
+
+
+def _as_list(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def test_a_schedule_has_a_recipe_too():
+    schedule = from_recipe(to_recipe(functools.partial(ExponentialLR, gamma=0.95)))(SGD(PARAMETERS, lr=1.0))
+    assert schedule.gamma == 0.95
+
+
+def test_what_a_checkpoint_could_not_hold_is_refused():
+    with pytest.raises(ValueError, match=r"class or functools\.partial"):
+        to_recipe(lambda parameters: Adam(parameters))
+    with pytest.raises(ValueError, match="plain JSON"):
+        to_recipe(functools.partial(Adam, lr=torch.tensor(1.0)))
+
+
+def test_a_recipe_from_a_file_calls_nothing_but_optimizers_and_schedules():
+    with pytest.raises(ValueError, match="neither an optimizer nor"):
+        from_recipe({"class_path": "os.system", "init_args": {"command": "true"}})
+
+
+def test_the_fused_step_is_used_unless_somebody_chose():
+    assert from_recipe(fused(to_recipe(Adam)))(PARAMETERS).defaults["fused"] is True
+    assert fused(to_recipe(functools.partial(Adam, fused=False)))["init_args"] == {"fused": False}
+    assert fused(to_recipe(functools.partial(Adam, foreach=True)))["init_args"] == {"foreach": True}
+    assert fused(to_recipe(torch.optim.LBFGS))["init_args"] == {}
+
+
+def saved_run(maker: functools.partial, epochs: int = 3) -> dict:
+    """What a checkpoint holds of an optimizer and a schedule after some epochs."""
+    optimizer = maker(PARAMETERS)
+    schedule = StepLR(optimizer, 1, gamma=0.5)
+    for _ in range(epochs):
+        optimizer.step()
+        schedule.step()
+    return {
+        "hyper_parameters": {"optimizer": to_recipe(maker)},
+        "optimizer_states": [optimizer.state_dict()],
+        "lr_schedulers": [schedule.state_dict()],
+    }
+
+
+def test_settings_given_now_win_over_the_restored_state():
+    checkpoint = saved_run(functools.partial(SGD, lr=0.8, weight_decay=0.1))
+    override_restored(checkpoint, to_recipe(functools.partial(SGD, lr=0.4, weight_decay=0.0)))
+    (group,) = checkpoint["optimizer_states"][0]["param_groups"]
+    assert group["lr"] == pytest.approx(0.4 * 0.5**3)
+    assert group["initial_lr"] == 0.4
+    assert group["weight_decay"] == 0.0
+    assert checkpoint["lr_schedulers"][0]["base_lrs"] == [0.4]
+
+
+def test_the_same_settings_leave_the_state_alone():
+    maker = functools.partial(SGD, lr=0.8)
+    checkpoint, untouched = saved_run(maker), saved_run(maker)
+    override_restored(checkpoint, to_recipe(maker))
+    assert checkpoint == untouched
+
+
+def test_another_optimizer_cannot_take_the_state_over():
+    with pytest.raises(
+        ValueError, match=r"torch.optim.adam.Adam cannot go on from a checkpoint of torch.optim.sgd.SGD"
+    ):
+        override_restored(saved_run(functools.partial(SGD, lr=0.8)), to_recipe(Adam))

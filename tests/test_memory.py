@@ -1,0 +1,26 @@
+"""What a fit needs at its peak."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MEASURE = """
+import resource, sys
+from cifar_mlp.cli import main
+sys.argv = ["cifar-mlp", "fit", "--data.n_components", "510", "--trainer.max_steps", "20"]
+main()
+print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.real_data
+@pytest.mark.slow
+def test_a_fit_on_510_components_stays_under_3_gb_pca_included(real_root: str):
+    done = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr
+    assert "fitting PCA: 49,000 images to 510 components" in done.stdout
+    peak_kilobytes = int(done.stdout.rsplit("peak ", 1)[1])
+    assert 500_000 < peak_kilobytes < 3_000_000, peak_kilobytes
+    assert list(Path().rglob("config.yaml"))
