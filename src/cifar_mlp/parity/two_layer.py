@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from cifar_mlp.parity import layers
+from cifar_mlp.parity.plain import plain
 from cifar_mlp.parity.validation import (
     check_labels,
     check_problem,
@@ -26,7 +27,7 @@ from cifar_mlp.parity.validation import (
 
 
 class Parameters(NamedTuple):
-    """What is learned: ``w1 (D, H)``, ``b1 (H,)``, ``w2 (H, C)``, ``b2 (C,)``, one float dtype, one device."""
+    """What is learned: ``w1 (D, H)``, ``b1 (H,)``, ``w2 (H, C)``, ``b2 (C,)``; one float dtype, device."""
 
     w1: Tensor
     b1: Tensor
@@ -72,7 +73,7 @@ class Trace(NamedTuple):
     """``(C,)``, gradient."""
 
 
-@torch.no_grad()
+@plain
 def forward(parameters: Parameters, inputs: Tensor) -> Tensor:
     """Map inputs ``(N, D)`` to scores ``(N, C)``: z3, the logits before softmax.
 
@@ -85,7 +86,7 @@ def forward(parameters: Parameters, inputs: Tensor) -> Tensor:
     return layers.affine_forward(a2_NH, w2_HC, b2_C)
 
 
-@torch.no_grad()
+@plain
 def intermediates(parameters: Parameters, inputs: Tensor, labels: Tensor, regularization: float) -> Trace:
     """Run both passes and keep everything: slower and larger than :func:`loss_and_gradients`, same numbers.
 
@@ -134,7 +135,7 @@ def intermediates(parameters: Parameters, inputs: Tensor, labels: Tensor, regula
     )
 
 
-@torch.no_grad()
+@plain
 def loss_and_gradients(
     parameters: Parameters, inputs: Tensor, labels: Tensor, regularization: float
 ) -> tuple[Tensor, Gradients]:
@@ -188,7 +189,7 @@ def sgd_step(parameters: Parameters, gradients: Gradients, learning_rate: float)
     )
 
 
-@torch.no_grad()
+@plain
 def train(
     parameters: Parameters,
     inputs: Tensor,

@@ -40,7 +40,7 @@ def check_scores_input(parameters: TwoLayerTensors, inputs: Tensor) -> None:
 
 
 def check_problem(parameters: TwoLayerTensors, inputs: Tensor, labels: Tensor) -> None:
-    """Raise ``ValueError`` unless parameters, inputs and labels fit together; the labels' values are not read."""
+    """Raise ``ValueError`` unless all three fit together; the labels' values are not read."""
     check_scores_input(parameters, inputs)
     check_label_tensor(labels, inputs)
 
@@ -65,7 +65,7 @@ def check_label_tensor(labels: Tensor, inputs: Tensor) -> None:
 
 
 def check_labels(labels: Tensor, num_classes: int) -> None:
-    """Raise ``ValueError`` unless every label lies in [0, C). Reads the labels, so a GPU's queue is waited for."""
+    """Raise ``ValueError`` unless every label lies in [0, C). Reads them, so it waits for a GPU's queue."""
     lowest, highest = (label.item() for label in torch.aminmax(labels))
     if lowest < 0 or highest >= num_classes:
         wrong = lowest if lowest < 0 else highest
@@ -79,7 +79,7 @@ def check_regularization(regularization: float) -> None:
 
 
 def check_schedule(learning_rate: float, decay: float, decay_every: int) -> None:
-    """Raise ``ValueError`` unless the rate and its decay are finite and positive, and ``decay_every`` at least 1."""
+    """Raise ``ValueError`` unless rate and decay are finite and positive, and ``decay_every`` at least 1."""
     if not 0.0 < learning_rate < math.inf:
         raise ValueError(f"learning_rate must be finite and positive, not {learning_rate}")
     if not 0.0 < decay < math.inf:
