@@ -192,14 +192,14 @@ def softmax_cross_entropy_backward(p_NC: Tensor, labels_N: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def l2_penalty_forward(regularization: float, *weights_IO: Tensor) -> Tensor:
+def l2_penalty_forward(regularization: float, *weights: Tensor) -> Tensor:
     """penalty () = lambda sum ||w||_F^2, at least float32; no factor 1/2.
 
     Squares are summed row by row: one running float32 sum over the six million of a 3072 x 2048 matrix is off
     by 3e-4. A row is whatever lies together in memory, so that a transposed view costs no more.
     """
-    dtype = torch.promote_types(weights_IO[0].dtype, torch.float32)
-    norms = [torch.linalg.vector_norm(w, dim=int(w.stride(1) == 1), dtype=dtype) for w in weights_IO]
+    dtype = torch.promote_types(weights[0].dtype, torch.float32)
+    norms = [torch.linalg.vector_norm(w, dim=int(w.stride(1) == 1), dtype=dtype) for w in weights]
     return regularization * torch.stack([norm.square().sum() for norm in norms]).sum()
 
 

@@ -80,7 +80,7 @@ def loss_and_gradients(
             x_NI = layers.dropout_forward(x_NI, kept_NO, network.dropout)
     scores_NC = layers.affine_forward(x_NI, network.output.weight.T, network.output.bias)
     data_loss, p_NC = layers.softmax_cross_entropy_forward(scores_NC, labels)
-    loss = data_loss + layers.l2_penalty_forward(regularization, *(affine.weight.T for affine in affines))
+    loss = data_loss + layers.l2_penalty_forward(regularization, *(affine.weight for affine in affines))
 
     dz_NO = layers.softmax_cross_entropy_backward(p_NC, labels).to(scores_NC.dtype)
     doutput = _affine_backward(dz_NO, x_NI, network.output, regularization)

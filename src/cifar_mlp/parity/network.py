@@ -23,7 +23,7 @@ Activation = Literal["relu", "leaky_relu", "gelu", "silu", "tanh"]
 EPSILON = 1e-5  # under the root of both normalizations
 LEAKY_SLOPE = 0.01
 
-_ACTIVATION_OF_CLASS = {
+_ACTIVATION_OF_CLASS: dict[str, Activation] = {
     "ReLU": "relu",
     "LeakyReLU": "leaky_relu",
     "GELU": "gelu",
@@ -108,19 +108,23 @@ def read_module(module: Any) -> Network:
     """Read a network from an ``MLP``, or from any module built of the same parts under the same names.
 
     Raises:
-        ValueError: For parts that the formulas do not cover: another activation, slope or epsilon.
+        ValueError: For what the formulas do not cover: another activation, slope or epsilon, or layers that
+            differ in activation or dropout.
     """
-    activation, dropout = "relu", 0.0
+    shared = {
+        (type(layer.activation).__name__, layer.dropout.p if hasattr(layer, "dropout") else 0.0)
+        for layer in module.hidden
+    }
+    if len(shared) > 1:
+        raise ValueError("module must have the same activation and dropout in every hidden layer")
+    kind, dropout = next(iter(shared), ("ReLU", 0.0))
+    if kind not in _ACTIVATION_OF_CLASS:
+        raise ValueError(f"module must use one of {', '.join(_ACTIVATION_OF_CLASS)}, not {kind}")
     for layer in module.hidden:
-        kind = type(layer.activation).__name__
-        if kind not in _ACTIVATION_OF_CLASS:
-            raise ValueError(f"module must use one of {', '.join(_ACTIVATION_OF_CLASS)}, not {kind}")
-        activation = _ACTIVATION_OF_CLASS[kind]
-        dropout = layer.dropout.p if hasattr(layer, "dropout") else 0.0
         _expect(layer.activation, "negative_slope", LEAKY_SLOPE)
         _expect(layer.activation, "approximate", "none")
         _expect(getattr(layer, "normalization", None), "eps", EPSILON)
-    return read_state_dict(module.state_dict(), activation, dropout)  # type: ignore[arg-type]
+    return read_state_dict(module.state_dict(), _ACTIVATION_OF_CLASS[kind], dropout)
 
 
 def check_network(
@@ -140,12 +144,12 @@ def check_network(
         )
         width = len(affine.weight)
         check_shape(f"{name}.bias", affine.bias, (width,), "(O,), O as in its weight")
+    check_alike(inputs, dict(network.named_tensors()))
     for index, layer in enumerate(network.hidden):
         for name, tensor in (layer.normalization._asdict() if layer.normalization else {}).items():
             if tensor is not None:
                 check_shape(f"hidden.{index}.normalization.{name}", tensor, layer.affine.bias.shape, "(O,)")
                 check_alike(inputs, {f"hidden.{index}.normalization.{name}": tensor})
-    check_alike(inputs, dict(network.named_tensors()))
     is_batch = any(
         layer.normalization and layer.normalization.running_mean is not None for layer in network.hidden
     )

@@ -17,8 +17,8 @@ def plain(
 ) -> Callable[Concatenate[Network, Tensor, Arguments], Result]:
     """Run ``function(network, inputs, ...)`` without an autograd graph and without autocast.
 
-    Autocast would round the factors of a product to half precision behind the formula's back. Here the dtype of
-    the tensors given is the dtype of the arithmetic, wherever it is called from.
+    Autocast would round the factors of a product to half precision behind the formula's back. Here the dtype
+    of the tensors given is the dtype of the arithmetic, wherever it is called from.
 
     Raises:
         ValueError: When ``inputs`` is not a tensor.

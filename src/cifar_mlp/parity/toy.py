@@ -1,7 +1,7 @@
-"""The report's toy problem: 5 examples, 4 inputs, 10 hidden units, 3 classes, and the answers printed with it.
+"""The report's toy problem, and the answers printed with it.
 
-Data and weights come from NumPy's legacy generator, whose streams are fixed for good: seed 1 draws the inputs;
-seed 0 draws ``w1``, then ``w2``, and goes on to draw the batches of the toy training.
+Data and weights come from NumPy's legacy generator, whose streams are fixed for good: seed 1 draws the
+inputs; seed 0 draws ``w1``, then ``w2``, and goes on to draw the batches of the toy training.
 """
 
 from typing import NamedTuple

@@ -15,6 +15,7 @@ from torch import Tensor
 from cifar_mlp.parity import layers
 from cifar_mlp.parity.plain import plain
 from cifar_mlp.parity.validation import (
+    check_batch,
     check_labels,
     check_problem,
     check_regularization,
@@ -225,6 +226,7 @@ def train(
     losses: list[Tensor] = []
     for step, batch in enumerate(batches, start=1):
         rows = torch.as_tensor(batch, device=inputs.device)
+        check_batch(rows, step)
         loss, gradients = loss_and_gradients(parameters, inputs[rows], labels[rows], regularization)
         parameters = sgd_step(parameters, gradients, learning_rate)
         losses.append(loss)

@@ -88,6 +88,16 @@ def check_schedule(learning_rate: float, decay: float, decay_every: int) -> None
         raise ValueError(f"decay_every must be at least 1 step, not {decay_every}")
 
 
+def check_batch(rows: Tensor, step: int) -> None:
+    """Raise ``ValueError`` unless a batch is a non-empty vector of integers."""
+    if rows.dim() != 1 or rows.numel() == 0:
+        raise ValueError(
+            f"batches must each hold at least one index, (B,), not {tuple(rows.shape)} at step {step}"
+        )
+    if rows.dtype not in (torch.int64, torch.int32):
+        raise ValueError(f"batches must hold integer indices, not {rows.dtype} at step {step}")
+
+
 def check_same_shapes(parameters: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
     """Raise ``ValueError`` unless every gradient has its parameter's shape, dtype and device."""
     if len(parameters) != len(gradients):
