@@ -6,7 +6,8 @@ from typing import NamedTuple
 from torch import Tensor
 
 from cifar_mlp.parity import layers
-from cifar_mlp.parity.network import EPSILON, Affine, HiddenLayer, Network, Normalization, check_network
+from cifar_mlp.parity.network import EPSILON, Affine, HiddenLayer, Network, Normalization
+from cifar_mlp.parity.network_validation import check_network
 from cifar_mlp.parity.plain import plain
 from cifar_mlp.parity.validation import check_labels, check_regularization
 

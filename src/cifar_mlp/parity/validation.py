@@ -116,7 +116,7 @@ def check_matrix(name: str, tensor: Tensor, form: str) -> None:
 def check_shape(name: str, tensor: Tensor, shape: tuple[int, ...], form: str) -> None:
     """Raise ``ValueError`` unless the tensor's shape is ``shape``."""
     if tensor.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, {form}, not {tuple(tensor.shape)}")
+        raise ValueError(f"{name} must have shape {tuple(shape)}, {form}, not {tuple(tensor.shape)}")
 
 
 def check_alike(reference: Tensor, tensors: Mapping[str, Tensor], reference_name: str = "inputs") -> None:
