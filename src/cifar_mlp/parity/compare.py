@@ -105,7 +105,8 @@ def compare(
             _compare_case(case, present, dtypes, result, seed, show_tf32, progress)
         for device in present:
             progress(f"{device}: the same run twice")
-            result.repeats += run_twice(device, [DTYPES[name] for name in dtypes if name in ("float64", "float32")])
+            exact = [DTYPES[name] for name in dtypes if name in ("float64", "float32")]
+            result.repeats += run_twice(device, exact)
         if training_steps:
             progress(f"{training_steps} training steps")
             result.trainings += compare_training(present, training_steps, seed)
@@ -134,9 +135,10 @@ def _compare_case(
 
     for device in devices:
         for dtype in (DTYPES[name] for name in dtypes):
-            progress(f"{case.name}: {device} {dtype}".replace("torch.", ""))
+            what = f"{case.name} on {device} in {dtype}".replace("torch.", "")
+            progress(what)
             if reason := _out_of_reach(case, device, dtype):
-                result.not_run.append(NotRun(f"{case.name} on {device} in {dtype}".replace("torch.", ""), reason))
+                result.not_run.append(NotRun(what, reason))
                 continue
             try:
                 result.rows += _by_hand(case, device, dtype, reference)
@@ -144,7 +146,6 @@ def _compare_case(
                     result.rows += _with_tf32(case, device, reference)
             except (RuntimeError, ValueError) as error:
                 if "not implemented for" in str(error):
-                    what = f"{case.name} on {device} in {dtype}".replace("torch.", "")
                     result.not_run.append(NotRun(what, str(error)))
                 else:
                     result.rows.append(failed_call(case.name, "hand", device, dtype, error))
@@ -192,8 +193,10 @@ class _Reference:
                 continue
             errors = measure(tensor, expected, scale, dtype)
             rival = autograd_rmse[name] if autograd_rmse else None
-            verdict = judge(errors, dtype, scale=scale, autograd_rmse=rival, flips=(flips or 0) * (name == "z2"))
-            yield judged_row(self.case.name, witness, device, dtype, name, errors, flips, verdict, rival, gated)
+            flipped = (flips or 0) if name == "z2" else 0
+            verdict = judge(errors, dtype, scale=scale, autograd_rmse=rival, flips=flipped)
+            place = (self.case.name, witness, device, dtype, name)
+            yield judged_row(*place, errors, flips, verdict, rival, gated)
 
 
 def _by_hand(case: Case, device: str, dtype: torch.dtype, reference: _Reference) -> Iterator[Row]:
@@ -206,7 +209,8 @@ def _by_hand(case: Case, device: str, dtype: torch.dtype, reference: _Reference)
     if dtype != torch.float64:
         rival = autograd.intermediates(*problem)._asdict()
         autograd_rmse = {
-            name: measure(tensor, getattr(reference.trace, name), 1.0, dtype).rmse for name, tensor in rival.items()
+            name: measure(tensor, getattr(reference.trace, name), 1.0, dtype).rmse
+            for name, tensor in rival.items()
         }
     for witness, tensors in _public_functions(*problem):
         if witness == "hand: intermediates" and device == "cpu" and dtype == torch.float64:

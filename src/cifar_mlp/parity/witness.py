@@ -37,7 +37,13 @@ def forward(w1: Array, b1: Array, w2: Array, b2: Array, inputs: Array) -> Array:
 
 
 def testify(
-    w1: Array, b1: Array, w2: Array, b2: Array, inputs: Array, labels: NDArray[np.int64], regularization: float
+    w1: Array,
+    b1: Array,
+    w2: Array,
+    b2: Array,
+    inputs: Array,
+    labels: NDArray[np.int64],
+    regularization: float,
 ) -> Statement:
     """Every value and gradient of mean cross-entropy + regularization * (sum w1^2 + sum w2^2).
 

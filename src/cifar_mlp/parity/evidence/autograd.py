@@ -32,5 +32,5 @@ def intermediates(parameters: Parameters, inputs: Tensor, labels: Tensor, regula
     loss = functional.cross_entropy(scores, labels) + regularization * (w1.square().sum() + w2.square().sum())
     dz3, da2, dz2, *gradients = torch.autograd.grad(loss, (scores, a2, z2, w1, b1, w2, b2))
     probabilities = functional.softmax(scores, dim=1)
-    values = (z2, a2, scores, probabilities, loss)
-    return Trace(*(value.detach() for value in values), dz3, da2, dz2, *gradients)
+    tensors = (z2, a2, scores, probabilities, loss, dz3, da2, dz2, *gradients)
+    return Trace(*(tensor.detach() for tensor in tensors))

@@ -62,19 +62,20 @@ def standard_cases(sizes: tuple[str, ...], seed: int) -> list[Case]:
     """
     dimensions = {size: parse_size(size) for size in sizes if size != "toy"}  # complain before long work
     specials = (kink(), large_logits(), confident(seed), single_class(seed), dead_units(seed))
-    return [toy_case() if size == "toy" else drawn(size, *dimensions[size], seed) for size in sizes] + list(specials)
+    chosen = [toy_case() if size == "toy" else drawn(size, *dimensions[size], seed) for size in sizes]
+    return [*chosen, *specials]
 
 
 def parse_size(size: str) -> tuple[int, int, int, int]:
     """Read ``D-H-C`` or ``D-H-C:N`` into (D, H, C, N)."""
     match = re.fullmatch(r"(\d+)-(\d+)-(\d+)(?::(\d+))?", size)
     if match is None:
-        raise ValueError(f"--sizes: {size!r} is neither toy nor inputs-hidden-classes[:batch], e.g. 510-600-10:200")
+        raise ValueError(f"--sizes: {size!r} is neither toy nor D-H-C[:N], e.g. 510-600-10:200")
     d, h, c, n = (int(group or DEFAULT_BATCH) for group in match.groups())
     if min(d, h, c, n) < 1:
         raise ValueError(f"--sizes: {size!r} has a dimension below 1")
     if len({d, h, c, n}) < 4:
-        raise ValueError(f"--sizes: {size!r} has equal dimensions (batch {n}), which would hide a transposed matrix")
+        raise ValueError(f"--sizes: {size!r} (batch {n}) has equal dimensions, which hide a transposition")
     return d, h, c, n
 
 
@@ -113,12 +114,11 @@ def kink() -> Case:
 
 
 def large_logits() -> Case:
-    """Logits of -1e4 to 1e4, among them tied maxima; every sum is exact, so every dtype can be right."""
+    """Logits of -1e4 to 1e4, among them tied maxima; every sum is exact in float32."""
     n, h, c = 5, 3, 4
     inputs = torch.tensor([[1.0, 0], [0, 1], [1, 1], [2, 0], [0, 2]], dtype=torch.float64)
     w1 = torch.tensor([[64.0, 0, 32], [0, 64, 32]], dtype=torch.float64)
-    w2 = torch.tensor([[64.0, 64, -64, 0], [-64, 0, 64, 64], [0, 0, 0, -16]], dtype=torch.float64)
-    assert inputs.shape == (n, 2)
+    w2 = torch.tensor([[80.0, 80, -80, 0], [-80, 0, 80, 64], [0, 0, 0, -16]], dtype=torch.float64)
     parameters = Parameters(w1, torch.zeros(h).double(), w2, torch.tensor([16.0, 16, -16, 0]).double())
     return Case("large-logits", parameters, inputs, torch.arange(n) % c, 2.0**-20, smooth=False)
 
@@ -156,4 +156,8 @@ def _few_bits(x: Tensor) -> Tensor:
 def _pattern(rows: int, columns: int, values: int) -> Tensor:
     """Whole numbers in [0, values) in an order without a visible rule, the same on every machine."""
     place = torch.arange(rows * columns)
-    return ((place * place * 7 + place * 13 + place // columns * 5) % 31 % values).reshape(rows, columns).double()
+    return (
+        ((place * place * 7 + place * 13 + place // columns * 5) % 31 % values)
+        .reshape(rows, columns)
+        .double()
+    )

@@ -6,9 +6,9 @@ Two rules, both on whole tensors; element by element two correct devices disagre
 to lose four digits, so 1e-12. float32 lands at 1e-7 to 4e-7, TF32's ten bits at 4e-4: 1e-5 lies 25 times away
 from either.
 
-*Three-way*: RMSE(hand, float64) <= 3 RMSE(autograd, float64) + four roundings of the tensor's magnitude, both in
-the same dtype on the same device: by hand must be no worse than what PyTorch itself makes of that dtype. The
-roundings are for small tensors, which autograd may get right to the last bit by luck.
+*Three-way*: RMSE(hand, float64) <= 3 RMSE(autograd, float64) + four roundings of the tensor's magnitude, both
+in the same dtype on the same device: by hand must be no worse than what PyTorch itself makes of that dtype.
+The roundings are for small tensors, which autograd may get right to the last bit by luck.
 """
 
 import math
@@ -26,7 +26,7 @@ NORMWISE_LIMIT = {torch.float64: 1e-12, torch.float32: 1e-5}
 THREE_WAY = {torch.float32, torch.bfloat16, torch.float16}
 THREE_WAY_FACTOR = 3.0
 THREE_WAY_ROUNDINGS = 4
-DIFFERENCES_LIMIT = 1e-6  # truncation h^2 and rounding epsilon / h are both near 1e-10 at h = 1e-5
+DIFFERENCES_LIMIT = 1e-6  # normwise; truncation h^2 and rounding epsilon / h are near 1e-10 at h = 1e-5
 TRAINING_LIMIT = 1e-9  # relative, on every one of 100 losses in float64
 
 
@@ -52,7 +52,7 @@ def judge(
         errors: Of the tensor, measured with ``scale``.
         dtype: That the calculation was asked to run in.
         scale: The norm the normwise error was divided by.
-        autograd_rmse: Of autograd in the same dtype on the same device; without it only the normwise rule holds.
+        autograd_rmse: Of autograd in the same dtype on the same device; None leaves the normwise rule alone.
         flips: ReLU masks that differ; the cases keep away from kinks, so from float32 up there is none.
     """
     limit = NORMWISE_LIMIT.get(dtype)
@@ -81,7 +81,7 @@ def judge(
 
 
 def misfit(tensor: Tensor, shape: torch.Size, dtype: torch.dtype, device: str) -> str:
-    """Say what keeps a tensor from being compared at all: its shape, dtype, device or a graph; else ``""``."""
+    """Say what keeps a tensor from being compared: its shape, dtype, device or a graph; else ``""``."""
     if tensor.shape != shape:
         return f"shape {tuple(tensor.shape)} where {tuple(shape)} was asked"
     if tensor.dtype != dtype:

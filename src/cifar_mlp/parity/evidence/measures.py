@@ -17,7 +17,7 @@ class Errors(NamedTuple):
     normwise_error: float
     """Norm of the difference over the norm chosen for the tensor; 0 where both are zero."""
     ulp_error: float
-    """Largest difference in units of the last place at the tensor's largest magnitude, not element by element."""
+    """Largest difference in units of the last place of the tensor's largest magnitude."""
     cosine: float | None
     """Of the angle between tensor and reference; None where one of them is zero."""
     rmse: float
@@ -36,7 +36,8 @@ def measure(candidate: Tensor, reference: Tensor, scale: float, dtype: torch.dty
     got = candidate.detach().to("cpu", torch.float64)
     difference = got - reference
     largest, max_abs_error = (float(x.abs().max()) for x in (reference, difference))
-    norm, reference_norm, got_norm = (float(torch.linalg.vector_norm(x)) for x in (difference, reference, got))
+    tensors = (difference, reference, got)
+    norm, reference_norm, got_norm = (float(torch.linalg.vector_norm(x)) for x in tensors)
     cosine = None
     if got_norm > 0 and reference_norm > 0:
         cosine = float((got.flatten() / got_norm) @ (reference.flatten() / reference_norm))
@@ -59,5 +60,5 @@ def ratio(part: float, whole: float) -> float:
 
 
 def mask_flips(z2: Tensor, reference: Tensor) -> int:
-    """Hidden units, counted per example, that are on in one of two ``(N, H)`` tensors and off in the other."""
+    """Hidden units, per example, that are on in one of two ``(N, H)`` tensors and off in the other."""
     return int(((z2.detach().cpu() > 0) != (reference > 0)).sum())

@@ -41,7 +41,7 @@ def tf32(device: str) -> Iterator[None]:
 
 
 def round_to_tf32(x: Tensor) -> Tensor:
-    """Round finite float32 numbers to TF32's 10 mantissa bits, to nearest; any other dtype passes unchanged."""
+    """Round finite float32 numbers to TF32's 10 mantissa bits; any other dtype passes unchanged."""
     if x.dtype != torch.float32:
         return x
     half = 1 << (TF32_DROPPED_BITS - 1)
@@ -49,15 +49,17 @@ def round_to_tf32(x: Tensor) -> Tensor:
     return (bits & -(1 << TF32_DROPPED_BITS)).view(torch.float32)
 
 
+FACTORS = {torch.ops.aten.mm.default: (0, 1), torch.ops.aten.addmm.default: (1, 2)}
+"""Which arguments of a matrix product are its factors."""
+
+
 class ImitatedTF32(TorchDispatchMode):
     """Inside, the factors of every float32 matrix product are rounded to TF32 first; sums stay float32."""
-
-    FACTORS = {torch.ops.aten.mm.default: (0, 1), torch.ops.aten.addmm.default: (1, 2)}
 
     def __torch_dispatch__(
         self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Round the factors where ``function`` is a product, then run it."""
-        factors = self.FACTORS.get(function, ())  # type: ignore[call-overload]
+        factors = FACTORS.get(function, ())  # type: ignore[call-overload]
         args = tuple(round_to_tf32(arg) if place in factors else arg for place, arg in enumerate(args))
         return function(*args, **(kwargs or {}))

@@ -34,7 +34,8 @@ class Row:
 
     def __str__(self) -> str:
         """The finding in one line."""
-        return f"{self.tensor}: {self.reason or self.verdict} ({self.witness}, {self.case}, {self.device} {self.dtype})"
+        place = f"{self.witness}, {self.case}, {self.device} {self.dtype}"
+        return f"{self.tensor}: {self.reason or self.verdict} ({place})"
 
 
 def judged_row(
@@ -74,8 +75,8 @@ def misfit_row(case: str, witness: str, device: str, dtype: torch.dtype, tensor:
 
 def failed_call(case: str, witness: str, device: str, dtype: torch.dtype, error: Exception) -> Row:
     """A calculation that did not come to an end."""
-    first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return Row(case, witness, device, _short(dtype), "every tensor", "FAIL", f"{type(error).__name__}: {first_line}")
+    reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    return Row(case, witness, device, _short(dtype), "every tensor", "FAIL", reason)
 
 
 def _short(dtype: torch.dtype) -> str:

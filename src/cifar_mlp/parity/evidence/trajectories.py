@@ -1,5 +1,6 @@
 """A hundred training steps side by side, and the same run twice."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,8 +37,8 @@ class Training:
     def __str__(self) -> str:
         """The finding in one line."""
         return (
-            f"losses: relative error {self.largest_relative_error:.1e} at training step {self.largest_at_step} "
-            f"({self.witness}, {self.device} {self.dtype})"
+            f"losses: relative error {self.largest_relative_error:.1e} at step {self.largest_at_step} "
+            f"of the training ({self.witness}, {self.device} {self.dtype})"
         )
 
 
@@ -52,15 +53,17 @@ class Repeat:
 
     def __str__(self) -> str:
         """The finding in one line."""
-        return f"{', '.join(self.differing) or 'all'}: bits differ from run to run ({self.device} {self.dtype})"
+        tensors = ", ".join(self.differing) or "no tensor"
+        return f"{tensors}: bits differ from run to run ({self.device} {self.dtype})"
 
 
 def compare_training(devices: Sequence[str], steps: int, seed: int) -> list[Training]:
-    """Train on every device in float64 and float32, and by autograd with torch.optim.SGD, from the same start."""
+    """Train on every device in float64 and float32, and by autograd with torch.optim.SGD, from one start."""
     case = drawn("training", *SIZES, seed, REGULARIZATION)
     batches = _batches(len(case.labels), steps, seed)
     reference = _train_by_hand(case, batches)
-    found = [_beside("autograd, torch.optim.SGD", "cpu", torch.float64, reference, _train_by_autograd(case, batches))]
+    losses = _train_by_autograd(case, batches)
+    found = [_beside("autograd, torch.optim.SGD", "cpu", torch.float64, reference, losses)]
     for device in devices:
         for dtype in (torch.float64, torch.float32):
             if device == "mps" and dtype == torch.float64:
@@ -78,8 +81,8 @@ def run_twice(device: str, dtypes: Sequence[torch.dtype]) -> list[Repeat]:
             continue
         here = drawn("repeat", 510, 600, 10, 200, seed=0).to(device, dtype)
         problem = (here.parameters, here.inputs, here.labels, here.regularization)
-        (loss, gradients), (again, gradients_again) = (two_layer.loss_and_gradients(*problem) for _ in range(2))
-        first, second = {"loss": loss, **gradients._asdict()}, {"loss": again, **gradients_again._asdict()}
+        runs = (two_layer.loss_and_gradients(*problem) for _ in range(2))
+        first, second = ({"loss": loss, **gradients._asdict()} for loss, gradients in runs)
         differing = tuple(name for name in first if not torch.equal(first[name], second[name]))
         found.append(Repeat(device, _short(dtype), differing, "FAIL" if differing else "pass"))
     return found
@@ -115,7 +118,7 @@ def _train_by_autograd(case: Case, batches: list[torch.Tensor]) -> list[float]:
     for batch in batches:
         loss = autograd.loss_of(parameters, case.inputs[batch], case.labels[batch], case.regularization)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         schedule.step()
         losses.append(loss.item())
@@ -126,7 +129,7 @@ def _beside(
     witness: str, device: str, dtype: torch.dtype, reference: list[float], losses: list[float]
 ) -> Training:
     errors = [abs(a - b) / max(abs(b), 1e-300) for a, b in zip(losses, reference, strict=True)]
-    errors = [error if error == error else float("inf") for error in errors]  # NaN is the largest error of all
+    errors = [math.inf if math.isnan(error) else error for error in errors]  # NaN: the largest error of all
     largest = max(errors)
     limit = TRAINING_LIMIT if dtype == torch.float64 else None
     verdict: Verdict = "shown" if limit is None else "pass" if largest <= limit else "FAIL"

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from cifar_mlp.parity import witness
-from cifar_mlp.parity.evidence import autograd, differences as central
+from cifar_mlp.parity.evidence import autograd
+from cifar_mlp.parity.evidence import differences as central
 from cifar_mlp.parity.evidence.cases import Case
 from cifar_mlp.parity.evidence.gates import DIFFERENCES_LIMIT, Judgement
 from cifar_mlp.parity.evidence.measures import measure
@@ -23,16 +24,16 @@ ROUNDINGS = 8
 
 def vouch(case: Case) -> Iterator[tuple[str, dict[str, Tensor]]]:
     """Autograd's and NumPy's word on every tensor, in float64."""
-    yield "autograd", autograd.intermediates(
-        case.parameters, case.inputs, case.labels, case.regularization
-    )._asdict()
-    arrays = [tensor.numpy() for tensor in (*case.parameters, case.inputs, case.labels)]
-    statement = witness.testify(*arrays, case.regularization)  # type: ignore[call-arg]
+    problem = (case.parameters, case.inputs, case.labels, case.regularization)
+    yield "autograd", autograd.intermediates(*problem)._asdict()
+    w1, b1, w2, b2 = (parameter.numpy() for parameter in case.parameters)
+    inputs, labels = case.inputs.numpy(), case.labels.numpy()
+    statement = witness.testify(w1, b1, w2, b2, inputs, labels, case.regularization)
     yield "numpy", {name: torch.from_numpy(array.copy()) for name, array in statement._asdict().items()}
 
 
 def differences(case: Case, trace: Trace, seed: int) -> Iterator[Row]:
-    """Central differences beside the gradients by hand: every entry of a small case, else 100 and 3 directions."""
+    """Central differences beside the gradients: every entry of a small case, else 100 and 3 directions."""
     generator = torch.Generator().manual_seed(seed)
     sizes = {name: parameter.numel() for name, parameter in case.parameters._asdict().items()}
     small = sum(sizes.values()) <= EVERY_ENTRY
@@ -69,7 +70,7 @@ def _row(case: Case, label: str, name: str, numerical: Tensor, by_hand: Tensor, 
     rounding = ROUNDINGS * torch.finfo(torch.float64).eps * max(1.0, float(loss)) / central.STEP
     allowed = DIFFERENCES_LIMIT * scale + rounding * len(by_hand) ** 0.5
     error = errors.normwise_error * scale
-    reason = "" if error <= allowed else f"off the central differences by {errors.normwise_error:.1e} normwise"
+    reason = "" if error <= allowed else f"off by {errors.normwise_error:.1e} normwise"
     limit = allowed / scale if scale else None
     judgement = Judgement("FAIL" if reason else "pass", reason, limit, share=error / allowed)
     return judged_row(case.name, label, "cpu", torch.float64, name, errors, None, judgement)
