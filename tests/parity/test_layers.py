@@ -3,6 +3,7 @@
 Each gate is a function; the planted faults at the end show that each can fail.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -242,6 +243,31 @@ def assert_extreme_logits_are_exact(dtype: torch.dtype, device: str) -> None:
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_extreme_logits_are_exact(dtype, device):
     assert_extreme_logits_are_exact(dtype, device)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_still_learns_from_a_confident_example(dtype):
+    """p = 0.99966 is 1 in bfloat16: rounded before p - 1 is taken, nothing would be left of the gradient."""
+    scores, labels = torch.tensor([[8.0, 0.0]], dtype=dtype), torch.tensor([0])
+    loss, p = layers.softmax_cross_entropy_forward(scores, labels)
+    wrong = 1 / (1 + math.exp(8))
+    assert layers.softmax_cross_entropy_backward(p, labels).tolist()[0] == pytest.approx(
+        [-wrong, wrong], rel=1e-3
+    )
+    assert loss.item() == pytest.approx(-math.log1p(-wrong), rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["batch_normalization", "layer_normalization"])
+def test_half_precision_normalizes_what_would_overflow(name):
+    """Squares of 400 and products of 300 are beyond float16's 65504; what comes out of them is not."""
+    x, scale, shift = 400 * fixed(N, I), torch.full((I,), 300.0), torch.ones(I)
+    inputs = [tensor.half() for tensor in (x, scale, shift)]
+    dy = (300 * fixed(N, I, seed=3).sign()).half()
+    mine = [CASES[name].forward(*inputs), *CASES[name].backward(dy, *inputs)]
+    exact = [tensor.double() for tensor in inputs]
+    right = [CASES[name].forward(*exact), *CASES[name].backward(dy.double(), *exact)]
+    for ours, reference in zip(mine, right, strict=True):
+        assert_close("half", ours, reference, 2 * torch.finfo(torch.float16).eps)
 
 
 def test_single_class_costs_nothing():

@@ -48,7 +48,8 @@ def relu_forward(x: Tensor, out: Tensor | None = None) -> Tensor:
 @torch.no_grad()
 def relu_backward(dy: Tensor, x: Tensor, out: Tensor | None = None) -> Tensor:
     """dx = dy [x > 0]: of the subgradients at x = 0 we take 0, as PyTorch does. y will do as well as x."""
-    return torch.mul(dy, x > 0, out=out)
+    mask = torch.gt(x, 0, out=torch.empty_like(x))  # 0.0 or 1.0: a boolean costs three times the product
+    return torch.mul(dy, mask, out=out)
 
 
 @torch.no_grad()
@@ -178,10 +179,11 @@ def softmax_cross_entropy_forward(scores_NC: Tensor, labels_N: Tensor) -> tuple[
     """
     scores_NC = _at_least_float32(scores_NC)
     shifted_NC = scores_NC - scores_NC.amax(1, keepdim=True)
-    exp_NC = shifted_NC.exp()
+    at_label_N1 = shifted_NC.gather(1, labels_N[:, None])
+    exp_NC = shifted_NC.exp_()
     sum_N1 = exp_NC.sum(1, keepdim=True)
-    loss_N1 = sum_N1.log() - shifted_NC.gather(1, labels_N[:, None])  # log of exp / sum without the quotient
-    return loss_N1.mean(), exp_NC.div_(sum_N1)
+    loss = (sum_N1.log() - at_label_N1).mean()  # log of exp / sum without the quotient, which may be 0
+    return loss, exp_NC.div_(sum_N1)
 
 
 @torch.no_grad()

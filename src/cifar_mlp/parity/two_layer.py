@@ -165,15 +165,16 @@ def loss_and_gradients(
     a2_NH = layers.relu_forward(z2_NH, out=z2_NH)  # z2 is gone: a2 > 0 just where it was
     z3_NC = layers.affine_forward(a2_NH, w2_HC, b2_C)
     data_loss, p_NC = layers.softmax_cross_entropy_forward(z3_NC, labels)
-    loss = data_loss + layers.l2_penalty_forward(regularization, w1_DH, w2_HC)
+    loss = data_loss + (layers.l2_penalty_forward(regularization, w1_DH, w2_HC) if regularization else 0)
 
     dz3_NC = layers.softmax_cross_entropy_backward(p_NC, labels).to(z3_NC.dtype)
     dw2_HC, db2_C = layers.affine_backward_parameters(dz3_NC, a2_NH)
     da2_NH = layers.affine_backward_input(dz3_NC, w2_HC)
     dz2_NH = layers.relu_backward(da2_NH, a2_NH, out=da2_NH)
     dw1_DH, db1_H = layers.affine_backward_parameters(dz2_NH, inputs)
-    dw1_DH = layers.l2_penalty_backward(dw1_DH, regularization, w1_DH, out=dw1_DH)
-    dw2_HC = layers.l2_penalty_backward(dw2_HC, regularization, w2_HC, out=dw2_HC)
+    if regularization:  # without a penalty the weights need not be read once more
+        dw1_DH = layers.l2_penalty_backward(dw1_DH, regularization, w1_DH, out=dw1_DH)
+        dw2_HC = layers.l2_penalty_backward(dw2_HC, regularization, w2_HC, out=dw2_HC)
     return loss.to(z3_NC.dtype), Gradients(dw1_DH, db1_H, dw2_HC, db2_C)
 
 
