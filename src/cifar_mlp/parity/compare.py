@@ -6,7 +6,7 @@ for it; then it judges the calculation by hand everywhere else. What is compared
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -96,6 +96,8 @@ def compare(
         for name in given:
             if name not in known:
                 raise ValueError(f"--{option}: {name!r} is not one of {', '.join(known)}")
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"--seed: {seed} is not in 0 to 2^63 - 1")
     cases = standard_cases(tuple(sizes), seed)
     result = Comparison(not_run=[NotRun(device, missing(device)) for device in devices if missing(device)])
     present = [device for device in devices if not missing(device)]
@@ -106,10 +108,12 @@ def compare(
         for device in present:
             progress(f"{device}: the same run twice")
             exact = [DTYPES[name] for name in dtypes if name in ("float64", "float32")]
-            result.repeats += run_twice(device, exact)
+            with _failing_as_a_row(result, "repeat", "hand", device, torch.float64):
+                result.repeats += run_twice(device, exact)
         if training_steps:
             progress(f"{training_steps} training steps")
-            result.trainings += compare_training(present, training_steps, seed)
+            with _failing_as_a_row(result, "training", "hand", "every device", torch.float64):
+                result.trainings += compare_training(present, training_steps, seed)
     return result
 
 
@@ -122,33 +126,40 @@ def _compare_case(
     show_tf32: bool,
     progress: Callable[[str], None],
 ) -> None:
-    try:
+    with _failing_as_a_row(result, case.name, "reference", "cpu", torch.float64):
         reference = _Reference(case)
-    except (RuntimeError, ValueError) as error:
-        result.rows.append(failed_call(case.name, "reference", "cpu", torch.float64, error))
-        return
-    result.rows += reference.misfits()
-    for witness, tensors in witnesses.vouch(case):
-        result.rows += reference.judge(witness, "cpu", torch.float64, tensors)
-    if case.smooth:
-        result.rows += witnesses.differences(case, reference.trace, seed)
+        result.rows += reference.misfits()
+        for witness, tensors in witnesses.vouch(case):
+            result.rows += reference.judge(witness, "cpu", torch.float64, tensors)
+        if case.smooth:
+            result.rows += witnesses.differences(case, reference.trace, seed)
 
-    for device in devices:
-        for dtype in (DTYPES[name] for name in dtypes):
-            what = f"{case.name} on {device} in {dtype}".replace("torch.", "")
-            progress(what)
-            if reason := _out_of_reach(case, device, dtype):
-                result.not_run.append(NotRun(what, reason))
-                continue
-            try:
-                result.rows += _by_hand(case, device, dtype, reference)
-                if show_tf32 and dtype == torch.float32:
-                    result.rows += _with_tf32(case, device, reference)
-            except (RuntimeError, ValueError) as error:
-                if "not implemented for" in str(error):
-                    result.not_run.append(NotRun(what, str(error)))
-                else:
-                    result.rows.append(failed_call(case.name, "hand", device, dtype, error))
+        for device in devices:
+            for dtype in (DTYPES[name] for name in dtypes):
+                what = f"{case.name} on {device} in {dtype}".replace("torch.", "")
+                progress(what)
+                if reason := _out_of_reach(case, device, dtype):
+                    result.not_run.append(NotRun(what, reason))
+                    continue
+                with _failing_as_a_row(result, case.name, "hand", device, dtype):
+                    result.rows += _by_hand(case, device, dtype, reference)
+                    if show_tf32 and dtype == torch.float32:
+                        result.rows += _with_tf32(case, device, reference)
+
+
+@contextmanager
+def _failing_as_a_row(
+    result: Comparison, case: str, witness: str, device: str, dtype: torch.dtype
+) -> Iterator[None]:
+    """Let a calculation that raises fail a gate, or count as not run where torch lacks an operation."""
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        if "not implemented for" in str(error):
+            what = f"{case} on {device} in {dtype}".replace("torch.", "")
+            result.not_run.append(NotRun(what, str(error)))
+        else:
+            result.rows.append(failed_call(case, witness, device, dtype, error))
 
 
 def _out_of_reach(case: Case, device: str, dtype: torch.dtype) -> str:
