@@ -366,8 +366,10 @@ def test_inference_mode():
 def test_autocast_does_not_reach_in():
     problem = draw_two_layer(SIZES[2], torch.float32)
     outside = loss_and_gradients(*problem, LAMBDA)
+    scores = forward(problem[0], problem[1])
     with torch.autocast("cpu", torch.bfloat16):
         loss, gradients = loss_and_gradients(*problem, LAMBDA)
+        assert torch.equal(forward(problem[0], problem[1]), scores)
     assert torch.equal(loss, outside[0])
     assert all(torch.equal(mine, its) for mine, its in zip(gradients, outside[1], strict=True))
 
@@ -476,6 +478,15 @@ def test_bad_training_arguments_are_named(message, changes):
     options = {"learning_rate": 0.1, "decay": 1.0, "decay_every": 1, "regularization": 0.0, "batches": [[0]]}
     with pytest.raises(ValueError, match=message):
         train(*draw_two_layer(SIZES[1]), **(options | changes))
+
+
+def test_arrays_in_the_place_of_tensors_are_refused():
+    parameters, inputs, labels = draw_two_layer(SIZES[1])
+    options = {"learning_rate": 0.1, "decay": 1.0, "decay_every": 1, "regularization": 0.0, "batches": [[0]]}
+    with pytest.raises(ValueError, match=r"inputs must be a torch.Tensor, not ndarray"):
+        train(parameters, inputs.numpy(), labels, **options)
+    with pytest.raises(ValueError, match=r"inputs must be a torch.Tensor, not list"):
+        forward(parameters, inputs.tolist())
 
 
 @pytest.mark.parametrize("device", DEVICES)
