@@ -1,0 +1,1 @@
+"""The parts of the comparison: cases, measures, gates, witnesses and what is printed of them."""

@@ -1,0 +1,163 @@
+"""The data that everybody is compared on.
+
+Every number drawn has at most eight significant bits, so float64, float32, bfloat16 and float16 hold it
+exactly and no witness starts from rounded data. No two dimensions of a case are equal, so a matrix that was
+transposed by mistake does not fit. No hidden unit sits near its kink, except exactly on it in ``kink``.
+"""
+
+import re
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from cifar_mlp.parity import toy
+from cifar_mlp.parity.two_layer import Parameters
+
+# Shape legend: N = examples, D = input features, H = hidden units, C = classes
+
+DEFAULT_BATCH = 200
+DEFAULT_SIZES = ("toy", "13-9-4:1", "64-48-10:57", "510-600-10:200", "3072-2048-10:200")
+KINK_MARGIN = 1e-4  # of the typical |z2|; a thousand times float32's rounding
+
+
+class Case(NamedTuple):
+    """One problem, in float64 on the CPU."""
+
+    name: str
+    parameters: Parameters
+    inputs: Tensor
+    labels: Tensor
+    regularization: float
+    smooth: bool = True
+    """Whether central differences have something to say: no kink, no huge or nearly vanishing gradient."""
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of the first affine map, the largest product."""
+        return self.inputs.numel() * self.parameters.w1.shape[1]
+
+    def to(self, device: str, dtype: torch.dtype) -> "Case":
+        """The same problem elsewhere."""
+        return self._replace(
+            parameters=Parameters(*(parameter.to(device, dtype) for parameter in self.parameters)),
+            inputs=self.inputs.to(device, dtype),
+            labels=self.labels.to(device),
+        )
+
+    def rounded(self, dtype: torch.dtype) -> "Case":
+        """The problem that ``dtype`` can hold, back in float64."""
+        return self.to("cpu", dtype).to("cpu", torch.float64)
+
+
+def standard_cases(sizes: tuple[str, ...], seed: int) -> list[Case]:
+    """The cases of ``sizes``, then the special ones that every run includes.
+
+    Args:
+        sizes: Each ``toy``, ``D-H-C`` (batch 200) or ``D-H-C:N``.
+        seed: Of everything that is drawn.
+
+    Raises:
+        ValueError: For a size that is none of these or whose dimensions are not positive and different.
+    """
+    dimensions = {size: parse_size(size) for size in sizes if size != "toy"}  # complain before long work
+    specials = (kink(), large_logits(), confident(seed), single_class(seed), dead_units(seed))
+    chosen = [toy_case() if size == "toy" else drawn(size, *dimensions[size], seed) for size in sizes]
+    return [*chosen, *specials]
+
+
+def parse_size(size: str) -> tuple[int, int, int, int]:
+    """Read ``D-H-C`` or ``D-H-C:N`` into (D, H, C, N)."""
+    match = re.fullmatch(r"(\d+)-(\d+)-(\d+)(?::(\d+))?", size)
+    if match is None:
+        raise ValueError(f"--sizes: {size!r} is neither toy nor D-H-C[:N], e.g. 510-600-10:200")
+    d, h, c, n = (int(group or DEFAULT_BATCH) for group in match.groups())
+    if min(d, h, c, n) < 1:
+        raise ValueError(f"--sizes: {size!r} has a dimension below 1")
+    if len({d, h, c, n}) < 4:
+        raise ValueError(f"--sizes: {size!r} (batch {n}) has equal dimensions, which hide a transposition")
+    return d, h, c, n
+
+
+def toy_case() -> Case:
+    """The report's toy problem."""
+    problem = toy.toy_problem()
+    return Case("toy", problem.parameters, problem.inputs, problem.labels, toy.REGULARIZATION)
+
+
+def drawn(name: str, d: int, h: int, c: int, n: int, seed: int, regularization: float = 1e-3) -> Case:
+    """A case of N(0, 1) inputs and weights that keep that size; biases are drawn too, none is zero."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape: int, std: float = 1.0) -> Tensor:
+        return _few_bits(torch.randn(*shape, generator=generator, dtype=torch.float64) * std)
+
+    inputs = normal(n, d)
+    w1, b1 = normal(d, h, std=(2 / d) ** 0.5), normal(h, std=0.3)
+    w2, b2 = normal(h, c, std=(2 / h) ** 0.5), normal(c, std=0.3)
+    labels = torch.randint(c, (n,), generator=generator)
+    z2 = inputs @ w1
+    margin = KINK_MARGIN * float((z2 + b1).square().mean().sqrt())
+    while (near := ((z2 + b1).abs() < margin).any(0)).any():  # redraw the bias of units too near their kink
+        b1[near] = normal(int(near.sum()), std=0.3)
+    return Case(name, Parameters(w1, b1, w2, b2), inputs, labels, regularization)
+
+
+def kink() -> Case:
+    """Small whole numbers: many hidden units at exactly zero in every dtype; rows 0 and 1 are the same."""
+    n, d, h, c = 11, 6, 9, 4
+    inputs = _pattern(n, d, 5) - 2
+    inputs[1] = inputs[0]
+    w1, b1 = _pattern(d, h, 3) - 1, _pattern(1, h, 2)[0]
+    w2, b2 = (_pattern(h, c, 7) - 3) / 4, (_pattern(1, c, 3)[0] - 1) / 2
+    return Case("kink", Parameters(w1, b1, w2, b2), inputs, torch.arange(n) % c, 0.125, smooth=False)
+
+
+def large_logits() -> Case:
+    """Logits of -1e4 to 1e4, among them tied maxima; every sum is exact in float32."""
+    n, h, c = 5, 3, 4
+    inputs = torch.tensor([[1.0, 0], [0, 1], [1, 1], [2, 0], [0, 2]], dtype=torch.float64)
+    w1 = torch.tensor([[64.0, 0, 32], [0, 64, 32]], dtype=torch.float64)
+    w2 = torch.tensor([[80.0, 80, -80, 0], [-80, 0, 80, 64], [0, 0, 0, -16]], dtype=torch.float64)
+    parameters = Parameters(w1, torch.zeros(h).double(), w2, torch.tensor([16.0, 16, -16, 0]).double())
+    return Case("large-logits", parameters, inputs, torch.arange(n) % c, 2.0**-20, smooth=False)
+
+
+def confident(seed: int) -> Case:
+    """A network sure of the right class: p - onehot nearly cancels, to 1e-5 and below."""
+    case = drawn("confident", 12, 7, 5, 60, seed, regularization=0.0)
+    w1, b1, w2, b2 = case.parameters
+    scores = torch.relu(case.inputs @ w1 + b1) @ w2
+    margins = -scores.topk(2).values.diff().squeeze(1)
+    surest = margins.topk(9).indices
+    w2 = _few_bits(w2 * float(12 / margins[surest].min()))
+    parameters = Parameters(w1, b1, w2, torch.zeros_like(b2))
+    return case._replace(
+        parameters=parameters, inputs=case.inputs[surest], labels=scores[surest].argmax(1), smooth=False
+    )
+
+
+def single_class(seed: int) -> Case:
+    """One class: p is 1 whatever the scores, the loss and every gradient are zero."""
+    return drawn("single-class", 5, 4, 1, 3, seed, regularization=0.0)._replace(smooth=False)
+
+
+def dead_units(seed: int) -> Case:
+    """Every hidden unit off for every example: only b2 has a gradient."""
+    case = drawn("dead-units", 8, 6, 3, 7, seed, regularization=0.0)
+    off = case.parameters._replace(b1=torch.full((6,), -64.0, dtype=torch.float64))
+    return case._replace(parameters=off, smooth=False)
+
+
+def _few_bits(x: Tensor) -> Tensor:
+    return x.to(torch.bfloat16).to(torch.float16).to(torch.float64)
+
+
+def _pattern(rows: int, columns: int, values: int) -> Tensor:
+    """Whole numbers in [0, values) in an order without a visible rule, the same on every machine."""
+    place = torch.arange(rows * columns)
+    return (
+        ((place * place * 7 + place * 13 + place // columns * 5) % 31 % values)
+        .reshape(rows, columns)
+        .double()
+    )

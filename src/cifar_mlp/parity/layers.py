@@ -1,0 +1,217 @@
+"""Forward and backward of every layer, value and derivative side by side: the formulas and nothing else.
+
+``x`` is a layer's input, ``y`` its output; ``dx`` and ``dy`` are the gradients of the loss in them. Every
+function is pure and never builds an autograd graph; where ``out`` is given the answer is written there, as in
+PyTorch's own operations, and ``out`` may be an input that nobody needs any more.
+
+Means, variances and softmax are taken in float32 when the tensors are of half precision.
+docs/derivation.md derives each line.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+# Shape legend: N = examples, I = input features, O = output features, C = classes; no suffix = any shape
+
+# ---- affine map
+
+
+@torch.no_grad()
+def affine_forward(x_NI: Tensor, w_IO: Tensor, b_O: Tensor) -> Tensor:
+    """y (N, O) = x w + b."""
+    return torch.addmm(b_O, x_NI, w_IO)
+
+
+@torch.no_grad()
+def affine_backward_input(dy_NO: Tensor, w_IO: Tensor) -> Tensor:
+    """dx (N, I) = dy w^T."""
+    return dy_NO @ w_IO.T
+
+
+@torch.no_grad()
+def affine_backward_parameters(dy_NO: Tensor, x_NI: Tensor) -> tuple[Tensor, Tensor]:
+    """dw (I, O) = x^T dy; db (O,) = the sum of dy over the examples, who share one bias."""
+    return x_NI.T @ dy_NO, dy_NO.sum(0)
+
+
+# ---- activations; each backward takes the layer's input x
+
+
+@torch.no_grad()
+def relu_forward(x: Tensor, out: Tensor | None = None) -> Tensor:
+    """y = max(0, x)."""
+    return torch.clamp(x, min=0, out=out)
+
+
+@torch.no_grad()
+def relu_backward(dy: Tensor, x: Tensor, out: Tensor | None = None) -> Tensor:
+    """dx = dy [x > 0]: of the subgradients at x = 0 we take 0, as PyTorch does. y will do as well as x."""
+    mask = torch.gt(x, 0, out=torch.empty_like(x))  # 0.0 or 1.0: a boolean costs three times the product
+    return torch.mul(dy, mask, out=out)
+
+
+@torch.no_grad()
+def leaky_relu_forward(x: Tensor, slope: float = 0.01) -> Tensor:
+    """y = x above zero, slope x elsewhere."""
+    return torch.where(x > 0, x, slope * x)
+
+
+@torch.no_grad()
+def leaky_relu_backward(dy: Tensor, x: Tensor, slope: float = 0.01) -> Tensor:
+    """dx = dy above zero, slope dy elsewhere, x = 0 included."""
+    return torch.where(x > 0, dy, slope * dy)
+
+
+@torch.no_grad()
+def gelu_forward(x: Tensor) -> Tensor:
+    """y = x Phi(x), Phi the standard normal's distribution function."""
+    return x * 0.5 * (1 + torch.erf(x / math.sqrt(2)))
+
+
+@torch.no_grad()
+def gelu_backward(dy: Tensor, x: Tensor) -> Tensor:
+    """dx = dy (Phi(x) + x phi(x)), phi the standard normal's density."""
+    distribution = 0.5 * (1 + torch.erf(x / math.sqrt(2)))
+    density = torch.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+    return dy * (distribution + x * density)
+
+
+@torch.no_grad()
+def silu_forward(x: Tensor) -> Tensor:
+    """y = x s(x), s the logistic function."""
+    return x * torch.sigmoid(x)
+
+
+@torch.no_grad()
+def silu_backward(dy: Tensor, x: Tensor) -> Tensor:
+    """dx = dy (s + x s (1 - s))."""
+    s = torch.sigmoid(x)
+    return dy * (s + x * s * (1 - s))
+
+
+@torch.no_grad()
+def tanh_forward(x: Tensor) -> Tensor:
+    """y = tanh x."""
+    return torch.tanh(x)
+
+
+@torch.no_grad()
+def tanh_backward(dy: Tensor, x: Tensor) -> Tensor:
+    """dx = dy (1 - tanh^2 x)."""
+    return dy * (1 - torch.tanh(x).square())
+
+
+# ---- dropout
+
+
+@torch.no_grad()
+def dropout_forward(x: Tensor, kept: Tensor, probability: float) -> Tensor:
+    """y = x / (1 - p) where kept, else 0; ``kept`` is boolean, p the probability of being dropped."""
+    return x * kept / (1 - probability)
+
+
+@torch.no_grad()
+def dropout_backward(dy: Tensor, kept: Tensor, probability: float) -> Tensor:
+    """dx = dy / (1 - p) where kept, else 0: the map is linear and diagonal."""
+    return dy * kept / (1 - probability)
+
+
+# ---- normalization: standardize over the examples (batch) or over the features (layer), then scale and shift
+
+
+@torch.no_grad()
+def standardize_forward(x_NI: Tensor, dim: int, epsilon: float = 1e-5) -> tuple[Tensor, Tensor]:
+    """xhat = (x - mean) r and r = 1 / sqrt(variance + epsilon), moments over ``dim``, the variance biased."""
+    x_NI = _at_least_float32(x_NI)
+    centred_NI = x_NI - x_NI.mean(dim, keepdim=True)
+    inverse_std = torch.rsqrt(centred_NI.square().mean(dim, keepdim=True) + epsilon)
+    return centred_NI * inverse_std, inverse_std
+
+
+@torch.no_grad()
+def standardize_backward(dxhat_NI: Tensor, xhat_NI: Tensor, inverse_std: Tensor, dim: int) -> Tensor:
+    """dx = r (dxhat - mean(dxhat) - xhat mean(dxhat xhat)): what would move mean or variance is taken out."""
+    along_mean = dxhat_NI.mean(dim, keepdim=True)
+    along_variance = (dxhat_NI * xhat_NI).mean(dim, keepdim=True)
+    return inverse_std * (dxhat_NI - along_mean - xhat_NI * along_variance)
+
+
+@torch.no_grad()
+def running_standardize_forward(
+    x_NI: Tensor, mean_I: Tensor, variance_I: Tensor, epsilon: float = 1e-5
+) -> tuple[Tensor, Tensor]:
+    """xhat = (x - running mean) r and r (I,) = 1 / sqrt(running variance + epsilon): evaluation mode."""
+    inverse_std_I = torch.rsqrt(_at_least_float32(variance_I) + epsilon)
+    return (_at_least_float32(x_NI) - mean_I) * inverse_std_I, inverse_std_I
+
+
+@torch.no_grad()
+def running_standardize_backward(dxhat_NI: Tensor, inverse_std_I: Tensor) -> Tensor:
+    """dx = r dxhat: the running moments do not depend on x."""
+    return inverse_std_I * dxhat_NI
+
+
+@torch.no_grad()
+def scale_shift_forward(xhat_NI: Tensor, scale_I: Tensor, shift_I: Tensor) -> Tensor:
+    """y = scale xhat + shift, in the parameters' dtype."""
+    return (xhat_NI * scale_I + shift_I).to(scale_I.dtype)
+
+
+@torch.no_grad()
+def scale_shift_backward(dy_NI: Tensor, xhat_NI: Tensor, scale_I: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """dxhat (N, I) = scale dy; dscale (I,) = sum_n dy xhat; dshift (I,) = sum_n dy."""
+    dy_NI = _at_least_float32(dy_NI)
+    dscale_I, dshift_I = (dy_NI * xhat_NI).sum(0), dy_NI.sum(0)
+    return dy_NI * scale_I, dscale_I.to(scale_I.dtype), dshift_I.to(scale_I.dtype)
+
+
+# ---- loss
+
+
+@torch.no_grad()
+def softmax_cross_entropy_forward(scores_NC: Tensor, labels_N: Tensor) -> tuple[Tensor, Tensor]:
+    """loss () = mean of -log softmax(scores) at the labels; p (N, C) = softmax; both at least float32.
+
+    Softmax does not change when a row is shifted. Shifted by its maximum, no exponent is above 0, so nothing
+    overflows, and one of them is 0, so the sum under the logarithm is at least 1.
+    """
+    scores_NC = _at_least_float32(scores_NC)
+    shifted_NC = scores_NC - scores_NC.amax(1, keepdim=True)
+    at_label_N1 = shifted_NC.gather(1, labels_N[:, None])
+    exp_NC = shifted_NC.exp_()
+    sum_N1 = exp_NC.sum(1, keepdim=True)
+    loss = (sum_N1.log() - at_label_N1).mean()  # log of exp / sum without the quotient, which may be 0
+    return loss, exp_NC.div_(sum_N1)
+
+
+@torch.no_grad()
+def softmax_cross_entropy_backward(p_NC: Tensor, labels_N: Tensor) -> Tensor:
+    """dscores (N, C) = (p - onehot(labels)) / N."""
+    minus_one_N1 = p_NC.new_full((1, 1), -1.0).expand(len(labels_N), 1)
+    return p_NC.scatter_add(1, labels_N[:, None], minus_one_N1).div_(len(labels_N))
+
+
+@torch.no_grad()
+def l2_penalty_forward(regularization: float, *weights: Tensor) -> Tensor:
+    """penalty () = lambda sum ||w||_F^2, at least float32; no factor 1/2.
+
+    Squares are summed row by row: one running float32 sum over the six million of a 3072 x 2048 matrix is off
+    by 3e-4. A row is whatever lies together in memory, so that a transposed view costs no more.
+    """
+    dtype = torch.promote_types(weights[0].dtype, torch.float32)
+    norms = [torch.linalg.vector_norm(w, dim=int(w.stride(1) == 1), dtype=dtype) for w in weights]
+    return regularization * torch.stack([norm.square().sum() for norm in norms]).sum()
+
+
+@torch.no_grad()
+def l2_penalty_backward(
+    dw_IO: Tensor, regularization: float, w_IO: Tensor, out: Tensor | None = None
+) -> Tensor:
+    """dw + 2 lambda w: the penalty's gradient on top of the data's."""
+    return torch.add(dw_IO, w_IO, alpha=2 * regularization, out=out)
+
+
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -1,0 +1,136 @@
+"""A network of any depth as plain tensors, its fields named as MLP's parameters are.
+
+``network.hidden[0].affine.weight`` is the tensor that ``MLP`` calls ``hidden.0.affine.weight``.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, NamedTuple, get_args
+
+from torch import Tensor
+
+# Shape legend: I = input features of a layer, O = its output features
+
+Activation = Literal["relu", "leaky_relu", "gelu", "silu", "tanh"]
+EPSILON = 1e-5  # under the root of both normalizations
+LEAKY_SLOPE = 0.01
+
+_ACTIVATION_OF_CLASS: dict[str, Activation] = {
+    "ReLU": "relu",
+    "LeakyReLU": "leaky_relu",
+    "GELU": "gelu",
+    "SiLU": "silu",
+    "Tanh": "tanh",
+}
+
+
+class Affine(NamedTuple):
+    """``weight (O, I)``, the layout of ``nn.Linear``, and ``bias (O,)``."""
+
+    weight: Tensor
+    bias: Tensor
+
+
+class Normalization(NamedTuple):
+    """Scale ``weight (O,)`` and shift ``bias (O,)``; running moments ``(O,)`` make it batch normalization."""
+
+    weight: Tensor
+    bias: Tensor
+    running_mean: Tensor | None = None
+    running_var: Tensor | None = None
+
+
+class HiddenLayer(NamedTuple):
+    """Affine map, then perhaps a normalization; activation and dropout have no tensors of their own."""
+
+    affine: Affine
+    normalization: Normalization | None = None
+
+
+class Network(NamedTuple):
+    """Hidden layers from input to output, the output's affine map, and what all hidden layers share."""
+
+    hidden: tuple[HiddenLayer, ...]
+    output: Affine
+    activation: Activation = "relu"
+    dropout: float = 0.0
+
+    def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Learned tensors under the names and in the order of ``MLP.named_parameters()``."""
+        for index, layer in enumerate(self.hidden):
+            yield f"hidden.{index}.affine.weight", layer.affine.weight
+            yield f"hidden.{index}.affine.bias", layer.affine.bias
+            if layer.normalization is not None:
+                yield f"hidden.{index}.normalization.weight", layer.normalization.weight
+                yield f"hidden.{index}.normalization.bias", layer.normalization.bias
+        yield "output.weight", self.output.weight
+        yield "output.bias", self.output.bias
+
+
+def read_state_dict(
+    state: Mapping[str, Tensor], activation: Activation = "relu", dropout: float = 0.0
+) -> Network:
+    """Read a network from the state of an ``MLP``; the tensors are shared, not copied.
+
+    Args:
+        state: ``MLP.state_dict()``. Depth, widths and normalization show in its names and shapes.
+        activation: What the state does not tell.
+        dropout: Probability of dropping a hidden unit while training, which it does not tell either.
+
+    Raises:
+        ValueError: For a missing or surplus tensor, an unknown activation, or a dropout outside [0, 1).
+    """
+    if activation not in get_args(Activation):
+        raise ValueError(f"activation must be one of {', '.join(get_args(Activation))}, not {activation!r}")
+    if not 0.0 <= dropout < 1.0:
+        raise ValueError(f"dropout must lie in [0, 1), not {dropout}")
+    tensors = {name: tensor.detach() for name, tensor in state.items()}
+    depth = len({name.split(".")[1] for name in tensors if name.startswith("hidden.")})
+    try:
+        hidden = tuple(_take_hidden(tensors, f"hidden.{index}.") for index in range(depth))
+        output = Affine(tensors.pop("output.weight"), tensors.pop("output.bias"))
+    except KeyError as missing:
+        raise ValueError(f"state must hold the tensors of an MLP, {missing} is missing") from None
+    if tensors:
+        raise ValueError(f"state must hold the tensors of an MLP and no others, not {', '.join(tensors)}")
+    return Network(hidden, output, activation, dropout)
+
+
+def read_module(module: Any) -> Network:
+    """Read a network from an ``MLP``, or from any module built of the same parts under the same names.
+
+    Raises:
+        ValueError: For what the formulas do not cover: another activation, slope or epsilon, or layers that
+            differ in activation or dropout.
+    """
+    shared = {
+        (type(layer.activation).__name__, layer.dropout.p if hasattr(layer, "dropout") else 0.0)
+        for layer in module.hidden
+    }
+    if len(shared) > 1:
+        raise ValueError("module must have the same activation and dropout in every hidden layer")
+    kind, dropout = next(iter(shared), ("ReLU", 0.0))
+    if kind not in _ACTIVATION_OF_CLASS:
+        raise ValueError(f"module must use one of {', '.join(_ACTIVATION_OF_CLASS)}, not {kind}")
+    for layer in module.hidden:
+        _expect(layer.activation, "negative_slope", LEAKY_SLOPE)
+        _expect(layer.activation, "approximate", "none")
+        _expect(getattr(layer, "normalization", None), "eps", EPSILON)
+    return read_state_dict(module.state_dict(), _ACTIVATION_OF_CLASS[kind], dropout)
+
+
+def _take_hidden(tensors: dict[str, Tensor], prefix: str) -> HiddenLayer:
+    affine = Affine(tensors.pop(prefix + "affine.weight"), tensors.pop(prefix + "affine.bias"))
+    prefix += "normalization."
+    if prefix + "weight" not in tensors:
+        return HiddenLayer(affine)
+    tensors.pop(prefix + "num_batches_tracked", None)
+    moments = (tensors.pop(prefix + name, None) for name in ("running_mean", "running_var"))
+    return HiddenLayer(
+        affine, Normalization(tensors.pop(prefix + "weight"), tensors.pop(prefix + "bias"), *moments)
+    )
+
+
+def _expect(part: Any, option: str, value: object) -> None:
+    found = getattr(part, option, value)
+    if found != value:
+        raise ValueError(f"module must have {option} = {value} in its {type(part).__name__}, not {found}")
