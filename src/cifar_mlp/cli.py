@@ -16,6 +16,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from cifar_mlp import models
 from cifar_mlp.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
 from cifar_mlp.callbacks.confusion_matrix import ConfusionMatrix
 from cifar_mlp.callbacks.network_summary import NetworkSummary
@@ -39,6 +40,8 @@ class Parser(LightningArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print the line and leave with exit code 2."""
+        if not self.exit_on_error:  # a try of the parser's own
+            super().error(message, ex)
         line = one_line(message)
         options = [
             f"{key}.{name}"
@@ -58,6 +61,7 @@ class CommandLine(LightningCLI):
     def __init__(self, args: list[str] | None = None, run: bool = True) -> None:
         self.checkpoint: dict[str, Any] | None = None
         self.arguments = sys.argv[1:] if args is None else list(args)
+        self.named_model = _named_model(self.arguments)
         super().__init__(
             Classifier,
             CIFAR10DataModule,
@@ -85,7 +89,9 @@ class CommandLine(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Take from the data what the network must know of it, and from the one seed the data's."""
-        parser.set_defaults({"model": {"class_path": "cifar_mlp.models.Classifier"}})
+        # The class asked for is the default from the start: after a change of class the parser would keep those
+        # defaults of the first that the second knows too.
+        parser.set_defaults({"model": {"class_path": f"cifar_mlp.models.{self.named_model}"}})
         for source, target in (
             ("num_features", "in_features"),
             ("num_classes", "num_classes"),
@@ -96,7 +102,6 @@ class CommandLine(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse once to learn of a checkpoint, and with its settings as defaults once more."""
-        _require_readable_configs(self.arguments)
         self.config = parser.parse_args(self.arguments)
         subcommand = self.config.get("subcommand")
         path = self.config[subcommand].get("ckpt_path") if subcommand else None
@@ -184,19 +189,38 @@ class CommandLine(LightningCLI):
         print(f"{self.run_name()}: {device_name()}, precision {precision}, seed {seed}", flush=True)
 
 
-def _require_readable_configs(arguments: list[str]) -> None:
-    """Name the card that is missing or is no YAML; the parser would not say which."""
+def _named_model(arguments: list[str]) -> str:
+    """The network class that ``--model`` names, else the last card that names one, else ``Classifier``.
+
+    Raises:
+        FileNotFoundError, ValueError: For a card that is missing or is no YAML; the parser would not say which.
+    """
+    named = "Classifier"
     for position, argument in enumerate(arguments):
-        option, equals, path = argument.partition("=")
-        if option not in ("--config", "-c"):
-            continue
-        path = path if equals else "".join(arguments[position + 1 : position + 2])
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"--config {path}: no such file")
-        try:
-            yaml.safe_load(Path(path).read_text())
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ValueError(f"--config {path} is no YAML: {error}") from error
+        option, equals, value = argument.partition("=")
+        value = value if equals else "".join(arguments[position + 1 : position + 2])
+        if option == "--model":
+            named = _known_model(value, named)
+            break
+        if option in ("--config", "-c"):
+            card = _read_card(value)
+            model = card.get("model") if isinstance(card, dict) else None
+            named = _known_model(model.get("class_path") if isinstance(model, dict) else model, named)
+    return named
+
+
+def _known_model(path: Any, otherwise: str) -> str:
+    name = str(path).rsplit(".", 1)[-1]
+    return name if name in models.__all__ else otherwise
+
+
+def _read_card(path: str) -> Any:
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"--config {path}: no such file")
+    try:
+        return yaml.safe_load(Path(path).read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"--config {path} is no YAML: {error}") from error
 
 
 def _as_seed(seed_everything: Any) -> int:

@@ -121,11 +121,14 @@ class Classifier(LightningModule):
         """Loss of a batch of features."""
         logits = self(batch.inputs)
         loss = cross_entropy(logits, batch.labels, label_smoothing=self.settings["label_smoothing"])
-        self.train_accuracy.update(logits, batch.labels)
-        self.log(self.metric_name("train/loss"), loss, on_step=False, on_epoch=True, batch_size=len(batch.labels))
+        self._log_training(loss, logits, batch.labels)
+        return loss
+
+    def _log_training(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        self.train_accuracy.update(logits, labels)
+        self.log(self.metric_name("train/loss"), loss, on_step=False, on_epoch=True, batch_size=len(labels))
         self.log(self.metric_name("train/batch_loss"), loss, on_step=True, on_epoch=False)
         self.log(self.metric_name("train/accuracy"), self.train_accuracy, on_step=False, on_epoch=True)
-        return loss
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Metrics of a batch of the validation split."""

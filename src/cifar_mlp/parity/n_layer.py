@@ -35,7 +35,17 @@ class Record(NamedTuple):
     kept: Tensor | None
 
 
-@plain
+class Passes(NamedTuple):
+    """What one forward and one backward pass give."""
+
+    loss: Tensor
+    """``()``, mean cross-entropy plus L2 penalty."""
+    gradients: dict[str, Tensor]
+    """Of every parameter, named as in ``MLP.named_parameters()``."""
+    scores: Tensor
+    """``(N, C)``, the logits, before softmax."""
+
+
 def loss_and_gradients(
     network: Network,
     inputs: Tensor,
@@ -45,7 +55,22 @@ def loss_and_gradients(
     training: bool = True,
     kept: Sequence[Tensor] = (),
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The loss and its gradient in every parameter; the input's own gradient is never computed.
+    """The loss and the gradients of :func:`passes`, whose arguments these are."""
+    passed = passes(network, inputs, labels, regularization, training=training, kept=kept)
+    return passed.loss, passed.gradients
+
+
+@plain
+def passes(
+    network: Network,
+    inputs: Tensor,
+    labels: Tensor,
+    regularization: float = 0.0,
+    *,
+    training: bool = True,
+    kept: Sequence[Tensor] = (),
+) -> Passes:
+    """The loss, its gradient in every parameter, and the scores; the input's own gradient is never computed.
 
     Args:
         network: The tensors, see :class:`Network`. Running moments are read in evaluation, never updated.
@@ -55,9 +80,6 @@ def loss_and_gradients(
         training: Batch normalization by the batch's moments, and dropout; else running moments, no dropout.
         kept: For every hidden layer the boolean mask ``(N, O)`` of the units that dropout keeps; needed when
             training a network with dropout, and only then.
-
-    Returns:
-        The loss, a tensor without dimensions, and the gradients named as in ``MLP.named_parameters()``.
 
     Raises:
         ValueError: For an argument that is none of the above, naming it.
@@ -97,7 +119,7 @@ def loss_and_gradients(
         dhidden.append(HiddenLayer(daffine, dnormalization))
         above = layer.affine
     gradients = Network(tuple(reversed(dhidden)), doutput)
-    return loss.to(scores_NC.dtype), dict(gradients.named_tensors())
+    return Passes(loss.to(scores_NC.dtype), dict(gradients.named_tensors()), scores_NC)
 
 
 def _normalization_forward(
