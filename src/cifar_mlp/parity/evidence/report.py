@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cifar_mlp.parity.compare import Comparison
+from cifar_mlp.parity.evidence.findings import Comparison
 from cifar_mlp.parity.evidence.rows import Row
 
 SCHEMA_VERSION = 1
