@@ -403,7 +403,7 @@ class Allocations(TorchDispatchMode):
         return result
 
 
-@pytest.mark.parametrize("sizes", SIZES[1:], ids=str)
+@pytest.mark.parametrize("sizes", [(200, 510, 600, 10), (200, 3072, 2048, 10)], ids=str)
 @pytest.mark.parametrize("regularization", [0.0, LAMBDA])
 def test_no_more_memory_than_autograd(sizes, regularization):
     parameters, inputs, labels = draw_two_layer(sizes, torch.float32)
