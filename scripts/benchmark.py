@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
 from rich.table import Table
@@ -101,11 +102,17 @@ def _megabytes(count: int | None) -> str:
     return "" if count is None else f"{count / 1e6:.2f}"
 
 
+class OneLineParser(argparse.ArgumentParser):
+    """A mistake on the command line is answered in one line; --help shows the rest."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and stop."""
+        self.exit(2, f"benchmark.py: {message}\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    root = argparse.ArgumentParser(
-        prog="benchmark.py", description=__doc__.splitlines()[0], allow_abbrev=False
-    )
+    root = OneLineParser(prog="benchmark.py", description=__doc__.splitlines()[0], allow_abbrev=False)
     jobs = root.add_subparsers(dest="job", required=True)
     job = jobs.add_parser("parity", help="gradients by hand against autograd against NumPy")
     job.add_argument("--sizes", nargs="+", default=DEFAULT_SIZES, metavar="D-H-C[:N]")

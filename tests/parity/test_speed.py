@@ -117,6 +117,7 @@ def test_an_absent_gpu_is_not_run(script, capsys):
 )
 def test_a_bad_option_is_one_line_and_two(script, capsys, arguments, words):
     assert script.main(["parity", *arguments]) == 2
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("benchmark.py")]
-    assert len(lines) == 1
-    assert words in lines[0]
+    complaint = capsys.readouterr().err
+    assert complaint.startswith("benchmark.py: ")
+    assert complaint.count("\n") == 1
+    assert words in complaint

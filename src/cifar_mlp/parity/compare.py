@@ -6,7 +6,6 @@ for it; then it judges the calculation by hand everywhere else. What is compared
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -14,7 +13,7 @@ from torch import Tensor
 from cifar_mlp.parity import two_layer
 from cifar_mlp.parity.evidence import autograd, witnesses
 from cifar_mlp.parity.evidence.cases import DEFAULT_SIZES, Case, standard_cases
-from cifar_mlp.parity.evidence.findings import Comparison, NotRun, failing_as_a_row
+from cifar_mlp.parity.evidence.findings import DEVICES, Comparison, NotRun, failing_as_a_row
 from cifar_mlp.parity.evidence.measures import measure
 from cifar_mlp.parity.evidence.precision import full_precision, tf32
 from cifar_mlp.parity.evidence.reference import Reference
@@ -22,7 +21,6 @@ from cifar_mlp.parity.evidence.rows import Row
 from cifar_mlp.parity.evidence.trajectories import compare_training, run_twice
 from cifar_mlp.parity.two_layer import Parameters
 
-DEVICES = ("cpu", "cuda", "mps")
 DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}
 FLOAT16_CPU_LIMIT = 10**8
 """Multiply-adds; above it one float16 product on a CPU can take ten seconds."""
@@ -155,8 +153,7 @@ def _with_tf32(case: Case, device: str, reference: Reference) -> Iterator[Row]:
     """What TF32 costs, shown without a verdict."""
     reference = reference.for_dtype(torch.float32)
     here = case.to(device, torch.float32)
-    mode: AbstractContextManager[None] = tf32(device) if device != "mps" else nullcontext()
-    with mode:
+    with tf32(device):
         trace = two_layer.intermediates(here.parameters, here.inputs, here.labels, here.regularization)
     witness = "hand: TF32" if device == "cuda" else "hand: TF32, simulated"
     yield from reference.judge(witness, device, torch.float32, trace._asdict(), gated=False)

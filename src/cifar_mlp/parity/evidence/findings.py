@@ -10,6 +10,8 @@ import torch
 from cifar_mlp.parity.evidence.rows import Row, failed_call
 from cifar_mlp.parity.evidence.trajectories import Repeat, Training
 
+DEVICES = ("cpu", "cuda", "mps")
+
 
 class NotRun(NamedTuple):
     """What was not compared, and why; never to be read as passed."""
