@@ -8,19 +8,21 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
 from rich.table import Table
 
-from cifar_mlp.parity.compare import DEVICES, DTYPES, Comparison, compare
+from cifar_mlp.parity.compare import DEVICES, DTYPES, compare
 from cifar_mlp.parity.evidence.cases import DEFAULT_SIZES
 from cifar_mlp.parity.evidence.environment import environment
+from cifar_mlp.parity.evidence.findings import Comparison
 from cifar_mlp.parity.evidence.plot import plot_errors, plot_losses
 from cifar_mlp.parity.evidence.precision import full_precision
 from cifar_mlp.parity.evidence.report import as_dict, as_markdown, print_report, write_json, write_whole
 from cifar_mlp.parity.evidence.toy_figures import toy_figures
 
-WIDTH_OF_A_FILE = 130
+WIDTH_OF_A_FILE = 140
 
 
 def toy(options: argparse.Namespace, console: Console) -> int:
@@ -82,9 +84,17 @@ def _write(comparison: Comparison, options: argparse.Namespace) -> None:
     write_whole(as_markdown(comparison, surroundings, "parity.png"), options.output / "parity.md")
 
 
+class OneLineParser(argparse.ArgumentParser):
+    """A mistake on the command line is answered in one line; --help shows the rest."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and stop."""
+        self.exit(2, f"parity.py: {message}\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    root = argparse.ArgumentParser(prog="parity.py", description=__doc__.splitlines()[0], allow_abbrev=False)
+    root = OneLineParser(prog="parity.py", description=__doc__.splitlines()[0], allow_abbrev=False)
     jobs = root.add_subparsers(dest="job", required=True)
     one = jobs.add_parser("toy", help="the report's toy figures beside ours")
     one.add_argument("--figure", type=Path, default=Path("toy_loss.png"), help="loss curve (PNG)")

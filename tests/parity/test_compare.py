@@ -18,6 +18,7 @@ from cifar_mlp.parity.evidence import cases
 from cifar_mlp.parity.evidence.gates import judge
 from cifar_mlp.parity.evidence.measures import mask_flips, measure, ratio
 from cifar_mlp.parity.evidence.precision import full_precision, round_to_tf32, tf32
+from cifar_mlp.parity.evidence.report import headline
 from cifar_mlp.parity.evidence.scales import scales
 from cifar_mlp.parity.two_layer import Parameters
 
@@ -122,6 +123,7 @@ def test_an_absent_device_is_not_run_and_never_passed(monkeypatch):
         ("cuda", "no NVIDIA GPU on this machine")
     ]
     assert not any(row.device == "cuda" for row in found.rows)
+    assert headline(found).endswith("gates held; not run: cuda")
 
 
 def test_float16_that_would_take_minutes_is_not_run(monkeypatch):
@@ -282,7 +284,6 @@ def test_ten_mantissa_bits():
     x = torch.tensor([1 + 2.0**-10, 1 + 2.0**-11 + 2.0**-12, 1 + 2.0**-12, -3.0])
 
     assert round_to_tf32(x).tolist() == [1 + 2.0**-10, 1 + 2.0**-10, 1.0, -3.0]
-    assert round_to_tf32(x.double()) is not None
     assert torch.equal(round_to_tf32(x.double()), x.double())
 
 
@@ -334,7 +335,12 @@ def test_witnesses_agree_on_anything(seed, n, d, h, c, size, whole):
 
     compare_module._compare_case(case, ("cpu",), ("float64",), found, 0, False, lambda step: None)
 
-    assert found.failures == []
+    # a sum may come to an exact zero by chance, in one order of rounding and not in another; such a zero,
+    # though not one whose terms are zero, may be missed by the rounding of its terms
+    by_chance = {
+        id(row) for row in found.rows if row.largest == 0 and row.share is not None and row.share <= 1
+    }
+    assert [str(row) for row in found.rows if row.verdict == "FAIL" and id(row) not in by_chance] == []
 
 
 # ---- layering

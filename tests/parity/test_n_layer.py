@@ -347,6 +347,19 @@ def test_tensors_that_do_not_fit_are_named(name, message):
         loss_and_gradients(read_state_dict(state), *draw_data())
 
 
+def test_running_moments_of_another_dtype_are_named():
+    state = draw_mlp([7], "relu", "batch").state_dict()
+    state["hidden.0.normalization.running_var"] = torch.ones(7)
+    with pytest.raises(
+        ValueError, match=r"hidden.0.normalization.running_var must be of the dtype of inputs"
+    ):
+        loss_and_gradients(read_state_dict(state), *draw_data())
+
+
+def test_one_example_is_enough_to_evaluate_batch_normalization():
+    assert_agrees_with_autograd(draw_mlp([7], "relu", "batch").eval(), *draw_data(1))
+
+
 # ---- planted faults: the network that shows them, the function broken, and how
 
 FAULTS: dict[str, tuple[dict[str, object], str, Callable]] = {

@@ -108,9 +108,10 @@ def test_a_bad_option_is_one_line_and_two(script, capsys, arguments, words):
         code = stop.code
 
     assert code == 2
-    complaint = [line for line in capsys.readouterr().err.splitlines() if line.startswith("parity.py")]
-    assert len(complaint) == 1
-    assert words in complaint[0]
+    complaint = capsys.readouterr().err
+    assert complaint.startswith("parity.py: ")
+    assert complaint.count("\n") == 1
+    assert words in complaint
 
 
 def test_json_has_no_nan_and_the_schema_names_every_field(monkeypatch):

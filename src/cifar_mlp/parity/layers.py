@@ -189,8 +189,9 @@ def softmax_cross_entropy_forward(scores_NC: Tensor, labels_N: Tensor) -> tuple[
 @torch.no_grad()
 def softmax_cross_entropy_backward(p_NC: Tensor, labels_N: Tensor) -> Tensor:
     """dscores (N, C) = (p - onehot(labels)) / N."""
-    minus_one_N1 = p_NC.new_full((1, 1), -1.0).expand(len(labels_N), 1)
-    return p_NC.scatter_add(1, labels_N[:, None], minus_one_N1).div_(len(labels_N))
+    classes_C = torch.arange(p_NC.shape[1], device=p_NC.device)
+    onehot_NC = (labels_N[:, None] == classes_C).to(p_NC.dtype)
+    return (p_NC - onehot_NC).div_(len(labels_N))
 
 
 @torch.no_grad()

@@ -83,7 +83,7 @@ def read_state_dict(
         raise ValueError(f"activation must be one of {', '.join(get_args(Activation))}, not {activation!r}")
     if not 0.0 <= dropout < 1.0:
         raise ValueError(f"dropout must lie in [0, 1), not {dropout}")
-    tensors = {name: tensor.detach() for name, tensor in state.items()}
+    tensors = dict(state)
     depth = len({name.split(".")[1] for name in tensors if name.startswith("hidden.")})
     try:
         hidden = tuple(_take_hidden(tensors, f"hidden.{index}.") for index in range(depth))

@@ -108,7 +108,9 @@ def check_same_shapes(parameters: Sequence[Tensor], gradients: Sequence[Tensor])
 
 
 def check_matrix(name: str, tensor: Tensor, form: str) -> None:
-    """Raise ``ValueError`` unless the tensor has two dimensions."""
+    """Raise ``ValueError`` unless it is a tensor of two dimensions."""
+    if not isinstance(tensor, Tensor):
+        raise ValueError(f"{name} must be a torch.Tensor, not {type(tensor).__name__}")
     if tensor.dim() != 2:
         raise ValueError(f"{name} must have the 2 dimensions {form}, not shape {tuple(tensor.shape)}")
 

@@ -40,8 +40,8 @@ class Case(NamedTuple):
     def to(self, device: str, dtype: torch.dtype) -> "Case":
         """The same problem elsewhere."""
         return self._replace(
-            parameters=Parameters(*(parameter.to(device, dtype) for parameter in self.parameters)),
-            inputs=self.inputs.to(device, dtype),
+            parameters=Parameters(*(parameter.to(dtype).to(device) for parameter in self.parameters)),
+            inputs=self.inputs.to(dtype).to(device),  # rounded first: not every device has float64
             labels=self.labels.to(device),
         )
 

@@ -33,7 +33,7 @@ def measure(candidate: Tensor, reference: Tensor, scale: float, dtype: torch.dty
         scale: The norm that the difference's is divided by.
         dtype: Whose machine epsilon is the unit of ``ulp_error``.
     """
-    got = candidate.detach().to("cpu", torch.float64)
+    got = candidate.detach().cpu().double()
     difference = got - reference
     largest, max_abs_error = (float(x.abs().max()) for x in (reference, difference))
     tensors = (difference, reference, got)

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cifar_mlp.parity.compare import Comparison
+from cifar_mlp.parity.evidence.findings import DEVICES, Comparison
 from cifar_mlp.parity.evidence.rows import Row
 
 SCHEMA_VERSION = 1
@@ -30,7 +30,9 @@ def headline(comparison: Comparison) -> str:
     if not comparison.gates:
         return "nothing was compared"
     failed, gates = len(comparison.failures), comparison.gates
-    return f"{failed} of {gates} gates failed" if failed else f"all {gates} gates held"
+    outcome = f"{failed} of {gates} gates failed" if failed else f"all {gates} gates held"
+    absent = [entry.what for entry in comparison.not_run if entry.what in DEVICES]
+    return f"{outcome}; not run: {', '.join(absent)}" if absent else outcome
 
 
 def print_report(comparison: Comparison, console: Console) -> None:
