@@ -50,9 +50,7 @@ def parity(options: argparse.Namespace) -> int:
         )
         surroundings = environment((options.device,), options.seed)
     rows = [_cells(timing) for timing in timings]
-    table = Table(
-        *COLUMNS, title=f"Loss and gradients, float32, {options.device}, {options.rounds} rounds in turn"
-    )
+    table = Table(*COLUMNS, title=f"Loss and gradients, float32, {options.device}, {options.rounds} rounds in turn")
     for cells in rows:
         table.add_row(*cells)
     Console(width=None if sys.stdout.isatty() else 130).print(table)

@@ -2,7 +2,7 @@
 
 import re
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from cifar_mlp.report_figures import REPORT, Figure
@@ -13,14 +13,14 @@ BLOCK = re.compile(
 )
 
 
-def fill(text: str, writers: dict[str, Callable[[], str]]) -> str:
-    """Replace what stands between ``results:NAME`` and ``/results`` by what the writer of NAME says.
+def fill(text: str, blocks: dict[str, str]) -> str:
+    """Replace what stands between ``results:NAME`` and ``/results`` by the block of that name.
 
     Args:
         text: A card, or a Markdown page.
-        writers: Maker of each block, by name.
+        blocks: Text of each block, by name.
     """
-    return BLOCK.sub(lambda found: found["begin"] + writers[found["name"]]() + found["end"], text)
+    return BLOCK.sub(lambda found: found["begin"] + blocks[found["name"]] + found["end"], text)
 
 
 def documents(root: Path) -> dict[Path, str]:
@@ -30,13 +30,10 @@ def documents(root: Path) -> dict[Path, str]:
     for name, figure in REPORT.items():
         card = root / "configs" / "report" / f"{name}.yaml"
         mine = [row for row in rows if row["card"] == name and row["settings"] == card_fingerprint(card)]
-        made[card] = fill(card.read_text(), {"card": lambda mine=mine, figure=figure: card_text(mine, figure)})
+        made[card] = fill(card.read_text(), {"card": card_text(mine, figure)})
     for page, configs in ((root / "README.md", "configs"), (root / "docs" / "results.md", "../configs")):
-        writers = {
-            "q4": lambda configs=configs: q4_table(rows, configs),
-            "q4_provenance": lambda: provenance_text(rows),
-        }
-        made[page] = fill(page.read_text(), writers)
+        blocks = {"table": report_table(rows, configs), "provenance": provenance_text(rows)}
+        made[page] = fill(page.read_text(), blocks)
     return made
 
 
@@ -60,10 +57,10 @@ def card_text(rows: Sequence[Row], figure: Figure) -> str:
     return "".join(f"# {line}\n" for line in lines)
 
 
-def q4_table(rows: Sequence[Row], configs: str) -> str:
-    """The report's Q4, theirs beside ours, as a Markdown table whose cards lie in the folder ``configs``."""
+def report_table(rows: Sequence[Row], configs: str) -> str:
+    """The report's networks on CIFAR-10, theirs beside ours, as a Markdown table whose cards lie in the folder ``configs``."""
     lines = [
-        "| hidden layers | epochs | validation, the report | last epoch | best epoch | test (1,000), the report "
+        "| network | epochs | validation, the report | last epoch | best epoch | test (1,000), the report "
         "| best epoch, first 1,000 | best epoch, all 10,000 | seeds |",
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]

@@ -80,9 +80,7 @@ def autograd_two_layer(
     return loss.detach(), Gradients(*torch.autograd.grad(loss, leaves))
 
 
-def as_function(
-    forward: Callable[..., Tensor], backward: Callable[..., tuple[Tensor, ...]]
-) -> Callable[..., Tensor]:
+def as_function(forward: Callable[..., Tensor], backward: Callable[..., tuple[Tensor, ...]]) -> Callable[..., Tensor]:
     """A function whose derivative autograd takes from ``backward(dy, *inputs)``: gradcheck can judge it."""
 
     class Hand(torch.autograd.Function):
@@ -98,11 +96,7 @@ def as_function(
     return Hand.apply
 
 
-def gradcheck(
-    forward: Callable[..., Tensor], backward: Callable[..., tuple[Tensor, ...]], *inputs: Tensor
-) -> bool:
+def gradcheck(forward: Callable[..., Tensor], backward: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> bool:
     """Whether ``backward`` agrees with central differences of ``forward``, entry by entry, in float64."""
     leaves = [tensor.detach().clone().requires_grad_() for tensor in inputs]
-    return torch.autograd.gradcheck(
-        as_function(forward, backward), leaves, atol=1e-7, rtol=1e-6, raise_exception=False
-    )
+    return torch.autograd.gradcheck(as_function(forward, backward), leaves, atol=1e-7, rtol=1e-6, raise_exception=False)

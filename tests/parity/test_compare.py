@@ -79,9 +79,7 @@ def test_each_case_meets_each_witness(small):
 
 def drawn_entries(found):
     """The witness names of the drawn entries, one for every parameter."""
-    return [
-        row.witness for row in found.rows if row.case == "64-48-10:57" and row.witness.endswith("entries")
-    ]
+    return [row.witness for row in found.rows if row.case == "64-48-10:57" and row.witness.endswith("entries")]
 
 
 def test_float64_is_far_inside_its_limit_and_tf32_far_outside(small):
@@ -119,9 +117,7 @@ def test_an_absent_device_is_not_run_and_never_passed(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     found = compare(devices=("cuda",), sizes=("toy",), training_steps=0)
 
-    assert [(entry.what, entry.reason) for entry in found.not_run] == [
-        ("cuda", "no NVIDIA GPU on this machine")
-    ]
+    assert [(entry.what, entry.reason) for entry in found.not_run] == [("cuda", "no NVIDIA GPU on this machine")]
     assert not any(row.device == "cuda" for row in found.rows)
     assert headline(found).endswith("gates held; not run: cuda")
 
@@ -166,9 +162,7 @@ def test_a_bad_option_is_named(arguments, message):
 # ---- cases
 
 
-@pytest.mark.parametrize(
-    "case", cases.standard_cases((*SMALL, "510-600-10"), seed=0), ids=lambda case: case.name
-)
+@pytest.mark.parametrize("case", cases.standard_cases((*SMALL, "510-600-10"), seed=0), ids=lambda case: case.name)
 def test_a_case_is_what_it_promises(case):
     d, h = case.parameters.w1.shape
     n, c = len(case.labels), len(case.parameters.b2)
@@ -206,9 +200,7 @@ def test_the_special_cases_are_special():
 
 
 def test_measures_of_a_known_difference():
-    errors = measure(
-        torch.tensor([3.0, 4.5]), torch.tensor([3.0, 4.0]).double(), scale=5.0, dtype=torch.float32
-    )
+    errors = measure(torch.tensor([3.0, 4.5]), torch.tensor([3.0, 4.0]).double(), scale=5.0, dtype=torch.float32)
 
     assert errors.shape == (2,)
     assert errors.largest == 4
@@ -337,9 +329,7 @@ def test_witnesses_agree_on_anything(seed, n, d, h, c, size, whole):
 
     # a sum may come to an exact zero by chance, in one order of rounding and not in another; such a zero,
     # though not one whose terms are zero, may be missed by the rounding of its terms
-    by_chance = {
-        id(row) for row in found.rows if row.largest == 0 and row.share is not None and row.share <= 1
-    }
+    by_chance = {id(row) for row in found.rows if row.largest == 0 and row.share is not None and row.share <= 1}
     assert [str(row) for row in found.rows if row.verdict == "FAIL" and id(row) not in by_chance] == []
 
 
@@ -358,14 +348,10 @@ PAPER = {"report.py": {"rich"}, "plot.py": {"matplotlib"}}
 def test_parity_stands_on_tensors_alone(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     imported = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    imported += [
-        alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
-    ]
+    imported += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
     ours = [name for name in imported if name.split(".")[0] == "cifar_mlp"]
     theirs = {name.split(".")[0] for name in imported} - {"cifar_mlp"} - set(sys.stdlib_module_names)
 
     assert all(name.startswith("cifar_mlp.parity") for name in ours), ours
     assert theirs <= ALLOWED | PAPER.get(path.name, set())
-    assert not any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree)), (
-        "relative import"
-    )
+    assert not any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree)), "relative import"

@@ -36,9 +36,7 @@ def test_every_linked_function_exists():
 
 def test_planted_dead_link_is_caught():
     layers = "../src/cifar_mlp/parity/layers.py"
-    assert broken_links(f"[`relu_sideways`]({layers}) and [`relu_forward`]({layers})") == [
-        f"relu_sideways in {layers}"
-    ]
+    assert broken_links(f"[`relu_sideways`]({layers}) and [`relu_forward`]({layers})") == [f"relu_sideways in {layers}"]
     assert broken_links("[`relu_forward`](../nowhere.py)") == ["relu_forward in ../nowhere.py"]
 
 
@@ -100,9 +98,7 @@ def test_formulas_render():
     assert stumbles(TEXT) == []
 
 
-@pytest.mark.parametrize(
-    "formula", [r"a \, b", r"\operatorname{erf} x", r"\{x\}", "{x", " x", r"\left( x", "x*y*z"]
-)
+@pytest.mark.parametrize("formula", [r"a \, b", r"\operatorname{erf} x", r"\{x\}", "{x", " x", r"\left( x", "x*y*z"])
 def test_planted_formula_that_does_not_render_is_caught(formula):
     assert stumbles(f"{TEXT} ${formula}$") == [formula]
 

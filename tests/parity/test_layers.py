@@ -109,9 +109,7 @@ CASES = {
     "batch_normalization": normalization(
         0, lambda x, scale, shift: functional.batch_norm(x, None, None, scale, shift, training=True)
     ),
-    "layer_normalization": normalization(
-        1, lambda x, scale, shift: functional.layer_norm(x, (I,), scale, shift)
-    ),
+    "layer_normalization": normalization(1, lambda x, scale, shift: functional.layer_norm(x, (I,), scale, shift)),
     "running_normalization": Case(
         running_forward,
         running_backward,
@@ -127,8 +125,7 @@ CASES = {
     "l2_penalty": Case(
         lambda w, v: layers.l2_penalty_forward(LAMBDA, w, v),
         lambda dy, w, v: tuple(
-            dy.detach() * layers.l2_penalty_backward(torch.zeros_like(tensor), LAMBDA, tensor)
-            for tensor in (w, v)
+            dy.detach() * layers.l2_penalty_backward(torch.zeros_like(tensor), LAMBDA, tensor) for tensor in (w, v)
         ),
         lambda w, v: LAMBDA * (w.square().sum() + v.square().sum()),
         ((I, O), (O, C)),
@@ -191,9 +188,7 @@ def test_kink_belongs_to_the_flat_side():
     assert layers.leaky_relu_backward(dy, kink, 0.25).tolist() == [0.75, 0.75]
 
 
-LOGITS = st.one_of(
-    st.sampled_from([0.0, 1e4, -1e4, 1.0]), st.floats(-50, 50)
-)  # few values, so that maxima tie
+LOGITS = st.one_of(st.sampled_from([0.0, 1e4, -1e4, 1.0]), st.floats(-50, 50))  # few values, so that maxima tie
 
 
 @st.composite
@@ -227,9 +222,7 @@ def test_cross_entropy_agrees_for_any_logits(problem):
 
 
 def assert_extreme_logits_are_exact(dtype: torch.dtype, device: str) -> None:
-    scores = torch.tensor(
-        [[1e4, -1e4, 0.0], [-1e4, 1e4, 1e4], [-1e4, -1e4, -1e4]], dtype=dtype, device=device
-    )
+    scores = torch.tensor([[1e4, -1e4, 0.0], [-1e4, 1e4, 1e4], [-1e4, -1e4, -1e4]], dtype=dtype, device=device)
     labels = torch.tensor([1, 2, 0], device=device)
     loss, p = layers.softmax_cross_entropy_forward(scores, labels)
     expected = torch.tensor([2e4, 0.0, 0.0]) + torch.tensor([1.0, 2.0, 3.0]).log()
@@ -251,9 +244,7 @@ def test_half_precision_still_learns_from_a_confident_example(dtype):
     scores, labels = torch.tensor([[8.0, 0.0]], dtype=dtype), torch.tensor([0])
     loss, p = layers.softmax_cross_entropy_forward(scores, labels)
     wrong = 1 / (1 + math.exp(8))
-    assert layers.softmax_cross_entropy_backward(p, labels).tolist()[0] == pytest.approx(
-        [-wrong, wrong], rel=1e-3
-    )
+    assert layers.softmax_cross_entropy_backward(p, labels).tolist()[0] == pytest.approx([-wrong, wrong], rel=1e-3)
     assert loss.item() == pytest.approx(-math.log1p(-wrong), rel=1e-3)
 
 
@@ -301,9 +292,7 @@ def test_half_precision_is_no_worse_than_pytorchs(name, dtype):
     for ours, other, reference in zip(mine, its, right, strict=True):
         ours, other = ours.to(dtype).double(), other.double()
         floor = torch.finfo(dtype).eps * reference.square().mean().sqrt()
-        assert (ours - reference).square().mean().sqrt() <= 3 * (
-            other - reference
-        ).square().mean().sqrt() + floor
+        assert (ours - reference).square().mean().sqrt() <= 3 * (other - reference).square().mean().sqrt() + floor
 
 
 @pytest.mark.parametrize("name", CASES)

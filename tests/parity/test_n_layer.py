@@ -85,8 +85,7 @@ def autograd(
     scales = {
         f"{name}.bias": dz.abs().sum(0)
         for name, dz in zip(affine_outputs, found[len(named) :], strict=True)
-        if network.training
-        and isinstance(modules.get(name.replace("affine", "normalization")), nn.BatchNorm1d)
+        if network.training and isinstance(modules.get(name.replace("affine", "normalization")), nn.BatchNorm1d)
     }
     return loss.detach(), gradients, scales
 
@@ -199,9 +198,7 @@ def test_one_hidden_layer_is_the_two_layer_network():
     inputs, labels = draw_data()
     loss, gradients = loss_and_gradients(network, inputs, labels, LAMBDA)
     (hidden,), output = network.hidden, network.output
-    parameters = two_layer.Parameters(
-        hidden.affine.weight.T, hidden.affine.bias, output.weight.T, output.bias
-    )
+    parameters = two_layer.Parameters(hidden.affine.weight.T, hidden.affine.bias, output.weight.T, output.bias)
     their_loss, theirs = two_layer.loss_and_gradients(parameters, inputs, labels, LAMBDA)
     assert_close("loss", loss, their_loss, EXACT)
     for mine, its in zip(gradients.values(), theirs, strict=True):
@@ -225,9 +222,7 @@ def test_no_graph_is_built_and_nothing_given_is_changed():
     inputs, labels = draw_data()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     kept = draw_kept(network, N)
-    loss, gradients = loss_and_gradients(
-        read_module(network), inputs.requires_grad_(), labels, LAMBDA, kept=kept
-    )
+    loss, gradients = loss_and_gradients(read_module(network), inputs.requires_grad_(), labels, LAMBDA, kept=kept)
     assert_plain(loss, *gradients.values())
     live = read_module(network)._replace(hidden=(), output=network.output, dropout=0.0)  # leaves with grad
     assert_plain(*loss_and_gradients(live, torch.zeros(N, 6).double(), labels)[1].values())
@@ -350,9 +345,7 @@ def test_tensors_that_do_not_fit_are_named(name, message):
 def test_running_moments_of_another_dtype_are_named():
     state = draw_mlp([7], "relu", "batch").state_dict()
     state["hidden.0.normalization.running_var"] = torch.ones(7)
-    with pytest.raises(
-        ValueError, match=r"hidden.0.normalization.running_var must be of the dtype of inputs"
-    ):
+    with pytest.raises(ValueError, match=r"hidden.0.normalization.running_var must be of the dtype of inputs"):
         loss_and_gradients(read_state_dict(state), *draw_data())
 
 

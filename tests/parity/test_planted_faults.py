@@ -30,9 +30,7 @@ def test_without_a_fault_nothing_fails():
 
 def test_factor_one_over_n_missing(monkeypatch):
     right = layers.softmax_cross_entropy_backward
-    monkeypatch.setattr(
-        layers, "softmax_cross_entropy_backward", lambda p, labels: right(p, labels) * len(labels)
-    )
+    monkeypatch.setattr(layers, "softmax_cross_entropy_backward", lambda p, labels: right(p, labels) * len(labels))
 
     found = failures()
     for witness in ("autograd", "numpy"):
@@ -75,9 +73,7 @@ def test_mask_on_at_exactly_zero_in_the_fast_door_alone(monkeypatch):
 
 
 def test_transposed_weight(monkeypatch):
-    monkeypatch.setattr(
-        layers, "affine_backward_input", lambda dy, w: dy @ w.T.contiguous().reshape(w.shape).T
-    )
+    monkeypatch.setattr(layers, "affine_backward_input", lambda dy, w: dy @ w.T.contiguous().reshape(w.shape).T)
 
     found = failures()
     assert tensors_named(found, "autograd") == {"da2", "dz2", "w1", "b1"}
@@ -93,9 +89,7 @@ def test_a_transposed_weight_that_does_not_fit(monkeypatch):
 
 def test_regularization_halved(monkeypatch):
     right = layers.l2_penalty_backward
-    monkeypatch.setattr(
-        layers, "l2_penalty_backward", lambda dw, factor, w, out=None: right(dw, factor / 2, w, out)
-    )
+    monkeypatch.setattr(layers, "l2_penalty_backward", lambda dw, factor, w, out=None: right(dw, factor / 2, w, out))
 
     found = failures()
     assert tensors_named(found, "autograd") == {"w1", "w2"}
@@ -135,16 +129,12 @@ def test_dtype_lost_on_the_way(monkeypatch, lost):
     monkeypatch.setattr(two_layer, "loss_and_gradients", wrong)
 
     found = failures("float64")
-    assert {(row.tensor, row.reason) for row in found} >= {
-        ("w1", f"torch.{lost} where torch.float64 was asked")
-    }
+    assert {(row.tensor, row.reason) for row in found} >= {("w1", f"torch.{lost} where torch.float64 was asked")}
 
 
 def test_dtype_lost_and_put_back(monkeypatch):
     right = layers.affine_forward
-    monkeypatch.setattr(
-        layers, "affine_forward", lambda x, w, b: right(x.float(), w.float(), b.float()).to(x.dtype)
-    )
+    monkeypatch.setattr(layers, "affine_forward", lambda x, w, b: right(x.float(), w.float(), b.float()).to(x.dtype))
 
     found = failures("float64")
     assert "z2" in tensors_named(found, "numpy")

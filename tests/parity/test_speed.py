@@ -18,9 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def script():
-    specification = importlib.util.spec_from_file_location(
-        "script_benchmark", ROOT / "scripts" / "benchmark.py"
-    )
+    specification = importlib.util.spec_from_file_location("script_benchmark", ROOT / "scripts" / "benchmark.py")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module

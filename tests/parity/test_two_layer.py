@@ -66,9 +66,7 @@ def uncancelled(parameters: Parameters, inputs: Tensor, labels: Tensor, regulari
     dz3 = (p + functional.one_hot(labels, p.shape[1])) / len(labels)
     dz2 = (dz3 @ w2.abs().T) * (a2 > 0)
     penalty = 2 * regularization
-    return Gradients(
-        inputs.abs().T @ dz2 + penalty * w1.abs(), dz2.sum(0), a2.T @ dz3 + penalty * w2.abs(), dz3.sum(0)
-    )
+    return Gradients(inputs.abs().T @ dz2 + penalty * w1.abs(), dz2.sum(0), a2.T @ dz3 + penalty * w2.abs(), dz3.sum(0))
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -265,8 +263,7 @@ def problems(draw: st.DrawFn) -> tuple[Parameters, Tensor, Tensor]:
 
     parameters = Parameters(
         tensor(num_features, num_hidden, values=EIGHTHS),
-        draw(st.sampled_from([0.0, 0.125, -1e5]))
-        + tensor(num_hidden, values=st.sampled_from([0.0, 0.25, -0.75])),
+        draw(st.sampled_from([0.0, 0.125, -1e5])) + tensor(num_hidden, values=st.sampled_from([0.0, 0.25, -0.75])),
         tensor(num_hidden, num_classes, values=EIGHTHS),
         tensor(num_classes),
     )
@@ -393,9 +390,7 @@ class Allocations(TorchDispatchMode):
         self.num_bytes = 0
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        known = {
-            t.untyped_storage().data_ptr() for t in (*args, *(kwargs or {}).values()) if isinstance(t, Tensor)
-        }
+        known = {t.untyped_storage().data_ptr() for t in (*args, *(kwargs or {}).values()) if isinstance(t, Tensor)}
         result = function(*args, **(kwargs or {}))
         for tensor in result if isinstance(result, (tuple, list)) else (result,):
             if isinstance(tensor, Tensor) and tensor.untyped_storage().data_ptr() not in known:

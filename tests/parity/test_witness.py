@@ -91,20 +91,14 @@ def test_gradients_are_the_slope_of_the_loss(seed, n, d, h, c):
     slope = (loss(step) - loss(-step)) / (2 * step)
     if np.isnan(slope):  # a unit crossed its kink: there is no slope to compare with
         return
-    expected = sum(
-        np.sum(g * one) for g, one in zip((said.w1, said.b1, said.w2, said.b2), directions, strict=True)
-    )
-    size = sum(
-        np.abs(g * one).sum() for g, one in zip((said.w1, said.b1, said.w2, said.b2), directions, strict=True)
-    )
+    expected = sum(np.sum(g * one) for g, one in zip((said.w1, said.b1, said.w2, said.b2), directions, strict=True))
+    size = sum(np.abs(g * one).sum() for g, one in zip((said.w1, said.b1, said.w2, said.b2), directions, strict=True))
     assert slope == pytest.approx(expected, abs=1e-7 * (1 + size))
 
 
 def test_it_imports_numpy_and_nothing_of_ours():
     tree = ast.parse(Path(witness.__file__).read_text(encoding="utf-8"))
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    imported |= {
-        alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
-    }
+    imported |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
 
     assert {name.split(".")[0] for name in imported} == {"numpy", "typing"}

@@ -188,9 +188,6 @@ class CIFAR10DataModule(LightningDataModule):
         order = TrainingOrder(
             self.num_train, self.settings["batch_size"], self.settings["sampling"], self.seed, rank, world_size
         )
-        if self.trainer is not None:
-            progress: Any = self.trainer.fit_loop.epoch_progress.current
-            order.set_epoch(progress.processed)
         return TrainingLoader(self._splits["train"], order, self.trainer)
 
     def val_dataloader(self) -> DataLoader[Batch]:

@@ -70,17 +70,11 @@ class TrainingOrder(Sampler[Tensor]):
     ) -> None:
         self.num_images, self.batch_size, self.sampling, self.seed = num_images, batch_size, sampling, seed
         self.rank, self.world_size = rank, world_size
-        self.epoch = 0
-        self.skip_batches = 0  # batches that a resumed epoch has already trained on
+        self.epoch = self.first_batch = 0
 
-    @property
-    def sampler(self) -> "TrainingOrder":
-        """Where Lightning looks for ``set_epoch``."""
-        return self
-
-    def set_epoch(self, epoch: int) -> None:
-        """Say which epoch the next iteration is."""
-        self.epoch = epoch
+    def begin_at(self, epoch: int, batch: int) -> None:
+        """Say where the next iteration starts: in which epoch, and after how many of its batches."""
+        self.epoch, self.first_batch = epoch, batch
 
     def __len__(self) -> int:
         if self.sampling == "replacement":
@@ -89,12 +83,11 @@ class TrainingOrder(Sampler[Tensor]):
         return -(-images_per_rank // self.batch_size)
 
     def __iter__(self) -> Iterator[Tensor]:
-        first, self.skip_batches = self.skip_batches, 0
         if self.sampling == "replacement":
-            for batch in range(first, len(self)):
+            for batch in range(self.first_batch, len(self)):
                 yield self._draw(self.epoch * len(self) + batch)
         else:
-            yield from self._permutation().split(self.batch_size)[first:]
+            yield from self._permutation().split(self.batch_size)[self.first_batch :]
 
     def _permutation(self) -> Tensor:
         generator = torch.Generator().manual_seed(derived_seed(self.seed, "order", self.epoch))
@@ -131,13 +124,13 @@ def evaluation_loader(split: Dataset[Batch], order: SequentialOrder) -> DataLoad
 class TrainingLoader(DataLoader[Batch]):
     """The same for training, resumable at any step.
 
-    It knows its position from the trainer: a run that is killed and resumed goes on with the batch that an unbroken
-    run would have seen next. ``state_dict`` and ``load_state_dict`` are Lightning's protocol for that.
+    Every iteration starts where the trainer's own count of batches says: a run that is killed and resumed goes on
+    with the batch that an unbroken run would have seen next, and there is nothing to save.
 
     Args:
         split: Features and labels.
         order: Index batches.
-        trainer: Whose position is saved; ``None`` outside a trainer.
+        trainer: Whose count is followed; ``None`` outside a trainer.
     """
 
     def __init__(self, split: Dataset[Batch], order: TrainingOrder, trainer: Trainer | None = None) -> None:
@@ -145,18 +138,19 @@ class TrainingLoader(DataLoader[Batch]):
         super().__init__(split, batch_sampler=batches, collate_fn=_as_it_is, generator=torch.Generator())
         self.order, self.trainer = order, trainer
 
+    def __iter__(self) -> Any:
+        if self.trainer is not None:
+            loop: Any = self.trainer.fit_loop.epoch_loop
+            done = loop.batch_progress.total.processed
+            self.order.begin_at(*divmod(done, min(len(self), self.trainer.num_training_batches)))
+        return super().__iter__()
+
     def state_dict(self) -> dict[str, int]:
-        """Epoch and batch that come next."""
-        assert self.trainer is not None
-        loop: Any = self.trainer.fit_loop
-        epoch = loop.epoch_progress.current.processed
-        batch = loop.epoch_loop.batch_progress.current.processed
-        return {"epoch": epoch + batch // len(self), "batch": batch % len(self)}
+        """Nothing; that the method exists tells Lightning that the loader can be resumed within an epoch."""
+        return {}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on at a saved position."""
-        self.order.set_epoch(state["epoch"])
-        self.order.skip_batches = state["batch"]
+        """Nothing to restore."""
 
 
 def _as_it_is(batch: Any) -> Any:

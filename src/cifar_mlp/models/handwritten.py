@@ -81,7 +81,7 @@ class HandwrittenClassifier(Classifier):
         self.hparams.clear()
         self.save_hyperparameters(self.settings, logger=False)
 
-    def training_step(self, batch: Any, batch_idx: int) -> None:
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """One step of the optimizer along the gradients by hand."""
         tensors = network.read_module(self.network)
         inputs = batch.inputs.to(self.network.output.weight.dtype)
@@ -91,11 +91,12 @@ class HandwrittenClassifier(Classifier):
         for name, parameter in self.network.named_parameters():
             # Contiguous: on the CPU the fused SGD step reads a transposed view as if it were not one.
             parameter.grad = passed.gradients[name].contiguous()
-        optimizer = self.optimizers()
+        optimizer: Any = self.optimizers()
         optimizer.step()
         if self.settings["lr_interval"] == "step":
             self._advance_schedule()
         self._log_training(passed.loss, passed.scores, batch.labels)
+        return passed.loss
 
     def on_train_epoch_end(self) -> None:
         """Advance the schedule after a whole epoch; one that a step limit cut short does not count."""

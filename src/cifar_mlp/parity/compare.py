@@ -131,8 +131,7 @@ def _by_hand(case: Case, device: str, dtype: torch.dtype, reference: Reference) 
     if dtype != torch.float64:
         rival = autograd.intermediates(*problem)._asdict()
         autograd_rmse = {
-            name: measure(tensor, getattr(reference.trace, name), 1.0, dtype).rmse
-            for name, tensor in rival.items()
+            name: measure(tensor, getattr(reference.trace, name), 1.0, dtype).rmse for name, tensor in rival.items()
         }
     for witness, tensors in _public_functions(*problem):
         if witness == "hand: intermediates" and device == "cpu" and dtype == torch.float64:

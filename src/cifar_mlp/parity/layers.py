@@ -207,9 +207,7 @@ def l2_penalty_forward(regularization: float, *weights: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def l2_penalty_backward(
-    dw_IO: Tensor, regularization: float, w_IO: Tensor, out: Tensor | None = None
-) -> Tensor:
+def l2_penalty_backward(dw_IO: Tensor, regularization: float, w_IO: Tensor, out: Tensor | None = None) -> Tensor:
     """dw + 2 lambda w: the penalty's gradient on top of the data's."""
     return torch.add(dw_IO, w_IO, alpha=2 * regularization, out=out)
 

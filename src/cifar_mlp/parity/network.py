@@ -66,9 +66,7 @@ class Network(NamedTuple):
         yield "output.bias", self.output.bias
 
 
-def read_state_dict(
-    state: Mapping[str, Tensor], activation: Activation = "relu", dropout: float = 0.0
-) -> Network:
+def read_state_dict(state: Mapping[str, Tensor], activation: Activation = "relu", dropout: float = 0.0) -> Network:
     """Read a network from the state of an ``MLP``; the tensors are shared, not copied.
 
     Args:
@@ -125,9 +123,7 @@ def _take_hidden(tensors: dict[str, Tensor], prefix: str) -> HiddenLayer:
         return HiddenLayer(affine)
     tensors.pop(prefix + "num_batches_tracked", None)
     moments = (tensors.pop(prefix + name, None) for name in ("running_mean", "running_var"))
-    return HiddenLayer(
-        affine, Normalization(tensors.pop(prefix + "weight"), tensors.pop(prefix + "bias"), *moments)
-    )
+    return HiddenLayer(affine, Normalization(tensors.pop(prefix + "weight"), tensors.pop(prefix + "bias"), *moments))
 
 
 def _expect(part: Any, option: str, value: object) -> None:

@@ -25,9 +25,7 @@ def plain(
     """
 
     @wraps(function)
-    def wrapper(
-        network: Network, inputs: Tensor, *args: Arguments.args, **kwargs: Arguments.kwargs
-    ) -> Result:
+    def wrapper(network: Network, inputs: Tensor, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         if not isinstance(inputs, Tensor):
             raise ValueError(f"inputs must be a torch.Tensor, not {type(inputs).__name__}")
         with torch.no_grad(), torch.autocast(inputs.device.type, enabled=False):

@@ -135,8 +135,7 @@ def _autograd(case: Case, loss_of: Callable[..., Tensor]) -> Candidate:
 def _race(candidates: Mapping[str, Candidate], rounds: int, device: str) -> dict[str, list[float]]:
     """Seconds a call, for every candidate and round; each round starts with another candidate."""
     calls = {
-        name: max(1, int(SECONDS_A_ROUND / _seconds(candidate, 2, device)))
-        for name, candidate in candidates.items()
+        name: max(1, int(SECONDS_A_ROUND / _seconds(candidate, 2, device))) for name, candidate in candidates.items()
     }
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     order = list(candidates)
@@ -161,9 +160,7 @@ def _finish(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def _timing(
-    size: str, name: str, device: str, seconds: Mapping[str, list[float]], candidate: Candidate
-) -> Timing:
+def _timing(size: str, name: str, device: str, seconds: Mapping[str, list[float]], candidate: Candidate) -> Timing:
     speeds = [base / own for base, own in zip(seconds[BASELINE], seconds[name], strict=True)]
     low, _, high = statistics.quantiles(speeds, n=4) if len(speeds) > 1 else (speeds[0],) * 3
     allocated, peak = _numpy_memory(candidate) if name == "NumPy" else _memory(candidate, device)
@@ -193,16 +190,12 @@ def _memory(candidate: Candidate, device: str) -> tuple[int, int]:
         del answer
         return int(total), int(torch.cuda.max_memory_allocated() - held)
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else it prints of GPUs that are not there
-    with torch.profiler.profile(
-        activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
-    ) as profile:
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
         answer = candidate()
     del answer
     held = total = peak = 0
     events = profile.profiler.kineto_results.events()
-    for event in sorted(
-        (event for event in events if event.name() == "[memory]"), key=lambda event: event.start_ns()
-    ):
+    for event in sorted((event for event in events if event.name() == "[memory]"), key=lambda event: event.start_ns()):
         held += event.nbytes()
         total += max(0, event.nbytes())
         peak = max(peak, held)

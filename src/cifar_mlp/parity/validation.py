@@ -91,9 +91,7 @@ def check_schedule(learning_rate: float, decay: float, decay_every: int) -> None
 def check_batch(rows: Tensor, step: int) -> None:
     """Raise ``ValueError`` unless a batch is a non-empty vector of integers."""
     if rows.dim() != 1 or rows.numel() == 0:
-        raise ValueError(
-            f"batches must each hold at least one index, (B,), not {tuple(rows.shape)} at step {step}"
-        )
+        raise ValueError(f"batches must each hold at least one index, (B,), not {tuple(rows.shape)} at step {step}")
     if rows.dtype not in (torch.int64, torch.int32):
         raise ValueError(f"batches must hold integer indices, not {rows.dtype} at step {step}")
 
@@ -125,9 +123,7 @@ def check_alike(reference: Tensor, tensors: Mapping[str, Tensor], reference_name
     """Raise ``ValueError`` unless all tensors have the reference's dtype and device."""
     for name, tensor in tensors.items():
         if tensor.dtype != reference.dtype:
-            raise ValueError(
-                f"{name} must be of the dtype of {reference_name}, {reference.dtype}, not {tensor.dtype}"
-            )
+            raise ValueError(f"{name} must be of the dtype of {reference_name}, {reference.dtype}, not {tensor.dtype}")
         if tensor.device != reference.device:
             raise ValueError(
                 f"{name} must be on the device of {reference_name}, {reference.device}, not {tensor.device}"

@@ -156,8 +156,4 @@ def _few_bits(x: Tensor) -> Tensor:
 def _pattern(rows: int, columns: int, values: int) -> Tensor:
     """Whole numbers in [0, values) in an order without a visible rule, the same on every machine."""
     place = torch.arange(rows * columns)
-    return (
-        ((place * place * 7 + place * 13 + place // columns * 5) % 31 % values)
-        .reshape(rows, columns)
-        .double()
-    )
+    return ((place * place * 7 + place * 13 + place // columns * 5) % 31 % values).reshape(rows, columns).double()

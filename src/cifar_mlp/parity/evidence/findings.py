@@ -43,9 +43,7 @@ class Comparison:
 
 
 @contextmanager
-def failing_as_a_row(
-    result: Comparison, case: str, witness: str, device: str, dtype: torch.dtype
-) -> Iterator[None]:
+def failing_as_a_row(result: Comparison, case: str, witness: str, device: str, dtype: torch.dtype) -> Iterator[None]:
     """Let a calculation that raises fail a gate, or count as not run where torch lacks an operation."""
     try:
         yield

@@ -46,9 +46,7 @@ def print_report(comparison: Comparison, console: Console) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def as_dict(
-    comparison: Comparison, environment: Mapping[str, Any], arguments: Mapping[str, Any]
-) -> dict[str, Any]:
+def as_dict(comparison: Comparison, environment: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Everything as plain JSON types; a number that is not finite becomes its name, as JSON has none."""
     document = {
         "schema_version": SCHEMA_VERSION,
@@ -122,9 +120,7 @@ def _family(row: Row) -> str:
     return row.witness if "TF32" in row.witness else row.witness.split(":")[0]
 
 
-def _groups(
-    rows: Iterable[Row], label: Callable[[Row], str] = _witness
-) -> dict[tuple[str, str, str, str], list[Row]]:
+def _groups(rows: Iterable[Row], label: Callable[[Row], str] = _witness) -> dict[tuple[str, str, str, str], list[Row]]:
     groups: dict[tuple[str, str, str, str], list[Row]] = {}
     for row in rows:
         groups.setdefault((row.case, label(row), row.device, row.dtype), []).append(row)

@@ -27,9 +27,7 @@ def toy_figures() -> tuple[list[ToyFigure], list[float]]:
     problem = toy.toy_problem()
     scores = two_layer.forward(problem.parameters, problem.inputs)
     _, probabilities = layers.softmax_cross_entropy_forward(scores, problem.labels)
-    loss, _ = two_layer.loss_and_gradients(
-        problem.parameters, problem.inputs, problem.labels, toy.REGULARIZATION
-    )
+    loss, _ = two_layer.loss_and_gradients(problem.parameters, problem.inputs, problem.labels, toy.REGULARIZATION)
     errors = gradient_check()
     _, losses = two_layer.train(
         problem.parameters,

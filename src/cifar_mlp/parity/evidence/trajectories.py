@@ -125,9 +125,7 @@ def _train_by_autograd(case: Case, batches: list[torch.Tensor]) -> list[float]:
     return losses
 
 
-def _beside(
-    witness: str, device: str, dtype: torch.dtype, reference: list[float], losses: list[float]
-) -> Training:
+def _beside(witness: str, device: str, dtype: torch.dtype, reference: list[float], losses: list[float]) -> Training:
     errors = [abs(a - b) / max(abs(b), 1e-300) for a, b in zip(losses, reference, strict=True)]
     errors = [math.inf if math.isnan(error) else error for error in errors]  # NaN: the largest error of all
     largest = max(errors)
