@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from cifar_mlp.cli import USER_ERRORS, fail
+from cifar_mlp.data.download import DownloadFailedError
 from cifar_mlp.evaluation import fit_and_test
 from cifar_mlp.messages import one_line
 
@@ -19,7 +20,7 @@ def main(arguments: list[str]) -> None:
     try:
         try:
             fit_and_test(arguments or ["--config", str(CONFIGS / "report" / "q4_best.yaml")])
-        except FileNotFoundError as error:
+        except DownloadFailedError as error:
             if arguments:
                 raise
             print(f"cifar-mlp: {one_line(str(error))}", file=sys.stderr)

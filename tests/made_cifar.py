@@ -2,16 +2,18 @@
 
 import dataclasses
 import hashlib
+import os
 import pickle
-import sys
 from pathlib import Path
 
 import numpy as np
 
+from cifar_mlp.cli import main as command_line
 from cifar_mlp.data import sources
 from cifar_mlp.data.cifar import CIFAR10, CIFARFiles, Table
 
 FOLDER = "cifar-10-batches-py"
+ADDRESS = "http://127.0.0.1:9/made.tar.gz"  # nobody listens there
 NUM_TRAIN, NUM_TEST, VAL_SIZE = 300, 100, 50
 
 
@@ -31,25 +33,23 @@ def make_cifar10(root: Path) -> CIFARFiles:
         return name, hashlib.md5(content).hexdigest()
 
     train = [write(f"data_batch_{number}", NUM_TRAIN // 5) for number in range(1, 6)]
-    table = Table(FOLDER, train, [write("test_batch", NUM_TEST)], "http://127.0.0.1:9/made.tar.gz", "0" * 32)
+    return _source(Table(FOLDER, train, [write("test_batch", NUM_TEST)], ADDRESS, "0" * 32))
+
+
+def _source(table: Table) -> CIFARFiles:
     return dataclasses.replace(
         CIFAR10, table=lambda: table, num_train=NUM_TRAIN, num_test=NUM_TEST, default_val_size=VAL_SIZE
     )
 
 
 def main() -> None:
-    """``python -m tests.made_cifar ROOT fit ...``: the command line, in a process of its own, on made data."""
-    root, arguments = Path(sys.argv[1]), sys.argv[2:]
-    sys.argv = [sys.argv[0]]
+    """``MADE_ROOT=... python -m tests.made_cifar fit ...``: the command line in a process of its own, on made data."""
+    root = Path(os.environ["MADE_ROOT"])
     content = {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in (root / FOLDER).iterdir()}
     train = [(f"data_batch_{number}", content[f"data_batch_{number}"]) for number in range(1, 6)]
-    table = Table(FOLDER, train, [("test_batch", content["test_batch"])], "http://127.0.0.1:9/made.tar.gz", "0" * 32)
-    sources.SOURCES["cifar10"] = dataclasses.replace(
-        CIFAR10, table=lambda: table, num_train=NUM_TRAIN, num_test=NUM_TEST, default_val_size=VAL_SIZE
+    sources.SOURCES["cifar10"] = _source(
+        Table(FOLDER, train, [("test_batch", content["test_batch"])], ADDRESS, "0" * 32)
     )
-    from cifar_mlp.cli import main as command_line
-
-    sys.argv += arguments
     command_line()
 
 

@@ -19,7 +19,10 @@ def test_a_card_parses_and_runs_one_batch(small_cifar: Path, card: Path):
     assert command.trainer.global_step == 1
 
 
-@pytest.mark.parametrize("name", REPORT)
+QUESTION_4 = [name for name in REPORT if name.startswith("q4")]
+
+
+@pytest.mark.parametrize("name", QUESTION_4)
 def test_a_report_card_asks_for_float32_and_names_its_command(name: str):
     text = (CONFIGS / "report" / f"{name}.yaml").read_text()
     settings = yaml.safe_load(text)
@@ -31,7 +34,7 @@ def test_a_report_card_asks_for_float32_and_names_its_command(name: str):
 
 
 def test_the_networks_are_the_report_s():
-    asked = {name: yaml.safe_load((CONFIGS / "report" / f"{name}.yaml").read_text()) for name in REPORT}
+    asked = {name: yaml.safe_load((CONFIGS / "report" / f"{name}.yaml").read_text()) for name in QUESTION_4}
     assert {name: settings["model"]["hidden_sizes"] for name, settings in asked.items()} == {
         "q4_two_layer_4b": [550],
         "q4_two_layer": [550],

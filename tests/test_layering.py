@@ -80,7 +80,7 @@ def test_imports_point_down(module: str):
 def test_the_mathematics_outlives_any_trainer(module: str):
     allowed = {"torch", "numpy", "scipy", "sklearn", "cifar_mlp", "__future__"}
     standard = __import__("sys").stdlib_module_names
-    shows = {"matplotlib", "rich"} if module.startswith("parity.report") else set()
+    shows = {"matplotlib", "rich"} if module in ("parity.evidence.plot", "parity.evidence.report") else set()
     for name in imports(module):
         top = name.split(".")[0]
         assert top in allowed | shows or top in standard, f"{module} imports {top}"

@@ -46,8 +46,9 @@ def test_a_run_stopped_at_a_step_ends_as_if_unbroken(small_cifar: Path, sampling
 
 @pytest.mark.slow
 def test_a_killed_process_leaves_a_whole_checkpoint_to_go_on_from(small_cifar: Path):
-    process = [sys.executable, "-m", "tests.made_cifar", str(small_cifar), *RUN, *EACH_STEP]
+    process = [sys.executable, "-m", "tests.made_cifar", *RUN, *EACH_STEP]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "OMP_NUM_THREADS": "1"}
+    environment["MADE_ROOT"] = str(small_cifar)
     killed = subprocess.Popen(
         [*process, "--trainer.max_epochs", "-1", "--trainer.default_root_dir", "killed"],
         env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

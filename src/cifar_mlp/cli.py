@@ -50,6 +50,13 @@ class Parser(LightningArgumentParser):
         ]
         fail(line + suggestion(line, options), 2)
 
+    def _dump_delete_default_entries(self, subcfg: dict[str, Any], subdefaults: dict[str, Any]) -> None:
+        """``--print_config=skip_default`` would fail where a class stands against a default of ``None``."""
+        nothing: dict[str, Any] = {
+            key: {} for key, value in subcfg.items() if isinstance(value, dict) and subdefaults.get(key) is None
+        }
+        super()._dump_delete_default_entries(subcfg, {**subdefaults, **nothing})
+
 
 class CommandLine(LightningCLI):
     """LightningCLI for this package's data and networks.
@@ -235,7 +242,7 @@ def quiet() -> None:
         r"(?s).*does not have many workers.*",  # a batch is one index operation: workers would only copy it
         r"(?s).*Checkpoint directory .* exists and is not empty.*",  # a run's folder holds two checkpoints
         r"(?s).*The number of training batches .* is smaller than the logging interval.*",
-        r"(?s).*could not find the monitored key in the returned metrics: \['epoch', 'step'\].*",  # resumed, none yet
+        r"(?s).*could not find the monitored key in the returned metrics.*",  # no validation yet, see BestCheckpoint
         r"(?s).*Using ModelCheckpoint with manual optimization.*",  # we mean the state after the step
         r"(?s).*The dirpath has changed from .*",  # resumed under another root, the best is sought anew
         r"(?s).*callbacks used to create the checkpoint need to be provided.*",  # test and predict train nothing

@@ -29,7 +29,7 @@ def suggestion(message: str, options: list[str]) -> str:
         message: The line to be shown.
         options: Every option that exists, with dots.
     """
-    unknown = re.search(r"(?:nrecognized arguments: -*|Option '|Key '|key \")([\w.]+)", message)
+    unknown = re.search(r"(?:nrecognized arguments: -*|Option '|Key ')([\w.]+)", message)
     if unknown is None or not re.search(r"nrecognized|not accepted|not expected", message):
         return ""
     typed = unknown.group(1)

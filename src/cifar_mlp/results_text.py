@@ -58,7 +58,7 @@ def card_text(rows: Sequence[Row], figure: Figure) -> str:
 
 
 def report_table(rows: Sequence[Row], configs: str) -> str:
-    """The report's networks on CIFAR-10, theirs beside ours, as a Markdown table whose cards lie in the folder ``configs``."""
+    """The report's networks on CIFAR-10, theirs beside ours, in Markdown; ``configs`` is the way to the cards."""
     lines = [
         "| network | epochs | validation, the report | last epoch | best epoch | test (1,000), the report "
         "| best epoch, first 1,000 | best epoch, all 10,000 | seeds |",

@@ -24,6 +24,12 @@ class BestCheckpoint(ModelCheckpoint):
         if named is not None and self.monitor is not None and not self.monitor.startswith(named("")):
             self.monitor = named(self.monitor)
 
+    def on_train_end(self, trainer: Any, pl_module: LightningModule) -> None:
+        """Where training stopped before any validation, the end is all there is to choose from."""
+        if not self.best_model_path and self.dirpath is not None and not trainer.fast_dev_run:
+            self.best_model_path = str(Path(self.dirpath) / "best.ckpt")
+            trainer.save_checkpoint(self.best_model_path)
+
 
 class LastCheckpoint(ModelCheckpoint):
     """Keeps ``last.ckpt``: the end of the latest epoch, and the very last step where training stops between epochs.

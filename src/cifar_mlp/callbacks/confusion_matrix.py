@@ -5,7 +5,7 @@ from typing import Any
 
 from lightning.pytorch import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
-from torch import Tensor
+from torchmetrics.classification import MulticlassConfusionMatrix
 
 
 class ConfusionMatrix(Callback):
@@ -13,14 +13,17 @@ class ConfusionMatrix(Callback):
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Draw the last validation's."""
-        self._draw(trainer, pl_module, "val", pl_module.val_confusion.compute())
+        self._draw(trainer, pl_module, "val", pl_module.val_confusion)
 
     def on_test_end(self, trainer: Any, pl_module: Any) -> None:
         """Draw the test's."""
-        self._draw(trainer, pl_module, "test", pl_module.test_confusion.compute())
+        self._draw(trainer, pl_module, "test", pl_module.test_confusion)
 
-    def _draw(self, trainer: Any, pl_module: Any, stage: str, counts_CC: Tensor) -> None:
-        if not isinstance(trainer.logger, TensorBoardLogger) or not trainer.is_global_zero or not counts_CC.sum() > 0:
+    def _draw(self, trainer: Any, pl_module: Any, stage: str, confusion: MulticlassConfusionMatrix) -> None:
+        if not confusion.update_called:
+            return
+        counts_CC = confusion.compute()  # on every process: the counts are added up over them
+        if not isinstance(trainer.logger, TensorBoardLogger) or not trainer.is_global_zero:
             return
         from matplotlib.figure import Figure
 

@@ -12,6 +12,10 @@ CONNECT_SECONDS = 15.0
 STALL_SECONDS = 15.0
 
 
+class DownloadFailedError(FileNotFoundError):
+    """No root was given, there are no files in the default one, and none could be fetched."""
+
+
 def download(url: str, md5: str, root: Path, folder: str) -> None:
     """Fetch ``url``, check it, unpack it, and put its ``folder`` below ``root``.
 
@@ -24,7 +28,7 @@ def download(url: str, md5: str, root: Path, folder: str) -> None:
         folder: Name of the folder inside the archive.
 
     Raises:
-        FileNotFoundError: If the archive cannot be had; says what was tried and what to do instead.
+        DownloadFailedError: If the archive cannot be had; says what was tried and what to do instead.
     """
     from torchvision.datasets.utils import download_and_extract_archive
 
@@ -44,7 +48,7 @@ def download(url: str, md5: str, root: Path, folder: str) -> None:
             reason = str(error)
         finally:
             socket.setdefaulttimeout(before)
-    raise FileNotFoundError(
+    raise DownloadFailedError(
         f"{folder} was looked for in {str(root)!r} and could not be downloaded from {url} ({reason}): "
         f"unpack that archive yourself and give the folder that holds {folder!r} as --data.root or CIFAR10_ROOT"
     )

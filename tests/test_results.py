@@ -1,0 +1,59 @@
+"""Numbers in texts come from the results file."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from cifar_mlp.report_figures import REPORT
+from cifar_mlp.results import card_fingerprint, load_rows, percent, save_rows
+from cifar_mlp.results_text import BLOCK, difference, documents
+
+ROOT = Path(__file__).resolve().parent.parent
+ROWS = load_rows(ROOT / "docs" / "results.json")
+
+
+@pytest.mark.parametrize("path", documents(ROOT), ids=lambda path: path.name)
+def test_every_text_says_what_the_results_file_says(path: Path):
+    assert documents(ROOT)[path] == path.read_text(), "run scripts/render_results.py"
+
+
+@pytest.mark.parametrize("path", documents(ROOT), ids=lambda path: path.name)
+def test_no_measured_accuracy_stands_outside_the_written_blocks(path: Path):
+    outside = BLOCK.sub("", path.read_text())
+    outside = re.sub(r"^# (The report|states|accuracy of|It states|validation accuracy).*$", "", outside, flags=re.M)
+    assert not re.findall(r"\d\d\.\d ± |\d\d\.\d %", outside)
+
+
+@pytest.mark.parametrize("name", REPORT)
+def test_a_report_card_was_measured_as_it_stands_over_three_seeds(name: str):
+    fingerprint = card_fingerprint(ROOT / "configs" / "report" / f"{name}.yaml")
+    mine = [row for row in ROWS if row["card"] == name]
+    assert all(row["settings"] == fingerprint for row in mine), "measured with other settings than the card's"
+    assert len({row["seed"] for row in mine}) >= 3
+    for row in mine:
+        assert {"commit", "date", "device", "torch", "precision", "fit_seconds"} <= row.keys()
+        assert "+changes" not in row["commit"]
+
+
+@pytest.mark.parametrize("name", REPORT)
+def test_a_report_card_lies_within_three_points_of_the_report(name: str):
+    mine = [row for row in ROWS if row["card"] == name]
+    assert abs(difference(mine, REPORT[name])) <= 3 or len(mine) >= 5
+
+
+def test_a_changed_number_is_noticed(tmp_path: Path):
+    for path in documents(ROOT):
+        target = tmp_path / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(path.read_text())
+    rows = json.loads(json.dumps(ROWS))
+    rows[0]["last"]["val/accuracy"] += 0.2
+    save_rows(tmp_path / "docs" / "results.json", rows)
+    assert any(text != path.read_text() for path, text in documents(tmp_path).items())
+
+
+def test_means_and_spreads():
+    assert percent([0.5, 0.6, 0.55]) == "55.0 ± 5.0"
+    assert percent([0.5]) == "50.0"
