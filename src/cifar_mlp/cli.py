@@ -193,6 +193,8 @@ class CommandLine(LightningCLI):
     def before_fit(self) -> None:
         """Say what is about to run, and where."""
         precision, seed = self.trainer.precision, self.datamodule.seed
+        if not self.trainer.is_global_zero:
+            return
         print(f"{self.run_name()}: {device_name()}, precision {precision}, seed {seed}", flush=True)
 
 

@@ -22,7 +22,8 @@ class ConfusionMatrix(Callback):
     def _draw(self, trainer: Any, pl_module: Any, stage: str, confusion: MulticlassConfusionMatrix) -> None:
         if not confusion.update_called:
             return
-        counts_CC = confusion.compute()  # on every process: the counts are added up over them
+        # On every process: counts are added up over them, and the folder is agreed on.
+        counts_CC, folder = confusion.compute(), trainer.log_dir
         if not isinstance(trainer.logger, TensorBoardLogger) or not trainer.is_global_zero:
             return
         from matplotlib.figure import Figure
@@ -45,8 +46,8 @@ class ConfusionMatrix(Callback):
             xlabel="predicted class", ylabel="true class", title=f"{name}: images, {int(counts_CC.sum()):,} in all"
         )
         figure.colorbar(drawn, ax=axes, label="share of the true class", shrink=0.8)
-        if trainer.log_dir:
-            path = Path(trainer.log_dir) / "pictures" / f"{stage}_confusion_matrix.png"
+        if folder is not None:
+            path = Path(folder) / "pictures" / f"{stage}_confusion_matrix.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             figure.savefig(path, dpi=120)
         trainer.logger.experiment.add_figure(name, figure, trainer.global_step)

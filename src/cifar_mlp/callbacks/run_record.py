@@ -33,24 +33,26 @@ class RunRecord(Callback):
             "accelerator": type(trainer.accelerator).__name__,
             **provenance(),
         }
-        if trainer.is_global_zero and trainer.log_dir:
-            print(f"run folder: {trainer.log_dir}", flush=True)
-            self._write(trainer)
+        folder = self._write(trainer)
+        if folder is not None:
+            print(f"run folder: {folder}", flush=True)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add how long it took."""
         self._record["fit_seconds"] = round(time.perf_counter() - self._started, 2)
         self._record["epochs"] = trainer.current_epoch
         self._record["steps"] = trainer.global_step
-        if trainer.is_global_zero and trainer.log_dir:
-            self._write(trainer)
+        self._write(trainer)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Let the checkpoint know too."""
         checkpoint["provenance"] = dict(self._record)
 
-    def _write(self, trainer: Trainer) -> None:
-        assert trainer.log_dir is not None
-        folder = Path(trainer.log_dir)
+    def _write(self, trainer: Trainer) -> Path | None:
+        log_dir = trainer.log_dir  # asked on every process: they agree on it by a broadcast
+        if log_dir is None or not trainer.is_global_zero:
+            return None
+        folder = Path(log_dir)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "provenance.json").write_text(json.dumps(self._record, indent=2) + "\n")
+        return folder
