@@ -2,7 +2,8 @@
 """Run cards over seeds and keep their numbers, with provenance, in docs/results.json.
 
 Runs that the file already holds, with the same settings and seed, are not repeated: an interrupted measurement goes
-on where it stopped. Each run is an ordinary scripts/fit_and_test.py in a process of its own.
+on where it stopped. Each run is an ordinary scripts/fit_and_test.py in a process of its own. Further options
+go to every run and are kept with its numbers.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from cifar_mlp.results import as_row, card_fingerprint, load_rows, save_rows
+from cifar_mlp.results import as_row, card_fingerprint, load_rows, run_key, save_rows
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parent / "docs" / "results.json"
@@ -38,15 +39,15 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=RESULTS, help="results file (default: docs/results.json)")
     arguments, extra = parser.parse_known_args()
     rows = load_rows(arguments.output)
-    present = {(row["card"], row["settings"], row["seed"]) for row in rows}
+    present = {(row["card"], row["settings"], row["seed"], *row.get("options", [])) for row in rows}
     wanted = [(card, seed) for seed in arguments.seeds for card in arguments.cards]
-    todo = [(card, seed) for card, seed in wanted if extra or (card.stem, card_fingerprint(card), seed) not in present]
+    todo = [(card, seed) for card, seed in wanted if (card.stem, card_fingerprint(card), seed, *extra) not in present]
     print(f"{len(wanted)} runs wanted, {len(wanted) - len(todo)} of them already measured")
     for number, (card, seed) in enumerate(todo, 1):
         started = time.perf_counter()
         row = as_row(card, seed, measure(card, seed, extra)) | ({"options": extra} if extra else {})
-        rows = [other for other in load_rows(arguments.output) if (other["card"], other["seed"]) != (card.stem, seed)]
-        save_rows(arguments.output, [*rows, row])
+        others = [other for other in load_rows(arguments.output) if run_key(other) != run_key(row)]
+        save_rows(arguments.output, [*others, row])
         best, last = row["best"]["val/accuracy"], row["last"]["val/accuracy"]
         print(
             f"{number}/{len(todo)}  {card.stem}  seed {seed}  validation best {100 * best:.1f} last {100 * last:.1f} %"

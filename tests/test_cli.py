@@ -233,6 +233,31 @@ def test_the_schedule_decays_once_an_epoch_or_once_a_step(small_cifar: Path):
     assert by_step.trainer.optimizers[0].param_groups[0]["lr"] == 0.5**10
 
 
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16", "float16"])
+def test_features_of_any_type_train_a_float32_network(small_cifar: Path, dtype: str):
+    command = run(["fit", *SMALL, "--data.dtype", dtype])
+    assert command.model.network.output.weight.dtype == torch.float32
+    assert command.trainer.global_step == 10
+
+
+def test_mixed_precision_trains_and_tests(small_cifar: Path):
+    command = run(["fit", *SMALL, "--data.n_components", "7", "--trainer.precision", "bf16-mixed"])
+    path = command.trainer.checkpoint_callbacks[0].best_model_path
+    assert run(["test", "--ckpt_path", path]).trainer.precision == "32-true"
+
+
+def test_validate_repeats_the_best_epoch_s_accuracy(trained: Path):
+    metrics = run(["validate", "--ckpt_path", str(trained)]).trainer.callback_metrics
+    best = torch.load(trained, weights_only=True)["callbacks"]
+    (score,) = [state["best_model_score"] for name, state in best.items() if "BestCheckpoint" in name]
+    assert metrics["val/accuracy"] == pytest.approx(float(score))
+
+
+@pytest.mark.parametrize("command", ["validate", "test", "predict"])
+def test_an_untrained_network_is_not_evaluated(small_cifar: Path, capsys: pytest.CaptureFixture[str], command: str):
+    assert f"{command} needs --ckpt_path" in error_of(capsys, command)
+
+
 @pytest.mark.parametrize("arguments", [["fit", "--help"], ["--help"], ["fit", "--model.help"]])
 def test_help_leads_to_the_network_s_options(arguments: list[str], capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as stopped:

@@ -130,4 +130,4 @@ def test_fit_sh_ends_with_labelled_accuracies(checkout: Path, environment: dict[
     assert done.returncode == 0, done.stderr
     for expected in ("best epoch (", "last epoch (3)", "validation, 50 images", "test, all 100 images", "run folder: "):
         assert expected in done.stdout, done.stdout
-    assert "tensorboard --logdir lightning_logs" in done.stdout
+    assert "/tensorboard --logdir lightning_logs" in done.stdout

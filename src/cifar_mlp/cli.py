@@ -125,6 +125,8 @@ class CommandLine(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         """Give training an end, and refuse a GPU that is not there."""
+        if self.subcommand not in (None, "fit") and self.checkpoint is None:
+            raise ValueError(f"{self.subcommand} needs --ckpt_path: the file of a trained network, e.g. best.ckpt")
         trainer = self._get(self.config, "trainer")
         if trainer.max_epochs is None:
             limited = trainer.max_steps != -1 or trainer.max_time is not None

@@ -1,6 +1,7 @@
 """Fit, then look at the best and the last epoch: what ``scripts/fit.sh`` runs."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ def fit_and_test(arguments: list[str]) -> dict[str, Any]:
     results["provenance"] = json.loads((Path(folder or ".") / "provenance.json").read_text())
     (Path(folder or ".") / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     show(command, results)
-    print(f"run folder: {folder}\nlook at it: tensorboard --logdir {Path(folder or '.').parent.parent}", flush=True)
+    tensorboard = Path(sys.executable).with_name("tensorboard")
+    print(f"run folder: {folder}\nlook at it: {tensorboard} --logdir {Path(folder or '.').parent.parent}", flush=True)
     return results
 
 

@@ -30,12 +30,22 @@ def load_rows(path: Path) -> list[Row]:
 def save_rows(path: Path, rows: list[Row]) -> None:
     """Write the rows to ``path``, whole or not at all, in an order that keeps differences small."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    ordered = sorted(rows, key=lambda row: (row["card"], row["seed"]))
+    ordered = sorted(rows, key=run_key)
     descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix="unfinished-")
     with os.fdopen(descriptor, "w") as file:
         file.write(json.dumps({"schema": 1, "runs": ordered}, indent=1) + "\n")
     Path(unfinished).chmod(0o644)
     os.replace(unfinished, path)
+
+
+def run_key(row: Row) -> tuple[str, list[str], int]:
+    """What tells one run from another: card, options beyond the card, seed."""
+    return row["card"], row.get("options", []), row["seed"]
+
+
+def of_card(rows: Sequence[Row], card: str, *options: str) -> list[Row]:
+    """The runs of a card, as it stands or with just these options beyond it."""
+    return [row for row in rows if row["card"] == card and row.get("options", []) == list(options)]
 
 
 def as_row(card: Path, seed: int, results: dict[str, Any]) -> Row:

@@ -1,12 +1,14 @@
 """The texts that measured numbers appear in, made from the results file and from nothing else."""
 
+import json
 import re
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from cifar_mlp.report_figures import REPORT, Figure
-from cifar_mlp.results import Row, accuracies, card_fingerprint, load_rows, percent, same
+from cifar_mlp.results import Row, accuracies, card_fingerprint, load_rows, of_card, percent, same
 
 BLOCK = re.compile(
     r"(?P<begin>^(?:# |<!-- )results:(?P<name>\S+)[^\n]*\n)(?P<body>.*?)(?P<end>^(?:# |<!-- )/results)", re.M | re.S
@@ -29,10 +31,18 @@ def documents(root: Path) -> dict[Path, str]:
     made = {}
     for name, figure in REPORT.items():
         card = root / "configs" / "report" / f"{name}.yaml"
-        mine = [row for row in rows if row["card"] == name and row["settings"] == card_fingerprint(card)]
+        mine = [row for row in of_card(rows, name) if row["settings"] == card_fingerprint(card)]
         made[card] = fill(card.read_text(), {"card": card_text(mine, figure)})
-    for page, configs in ((root / "README.md", "configs"), (root / "docs" / "results.md", "../configs")):
-        blocks = {"table": report_table(rows, configs), "provenance": provenance_text(rows)}
+    parity = root / "docs" / "parity" / "parity.json"
+    speed = root / "docs" / "parity" / "benchmark.json"
+    for page in (root / "README.md", root / "docs" / "results.md", root / "docs" / "log.md"):
+        blocks = {
+            "table": report_table(rows, "configs" if page.parent == root else "../configs"),
+            "provenance": provenance_text(rows),
+            "dropout": dropout_table(rows),
+            "parity": parity_table(json.loads(parity.read_text())),
+            "speed": speed_table(json.loads(speed.read_text())),
+        }
         made[page] = fill(page.read_text(), blocks)
     return made
 
@@ -65,7 +75,7 @@ def report_table(rows: Sequence[Row], configs: str) -> str:
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for name, figure in REPORT.items():
-        mine = [row for row in rows if row["card"] == name]
+        mine = of_card(rows, name)
         if not mine:
             continue
         cells = [
@@ -85,7 +95,7 @@ def report_table(rows: Sequence[Row], configs: str) -> str:
 
 def provenance_text(rows: Sequence[Row]) -> str:
     """One sentence on where the numbers come from."""
-    mine = [row for row in rows if row["card"] in REPORT]
+    mine = [row for name in REPORT for row in of_card(rows, name)]
     if not mine:
         return "Not measured.\n"
     return (
@@ -93,6 +103,65 @@ def provenance_text(rows: Sequence[Row]) -> str:
         f"{same(mine, 'precision')}; torch {same(mine, 'torch')}, lightning {same(mine, 'lightning')}; {dates(mine)}; "
         f"commit {same(mine, 'commit')}; {seconds(mine)} s a fit.\n"
     )
+
+
+def dropout_table(rows: Sequence[Row]) -> str:
+    """Validation accuracy at every dropout rate that was tried."""
+    lines = ["| dropout | validation, last epoch | best epoch | seeds |", "|--:|--:|--:|--:|"]
+    for rate in sorted({row["options"][1] for row in rows if row.get("options", [""])[0] == "--model.dropout"}):
+        mine = of_card(rows, "q4_dropout", "--model.dropout", rate)
+        shown = [percent(accuracies(mine, which, "val/accuracy")) for which in ("last", "best")]
+        lines.append(f"| {rate} | {shown[0]} | {shown[1]} | {len(mine)} |")
+    return "\n".join(lines) + "\n"
+
+
+PARITY_CASE = "510-600-10:200"
+PARITY_COLUMNS = {
+    "autograd, float64": ("autograd", "float64"),
+    "NumPy, float64": ("numpy", "float64"),
+    "by hand, float32": ("hand: loss_and_gradients", "float32"),
+    "by hand, bfloat16": ("hand: loss_and_gradients", "bfloat16"),
+}
+
+
+def parity_table(evidence: dict[str, Any]) -> str:
+    """Normwise errors of the loss and the gradients against the reference, by witness and type."""
+    rows = {
+        (row["witness"], row["dtype"], row["tensor"]): row
+        for row in evidence["rows"]
+        if row["case"] == PARITY_CASE and row["device"] == "cpu"
+    }
+    lines = ["| tensor | " + " | ".join(PARITY_COLUMNS) + " |", "|---|" + "--:|" * len(PARITY_COLUMNS)]
+    for tensor in ("loss", "w1", "b1", "w2", "b2"):
+        found = [rows[(*column, tensor)] for column in PARITY_COLUMNS.values()]
+        lines.append(f"| {tensor} | " + " | ".join(f"{row['normwise_error']:.1e}" for row in found) + " |")
+    where = evidence["environment"]
+    lines += [
+        "",
+        f"{evidence['outcome'].capitalize()}. {where['devices']['cpu']}, {where['threads']} thread(s), torch "
+        f"{where['torch']}, {where['date'][:10]}, commit {where['git_commit'][:12]}.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def speed_table(benchmark: dict[str, Any]) -> str:
+    """Speed and memory of the gradients by hand beside autograd's."""
+    lines = [
+        "| size | candidate | ms | speed, eager autograd = 1 | quartiles | allocated, MB |",
+        "|---|---|--:|--:|--:|--:|",
+    ]
+    for row in benchmark["timings"]:
+        low, high = row["speed_quartiles"]
+        allocated = "" if row["allocated_bytes"] is None else f"{row['allocated_bytes'] / 1e6:.1f}"
+        cells = [row["size"], row["candidate"], f"{row['milliseconds']:.2f}", f"{row['speed']:.2f}"]
+        lines.append("| " + " | ".join([*cells, f"{low:.2f} to {high:.2f}", allocated]) + " |")
+    where = benchmark["environment"]
+    lines += [
+        "",
+        f"float32, {benchmark['rounds']} rounds in turn. {where['devices']['cpu']}, {where['threads']} thread(s), "
+        f"torch {where['torch']}, {where['date'][:10]}, commit {where['git_commit'][:12]}.",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def difference(rows: Sequence[Row], figure: Figure) -> float:

@@ -1,11 +1,15 @@
+import dataclasses
+import hashlib
+import pickle
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from cifar_mlp.data import cifar
-from cifar_mlp.data.cifar import CIFAR10, CIFAR100, ROOT_VARIABLE, locate
+from cifar_mlp.data.cifar import CIFAR10, CIFAR100, ROOT_VARIABLE, Table, locate
 from cifar_mlp.data.sources import SOURCES
 from tests.made_cifar import FOLDER
 
@@ -63,6 +67,21 @@ def test_tables_are_torchvisions_own():
     assert CIFAR100.table().folder == "cifar-100-python"
     assert len(set(CIFAR100.class_names)) == 100
     assert list(CIFAR100.class_names) == sorted(CIFAR100.class_names)
+
+
+def test_cifar100_is_read_by_its_fine_labels(tmp_path: Path):
+    def written(name: str, num_images: int) -> tuple[str, str]:
+        data = np.full((num_images, 3072), 7, np.uint8)
+        fine, coarse = [number % 100 for number in range(num_images)], [0] * num_images
+        content = pickle.dumps({"data": data, "fine_labels": fine, "coarse_labels": coarse}, protocol=2)
+        (tmp_path / name).write_bytes(content)
+        return name, hashlib.md5(content).hexdigest()
+
+    table = Table(".", [written("train", 120)], [written("test", 30)], "http://127.0.0.1:9", "0" * 32)
+    source = dataclasses.replace(CIFAR100, table=lambda: table, num_train=120, num_test=30)
+    images, labels = source.load(str(tmp_path), "train", seed=0)
+    assert images.shape == (120, 3, 32, 32)
+    assert labels.tolist() == [number % 100 for number in range(120)]
 
 
 @pytest.mark.real_data
