@@ -12,7 +12,7 @@ HOUSE = """
     __main__
     evaluation
     cli
-    checkpoint messages
+    cards checkpoint messages
     callbacks.*
     data.datamodule
     models.__init__

@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
-import yaml
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-from cifar_mlp import models
 from cifar_mlp.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
 from cifar_mlp.callbacks.confusion_matrix import ConfusionMatrix
 from cifar_mlp.callbacks.network_summary import NetworkSummary
@@ -24,6 +22,7 @@ from cifar_mlp.callbacks.predictions import PredictionWriter
 from cifar_mlp.callbacks.progress import EpochLines
 from cifar_mlp.callbacks.run_record import RunRecord
 from cifar_mlp.callbacks.step_seed import StepSeed
+from cifar_mlp.cards import named_model
 from cifar_mlp.checkpoint import option_defaults, read_checkpoint, require_same_input
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.messages import one_line, suggestion
@@ -68,7 +67,7 @@ class CommandLine(LightningCLI):
     def __init__(self, args: list[str] | None = None, run: bool = True) -> None:
         self.checkpoint: dict[str, Any] | None = None
         self.arguments = sys.argv[1:] if args is None else list(args)
-        self.named_model = _named_model(self.arguments)
+        self.named_model = named_model(self.arguments)
         super().__init__(
             Classifier,
             CIFAR10DataModule,
@@ -198,40 +197,6 @@ class CommandLine(LightningCLI):
         if not self.trainer.is_global_zero:
             return
         print(f"{self.run_name()}: {device_name()}, precision {precision}, seed {seed}", flush=True)
-
-
-def _named_model(arguments: list[str]) -> str:
-    """The network class that ``--model`` names, else the last card that names one, else ``Classifier``.
-
-    Raises:
-        FileNotFoundError, ValueError: For a card that is missing or is no YAML; the parser would not say which.
-    """
-    named = "Classifier"
-    for position, argument in enumerate(arguments):
-        option, equals, value = argument.partition("=")
-        value = value if equals else "".join(arguments[position + 1 : position + 2])
-        if option == "--model":
-            named = _known_model(value, named)
-            break
-        if option in ("--config", "-c"):
-            card = _read_card(value)
-            model = card.get("model") if isinstance(card, dict) else None
-            named = _known_model(model.get("class_path") if isinstance(model, dict) else model, named)
-    return named
-
-
-def _known_model(path: Any, otherwise: str) -> str:
-    name = str(path).rsplit(".", 1)[-1]
-    return name if name in models.__all__ else otherwise
-
-
-def _read_card(path: str) -> Any:
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"--config {path}: no such file")
-    try:
-        return yaml.safe_load(Path(path).read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"--config {path} is no YAML: {error}") from error
 
 
 def _as_seed(seed_everything: Any) -> int:
