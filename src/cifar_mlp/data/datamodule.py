@@ -23,7 +23,7 @@ from cifar_mlp.data.loader import (
 from cifar_mlp.data.pca_fit import Solver
 from cifar_mlp.data.preprocessing import Preprocessing, Scaling
 from cifar_mlp.data.sources import SOURCES
-from cifar_mlp.data.splits import Split, train_val_indices
+from cifar_mlp.data.splits import Split, count_training_images, train_val_indices
 
 FeatureType = Literal["float64", "float32", "bfloat16", "float16"]
 EVALUATION_BATCH = 2_000  # images; large enough to be fast, small enough to stay out of the memory's way
@@ -104,7 +104,13 @@ class CIFAR10DataModule(LightningDataModule):
         self.val_size = self.source.default_val_size if val_size is None else val_size
         self.test_size = self.source.num_test if test_size is None else test_size
         self.predict_path, self.output = predict_path, output
-        self._check_sizes()
+        self.num_train = count_training_images(self.source.num_train, self.val_size, num_folds, fold)
+        for option, size, most, of_what in (
+            ("batch_size", batch_size, self.num_train, "training"),
+            ("test_size", self.test_size, self.source.num_test, "test"),
+        ):
+            if not 1 <= size <= most:
+                raise ValueError(f"--data.{option} must lie between 1 and the {most} {of_what} images, not be {size}")
         self.preprocessing = Preprocessing(self.source.image_shape, scaling, n_components, whiten, whiten_epsilon)
         if n_components is not None and n_components > self.num_train:
             raise ValueError(
@@ -113,32 +119,6 @@ class CIFAR10DataModule(LightningDataModule):
         self._fitted = False
         self._images: dict[Part, tuple[Tensor, Tensor]] = {}
         self._splits: dict[str, TensorSplit] = {}
-
-    def _check_sizes(self) -> None:
-        pool = self.source.num_train
-        num_folds, fold = self.settings["num_folds"], self.settings["fold"]
-        if num_folds is None:
-            if fold != 0:
-                raise ValueError("--data.fold needs --data.num_folds")
-            if not 1 <= self.val_size < pool:
-                raise ValueError(
-                    f"--data.val_size must lie between 1 and {pool - 1}, so that some of the {pool} images are left "
-                    f"for training, not be {self.val_size}"
-                )
-            self.num_train = pool - self.val_size
-        else:
-            if not 2 <= num_folds <= pool:
-                raise ValueError(f"--data.num_folds must lie between 2 and {pool}, not be {num_folds}")
-            if not 0 <= fold < num_folds:
-                raise ValueError(f"--data.fold must lie between 0 and {num_folds - 1}, not be {fold}")
-            self.num_train = pool - -(-pool // num_folds)
-        if not 1 <= self.settings["batch_size"] <= self.num_train:
-            raise ValueError(
-                f"--data.batch_size must lie between 1 and the {self.num_train} training images, "
-                f"not be {self.settings['batch_size']}"
-            )
-        if not 1 <= self.test_size <= self.source.num_test:
-            raise ValueError(f"--data.test_size must lie between 1 and {self.source.num_test}, not be {self.test_size}")
 
     # What the network has to know, before any file is opened
 

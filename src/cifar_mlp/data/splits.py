@@ -8,6 +8,28 @@ from torch import Tensor
 Split = Literal["report", "random"]
 
 
+def count_training_images(num_images: int, val_size: int, num_folds: int | None, fold: int) -> int:
+    """How many of ``num_images`` are left for training (of unequal folds, the fewest).
+
+    Raises:
+        ValueError: For a division that cannot be; names the option.
+    """
+    if num_folds is None:
+        if fold != 0:
+            raise ValueError("--data.fold needs --data.num_folds")
+        if not 1 <= val_size < num_images:
+            raise ValueError(
+                f"--data.val_size must lie between 1 and {num_images - 1}, so that some of the {num_images} images "
+                f"are left for training, not be {val_size}"
+            )
+        return num_images - val_size
+    if not 2 <= num_folds <= num_images:
+        raise ValueError(f"--data.num_folds must lie between 2 and {num_images}, not be {num_folds}")
+    if not 0 <= fold < num_folds:
+        raise ValueError(f"--data.fold must lie between 0 and {num_folds - 1}, not be {fold}")
+    return num_images - -(-num_images // num_folds)
+
+
 def train_val_indices(
     labels_N: Tensor, split: Split, val_size: int, num_folds: int | None, fold: int, seed: int
 ) -> tuple[Tensor, Tensor]:
