@@ -37,5 +37,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    arguments, sys.argv = sys.argv[1:], sys.argv[:1]
-    main(arguments)
+    main(sys.argv[1:])

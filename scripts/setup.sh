@@ -9,7 +9,8 @@ if [ -n "${VIRTUAL_ENV:-}" ]; then
     environment=$VIRTUAL_ENV
 else
     environment=$PWD/.venv
-    if [ ! -x "$environment/bin/python" ]; then
+    # One that was interrupted while being made has no pip yet, and is made anew.
+    if ! "$environment/bin/python" -c 'import pip' 2>/dev/null; then
         found=
         for candidate in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11 python}; do
             if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
@@ -21,11 +22,7 @@ else
         "$found" -c 'import venv, ensurepip' 2>/dev/null ||
             stop "$found has no venv module; install it (on Debian and Ubuntu: the package python3-venv)"
         echo "making $environment with $("$found" --version)"
-        # A half-made environment must not be taken for a whole one.
-        rm -rf "$environment" "$environment.unfinished"
-        "$found" -m venv "$environment.unfinished" || stop "the virtual environment could not be made"
-        rm -rf "$environment.unfinished"
-        "$found" -m venv "$environment"
+        "$found" -m venv --clear "$environment" || stop "the virtual environment $environment could not be made"
     fi
 fi
 python=$environment/bin/python

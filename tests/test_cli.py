@@ -86,7 +86,7 @@ def test_testing_reads_no_training_file(trained: Path, small_cifar: Path):
         path.unlink()
     metrics = run(["test", "--ckpt_path", str(trained)]).trainer.callback_metrics
     assert "test/accuracy" in metrics
-    assert {"test/loss", "test/macro_f1", "test/calibration_error", "test/accuracy_first_1000"} <= metrics.keys()
+    assert {"test/loss", "test/macro_f1", "test/calibration_error"} <= metrics.keys()
 
 
 def test_in_python_a_checkpoint_takes_byte_images(trained: Path):
@@ -291,6 +291,13 @@ BAD = {
     "gpu": (["--trainer.accelerator", "gpu"], r"--trainer.accelerator gpu: this machine has no"),
     "no checkpoint": (["--ckpt_path", "gone.ckpt"], r"--ckpt_path gone.ckpt: no such file"),
     "no config": (["--config", "gone.yaml"], r"gone.yaml"),
+    "no schedule setting": (["--model.lr_scheduler", "ExponentialLR"], r"--model.lr_scheduler: .*required: gamma"),
+    "devices": (["--trainer.devices", "abc"], r"devices.*should be an int"),
+    "tpu": (["--trainer.accelerator", "tpu"], r"--trainer.accelerator tpu: this machine has no"),
+    "abbreviation": (["--trainer.max_epoch", "3"], r"max_epoch.*did you mean --trainer.max_epochs"),
+    "linked": (["--model.in_features", "12"], r"--model.in_features is taken from the data"),
+    "no class": (["--model", "Nonsense"], r"there is no class Nonsense"),
+    "few of a class": (["--data.split", "random", "--data.val_size", "5"], r"--data.val_size 5 leaves no share"),
     "cache": (["--data.n_components", "5", "--data.cache_dir", "/dev/null/x"], "--data.cache_dir"),
 }
 
@@ -315,8 +322,9 @@ def test_misspelt_yaml_is_named(small_cifar: Path, capsys: pytest.CaptureFixture
     assert "n_componets" in error_of(capsys, "fit", "--config", "card.yaml")
     Path("card.yaml").write_text("model: {hiden_sizes: [5]}\n")
     assert "hiden_sizes" in error_of(capsys, "fit", "--config", "card.yaml")
-    Path("card.yaml").write_text("model: [unclosed\n")
-    assert "card.yaml" in error_of(capsys, "fit", "--config", "card.yaml")
+    for content in ("model: [unclosed\n", "", "- a\n", "data: [1]\n", "trainer: 3\n"):
+        Path("card.yaml").write_text(content)
+        assert "--config card.yaml" in error_of(capsys, "fit", "--config", "card.yaml")
 
 
 @pytest.mark.parametrize("damage", ["text", "empty", "truncated", "another program's"])
@@ -339,6 +347,88 @@ def test_a_checkpoint_made_for_another_input_is_refused(
     capsys.readouterr()
     line = error_of(capsys, "test", "--ckpt_path", str(trained), *options)
     assert re.search(rf"--ckpt_path .* was made for inputs with .*{options[0].removeprefix('--')}", line)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--seed_everything", "3"], r"made with --seed_everything 0, not 3"),
+        (["--data.split", "random"], r"made with --data.split report, not random"),
+        (["--data.val_size", "40"], r"made with --data.val_size None, not 40"),
+        (["--model.optimizer", "SGD"], r"--model.optimizer torch.optim.sgd.SGD cannot go on"),
+        (["--model.hidden_sizes", "[5]"], r"holds another network: network.hidden.0.affine.weight is \(12, 7\)"),
+        (["--trainer.max_epochs", "2"], r"--trainer.max_epochs 2: the checkpoint has 2 behind it"),
+    ],
+)
+def test_going_on_with_what_contradicts_the_checkpoint_is_refused(
+    trained: Path, capsys: pytest.CaptureFixture[str], options: list[str], expected: str
+):
+    capsys.readouterr()
+    epochs = [] if "--trainer.max_epochs" in options else ["--trainer.max_epochs", "4"]
+    with pytest.raises(SystemExit) as stopped:
+        main(["fit", "--ckpt_path", str(trained.with_name("last.ckpt")), *epochs, *options])
+    assert stopped.value.code == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert re.search(expected, line)
+
+
+def test_another_seed_would_test_digits_on_training_images(small_cifar: Path, capsys: pytest.CaptureFixture[str]):
+    run(["fit", *SMALL, "--data.source", "digits"])
+    checkpoint = str(next(Path().rglob("best.ckpt")))
+    capsys.readouterr()
+    assert "made with --seed_everything 0, not 1" in error_of(
+        capsys, "test", "--ckpt_path", checkpoint, "--seed_everything", "1"
+    )
+
+
+def test_a_resumed_run_keeps_its_trainer_settings(small_cifar: Path, capsys: pytest.CaptureFixture[str]):
+    run(["fit", *SMALL, "--trainer.precision", "bf16-mixed"])
+    last = str(next(Path().rglob("last.ckpt")))
+    capsys.readouterr()
+    assert "--trainer.max_epochs 2: the checkpoint has 2 behind it" in error_of(capsys, "fit", "--ckpt_path", last)
+    command = run(["fit", "--ckpt_path", last, "--trainer.max_epochs", "3"])
+    assert (command.trainer.precision, command.trainer.global_step) == ("bf16-mixed", 15)
+
+
+def test_a_schedule_s_settings_given_now_win(small_cifar: Path):
+    schedule = ["--model.lr_scheduler", "ExponentialLR", "--model.lr_scheduler.gamma"]
+    run(["fit", *SMALL, "--model.optimizer.lr", "0.5", *schedule, "0.9"])
+    last = next(Path().rglob("last.ckpt"))
+    command = run(["fit", "--ckpt_path", str(last), "--trainer.max_epochs", "3", *schedule, "0.1"])
+    assert command.trainer.lr_scheduler_configs[0].scheduler.gamma == 0.1
+
+
+def test_accumulated_batches_draw_masks_of_their_own(small_cifar: Path, monkeypatch: pytest.MonkeyPatch):
+    seeds: list[int] = []
+    seed = torch.manual_seed
+    monkeypatch.setattr(
+        "cifar_mlp.callbacks.step_seed.torch.manual_seed", lambda value: seeds.append(value) or seed(value)
+    )
+    run(["fit", *SMALL, "--model.dropout", "0.5", "--trainer.accumulate_grad_batches", "2"])
+    assert len(set(seeds) - {0}) == 10  # 0 is the run's own
+
+
+def test_without_a_logger_nothing_is_recorded_in_the_working_directory(small_cifar: Path):
+    run(["fit", *SMALL, "--trainer.logger", "false", "--trainer.enable_checkpointing", "false"])
+    assert list(Path().iterdir()) == []
+
+
+def test_whitening_what_does_not_vary_is_refused(small_cifar: Path, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        main(["fit", "--data.source", "digits", "--data.n_components", "64", "--data.whiten", "true"])
+    assert "--data.whiten_epsilon" in capsys.readouterr().err
+
+
+def test_a_file_name_that_is_no_text_stops_nothing(trained: Path):
+    import os
+
+    from PIL import Image
+
+    Path("images").mkdir()
+    Image.new("RGB", (9, 9)).save("images/a.png")
+    os.rename(b"images/a.png", b"images/\xff.png")
+    run(["predict", "--ckpt_path", str(trained), "--data.predict_path", "images"])
+    assert len(Path("predictions.csv").read_text(encoding="utf-8").splitlines()) == 2
 
 
 def test_predicting_from_nothing_is_refused(trained: Path, capsys: pytest.CaptureFixture[str]):

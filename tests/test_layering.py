@@ -29,6 +29,7 @@ HOUSE = """
     results report_figures
     provenance seeds
     parity.*
+    machine
     data.__init__ callbacks.__init__ __init__
 """
 RANKS = {name: rank for rank, line in enumerate(HOUSE.split("\n")) for name in line.split()}

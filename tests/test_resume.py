@@ -44,6 +44,17 @@ def test_a_run_stopped_at_a_step_ends_as_if_unbroken(small_cifar: Path, sampling
     assert not torch.equal(weights("other")["network.output.weight"], expected["network.output.weight"])
 
 
+def test_a_schedule_by_epochs_goes_on_by_hand_too(small_cifar: Path):
+    hand = [*RUN, "--model", "HandwrittenClassifier", "--model.initialization", "kaiming", "--trainer.max_steps"]
+    run([*hand, "39", "--trainer.default_root_dir", "unbroken"])
+    run([*hand, "26", "--trainer.default_root_dir", "first"])
+    (checkpoint,) = Path("first").rglob("last.ckpt")
+    run([*hand, "39", "--trainer.default_root_dir", "second", "--ckpt_path", str(checkpoint)])
+    found, expected = (torch.load(next(Path(folder).rglob("last.ckpt"))) for folder in ("second", "unbroken"))
+    assert found["lr_schedulers"] == expected["lr_schedulers"]
+    assert all(torch.equal(found["state_dict"][name], value) for name, value in expected["state_dict"].items())
+
+
 @pytest.mark.slow
 def test_a_killed_process_leaves_a_whole_checkpoint_to_go_on_from(small_cifar: Path):
     process = [sys.executable, "-m", "tests.made_cifar", *RUN, *EACH_STEP]

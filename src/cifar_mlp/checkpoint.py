@@ -5,11 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
+from torch import nn
 
+from cifar_mlp import models
 from cifar_mlp.data.cifar import ROOT_VARIABLE
+from cifar_mlp.data.datamodule import CIFAR10DataModule
+from cifar_mlp.models.recipes import from_recipe
 
 # Where things lie on this machine is no property of a trained network.
 _OF_THE_MACHINE = {"root", "cache_dir", "predict_path", "output", "seed"}
+# How a run was trained, beyond data and model
+_OF_THE_RUN = ("max_epochs", "max_steps", "precision", "accumulate_grad_batches", "gradient_clip_val", "accelerator")
 _LINKED = {"in_features", "num_classes", "metric_prefix"}
 
 
@@ -26,7 +33,15 @@ def read_checkpoint(path: str) -> dict[str, Any]:
         content: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
     except Exception as error:  # the reader raises what it likes on a damaged file
         raise ValueError(f"--ckpt_path {path} is no checkpoint, or a damaged one: it cannot be read") from error
-    if not isinstance(content, dict) or "cifar_mlp" not in content:
+    try:
+        known = content["cifar_mlp"]
+        whole = {"model", "preprocessing", "class_names"} <= known.keys() and known["model"] in models.__all__
+        for recipe in ("optimizer", "lr_scheduler"):
+            if content["hyper_parameters"][recipe] is not None:
+                from_recipe(content["hyper_parameters"][recipe])
+    except (KeyError, TypeError, AttributeError, ValueError):
+        whole = False
+    if not whole:
         raise ValueError(f"--ckpt_path {path} is not a checkpoint of this package")
     return content
 
@@ -50,22 +65,62 @@ def option_defaults(checkpoint: dict[str, Any]) -> dict[str, Any]:
     return defaults
 
 
-def require_same_input(checkpoint: dict[str, Any], path: str, spec: dict[str, Any]) -> None:
-    """Refuse data settings that a checkpoint's own preprocessing contradicts.
+def require_same_data(checkpoint: dict[str, Any], path: str, data: CIFAR10DataModule, training: bool) -> None:
+    """Refuse data settings that contradict how a checkpoint came to be.
 
     Args:
         checkpoint: As read.
         path: Its file, for the message.
-        spec: The preprocessing that the options ask for.
+        data: What the options ask for.
+        training: Whether training goes on; then its split must stay too.
 
     Raises:
         ValueError: Naming the first setting that differs and both values.
     """
-    saved = checkpoint["cifar_mlp"]["preprocessing"]
-    for name, value in spec.items():
-        if saved is not None and saved[name] != value:
+    saved = checkpoint["cifar_mlp"]["preprocessing"] or {}
+    for name, value in data.preprocessing.spec.items():
+        if saved.get(name, value) != value:
             option = "source" if name == "image_shape" else name
             raise ValueError(
                 f"--ckpt_path {path} was made for inputs with {name} {saved[name]}, but --data.{option} asks for "
                 f"{value}: drop that option, since the checkpoint carries its own preprocessing"
             )
+    settings = checkpoint.get("datamodule_hyper_parameters", {})
+    fixed = ["source"]
+    if training:
+        fixed += ["split", "val_size", "num_folds", "fold", "seed"]
+    elif data.settings["source"] == "digits":
+        fixed += ["seed"]  # it decides which digits are for testing
+    for name in fixed:
+        if name in settings and settings[name] != data.settings[name]:
+            option = "--seed_everything" if name == "seed" else f"--data.{name}"
+            raise ValueError(
+                f"--ckpt_path {path} was made with {option} {settings[name]}, not {data.settings[name]}: other images "
+                "would be for training, validation and testing; drop that option"
+            )
+
+
+def require_same_network(checkpoint: dict[str, Any], path: str, network: nn.Module) -> None:
+    """Refuse a network that a checkpoint's weights do not fit.
+
+    Raises:
+        ValueError: Naming the first tensor that differs and both shapes.
+    """
+    asked = {f"network.{name}": tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    saved = {name: tuple(tensor.shape) for name, tensor in checkpoint["state_dict"].items()}
+    saved = {name: shape for name, shape in saved.items() if name.startswith("network.")}
+    for name in [*asked, *saved]:
+        if asked.get(name) != saved.get(name):
+            raise ValueError(
+                f"--ckpt_path {path} holds another network: {name} is {saved.get(name, 'absent')} there and "
+                f"{asked.get(name, 'absent')} as asked for; drop --model.hidden_sizes and the like"
+            )
+
+
+def trainer_defaults(path: str) -> dict[str, Any]:
+    """The trainer's plain settings of the run whose folder a checkpoint lies in, so that it goes on as it began."""
+    config = Path(path).resolve().parent.parent / "config.yaml"
+    if not config.is_file():
+        return {}
+    settings = yaml.safe_load(config.read_text()).get("trainer", {})
+    return {f"trainer.{name}": settings[name] for name in _OF_THE_RUN if settings.get(name) is not None}

@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,7 +24,13 @@ from cifar_mlp.callbacks.progress import EpochLines
 from cifar_mlp.callbacks.run_record import RunRecord
 from cifar_mlp.callbacks.step_seed import StepSeed
 from cifar_mlp.cards import named_model
-from cifar_mlp.checkpoint import option_defaults, read_checkpoint, require_same_input
+from cifar_mlp.checkpoint import (
+    option_defaults,
+    read_checkpoint,
+    require_same_data,
+    require_same_network,
+    trainer_defaults,
+)
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.messages import one_line, suggestion
 from cifar_mlp.models import Classifier
@@ -36,6 +43,9 @@ USER_ERRORS = (ValueError, OSError, MisconfigurationException)
 
 class Parser(LightningArgumentParser):
     """Says what is wrong in one line."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, allow_abbrev=False, **kwargs)  # else a misspelt option may pass as another's beginning
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print the line and leave with exit code 2."""
@@ -64,7 +74,13 @@ class CommandLine(LightningCLI):
     read before anything else is parsed, and a checkpoint alone is enough for ``test`` and ``predict``.
     """
 
-    def __init__(self, args: list[str] | None = None, run: bool = True) -> None:
+    def __init__(
+        self,
+        args: list[str] | None = None,
+        run: bool = True,
+        before_fit: Callable[[CIFAR10DataModule], None] | None = None,
+    ) -> None:
+        self._look_at_data = before_fit
         self.checkpoint: dict[str, Any] | None = None
         self.arguments = sys.argv[1:] if args is None else list(args)
         self.named_model = named_model(self.arguments)
@@ -74,6 +90,7 @@ class CommandLine(LightningCLI):
             save_config_kwargs={"overwrite": True},
             trainer_defaults={
                 "use_distributed_sampler": False,
+                "devices": 1,  # a batch size is meant as it stands; more devices are asked for
                 "num_sanity_val_steps": 0,
                 "enable_model_summary": False,  # NetworkSummary says more
             },
@@ -111,10 +128,13 @@ class CommandLine(LightningCLI):
         self.config = parser.parse_args(self.arguments)
         subcommand = self.config.get("subcommand")
         path = self.config[subcommand].get("ckpt_path") if subcommand else None
-        if path is None or path in ("best", "last", "hpc"):
+        if path is None:
             return
         self.checkpoint = read_checkpoint(str(path))
-        self._subcommand_parsers[subcommand].set_defaults(option_defaults(self.checkpoint))
+        defaults = option_defaults(self.checkpoint)
+        if subcommand == "fit":
+            defaults |= trainer_defaults(str(path))
+        self._subcommand_parsers[subcommand].set_defaults(defaults)
         self.config = parser.parse_args(self.arguments)
 
     def _parse_ckpt_path(self) -> None:
@@ -130,7 +150,9 @@ class CommandLine(LightningCLI):
         if trainer.max_epochs is None:
             limited = trainer.max_steps != -1 or trainer.max_time is not None
             trainer.max_epochs = -1 if limited else DEFAULT_EPOCHS
-        available = {"gpu": torch.cuda.is_available() or torch.backends.mps.is_available()}
+        if self.checkpoint is not None and self.subcommand == "fit":
+            self._require_something_left(trainer)
+        available = {"tpu": False, "gpu": torch.cuda.is_available() or torch.backends.mps.is_available()}
         available |= {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
         if not available.get(trainer.accelerator, True):
             raise ValueError(
@@ -138,11 +160,32 @@ class CommandLine(LightningCLI):
                 "choose cpu, or auto"
             )
 
+    def _require_something_left(self, trainer: Any) -> None:
+        assert self.checkpoint is not None
+        epochs, steps = self.checkpoint["epoch"] + 1, self.checkpoint["global_step"]
+        done = [("max_epochs", epochs)] if 0 <= trainer.max_epochs <= epochs else []
+        done += [("max_steps", steps)] if 0 <= trainer.max_steps <= steps else []
+        for option, count in done:
+            limit = trainer[option]
+            raise ValueError(f"--trainer.{option} {limit}: the checkpoint has {count} behind it already; ask for more")
+
+    def instantiate_classes(self) -> None:
+        """Make everything; what the trainer, data or network refuse is the user's to mend, whatever they raise."""
+        try:
+            super().instantiate_classes()
+        except USER_ERRORS:
+            raise
+        except Exception as error:
+            raise ValueError(f"{type(error).__name__}: {error}") from error
+
     def after_instantiate_classes(self) -> None:
-        """Hold the data's settings against the checkpoint's."""
-        if self.checkpoint is not None:
-            path = self._get(self.config, "ckpt_path")
-            require_same_input(self.checkpoint, str(path), self.datamodule.preprocessing.spec)
+        """Hold the settings against the checkpoint's, and go on with its preprocessing."""
+        if self.checkpoint is None:
+            return
+        path = str(self._get(self.config, "ckpt_path"))
+        require_same_data(self.checkpoint, path, self.datamodule, self.subcommand == "fit")
+        require_same_network(self.checkpoint, path, self.model.network)
+        self.datamodule.use_fitted(self.checkpoint["state_dict"])
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
         own_logger = config["logger"] in (None, True)
@@ -192,11 +235,16 @@ class CommandLine(LightningCLI):
     # Running
 
     def before_fit(self) -> None:
-        """Say what is about to run, and where."""
+        """Look at the data if asked to; say what is about to run, and where."""
+        if self._look_at_data is not None:
+            self._look_at_data(self.datamodule)
         precision, seed = self.trainer.precision, self.datamodule.seed
         if not self.trainer.is_global_zero:
             return
-        print(f"{self.run_name()}: {device_name()}, precision {precision}, seed {seed}", flush=True)
+        print(
+            f"{self.run_name()}: {device_name(self.trainer.strategy.root_device)}, precision {precision}, seed {seed}",
+            flush=True,
+        )
 
 
 def _as_seed(seed_everything: Any) -> int:
@@ -227,14 +275,15 @@ def fail(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def run(args: list[str] | None = None) -> CommandLine:
+def run(args: list[str] | None = None, before_fit: Callable[[CIFAR10DataModule], None] | None = None) -> CommandLine:
     """Run one command and give back what it was made of; a user's mistake raises.
 
     Args:
         args: As typed after ``cifar-mlp``; ``None`` takes them from the process.
+        before_fit: Looks at the data before training starts.
     """
     quiet()
-    return CommandLine(args)
+    return CommandLine(args, before_fit=before_fit)
 
 
 def main(args: list[str] | None = None) -> None:

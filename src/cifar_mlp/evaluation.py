@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import Logger
 from rich.console import Console
@@ -28,8 +29,13 @@ def fit_and_test(arguments: list[str]) -> dict[str, Any]:
         What ``results.json`` in the run's folder holds: for the best and the last epoch its number and metrics,
         and the run's provenance.
     """
-    command = run(["fit", *arguments])
+    command = run(["fit", *arguments], before_fit=lambda data: data.require_test_files())
     folder = command.trainer.log_dir
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()  # one process evaluates, and must not wait for the others
+    if not command.trainer.is_global_zero:
+        return {}
     checkpoints = Path(folder or ".") / "checkpoints"
     if not (checkpoints / "best.ckpt").is_file():
         print("no checkpoint was kept, so there is nothing to test")
@@ -67,19 +73,19 @@ def evaluate(command: CommandLine, checkpoint: Path, logger: Logger | None) -> R
         enable_model_summary=False,
         enable_checkpointing=False,
     )
-    model, data = command.model, command.datamodule
+    # As anybody would load it: the module that was trained may be of half precision, or of one process among many.
+    model = type(command.model).load_from_checkpoint(checkpoint, weights_only=True)
+    data = command.datamodule
     metrics: dict[str, float] = {}
     for evaluation in (trainer.validate, trainer.test):
-        metrics |= evaluation(model, data, ckpt_path=checkpoint, weights_only=True, verbose=False)[0]
+        metrics |= evaluation(model, data, verbose=False)[0]
     prefix = data.metric_prefix
     named = {name.removeprefix(prefix): value for name, value in metrics.items()}
-    return {"epoch": trainer_epoch(checkpoint), **named}
+    return {"epoch": trainer_epoch(checkpoint), "val/images": data.num_val, **named}
 
 
 def trainer_epoch(checkpoint: Path) -> int:
     """How many epochs a checkpoint has behind it, begun ones included."""
-    import torch
-
     return int(torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)["epoch"]) + 1
 
 
@@ -89,11 +95,12 @@ def show(command: CommandLine, results: dict[str, Any]) -> None:
     is_cifar = data.source.name == "cifar10"
     table = Table(title=f"{results['card']}: accuracy on {data.source.name}")
     table.add_column("")
-    table.add_column(f"validation, {data.val_size:,} images", justify="right")
-    both = is_cifar and data.test_size > REPORT_TEST_SIZE
+    table.add_column(f"validation, {results['best']['val/images']:,} images", justify="right")
+    both = "test/accuracy_first_1000" in results["best"]
     if both:
         table.add_column(f"test, first {REPORT_TEST_SIZE:,} images", justify="right")
-    table.add_column(f"test, all {data.test_size:,} images", justify="right")
+    which_test = "all" if data.test_size == data.source.num_test else "first"
+    table.add_column(f"test, {which_test} {data.test_size:,} images", justify="right")
 
     def percent(value: float | None) -> str:
         return "" if value is None else f"{100 * value:.1f} %"

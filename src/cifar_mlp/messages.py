@@ -17,9 +17,20 @@ def one_line(message: str) -> str:
     """
     lines = [line.strip() for line in str(message).splitlines()]
     kept = [line.removeprefix("- ") for line in lines if line and not _NOISE.match(line)]
-    text = " ".join(kept) or "failed without a message"
+    text = re.sub(r"\s+", " ", " ".join(kept)) or "failed without a message"
     text = re.sub(r"Given value: NestedArg\(key='([^']*)', val=(.*?)\)$", r"Given: \1=\2", text)
-    return re.sub(r"\s+", " ", text)
+    text = re.sub(r" Given value: Namespace\(.*$", "", text)
+    text = re.sub(
+        r"Parser key \"model\": (?:Problem with given class_path '[^']*': |Does not validate [a-zA-Z ]*types )",
+        "",
+        text,
+    )
+    text = re.sub(r"Parser key \"(?:model\.init_args\.)?([a-z_]+)\": ", r"--model.\1: ", text)
+    text = re.sub(r"Parser key \"([\w.]+)\": ", r"--\1: ", text)
+    text = re.sub(r"Type typing\.Callable\[.*?\]\] expects a function or a callable class: ", "", text)
+    text = re.sub(r"typing\.Literal\[(.*?)\]\.? Got value: (.*)$", r"one of \1, not \2", text)
+    text = re.sub(r"Expected a one of", "must be one of", text)
+    return re.sub(r"Expected a dot import path string: (\S+)", r"there is no class \1", text)
 
 
 def suggestion(message: str, options: list[str]) -> str:

@@ -1,5 +1,10 @@
 """The PCA's contract, and scikit-learn as the witness."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import sklearn.decomposition
@@ -55,6 +60,34 @@ def test_moments_are_the_moments_of_integers():
     expected = (scatter / (num_images * (num_images - 1))).astype(float)
     np.testing.assert_allclose(covariance, expected, rtol=1e-15)
     np.testing.assert_allclose(mean, (exact.sum(0) / num_images).astype(float), rtol=1e-15)
+
+
+SATURATING = """
+import torch
+from cifar_mlp.data import pca_fit
+pixels = torch.randint(0, 2, (3000, 40), dtype=torch.uint8) * 255
+assert pca_fit.int8_products_are_exact() is EXPECTED, "unexpected answer"
+covariance = pca_fit.moments(pixels)[1]
+assert torch.allclose(covariance, torch.cov(pixels.double().T), rtol=1e-12), "not exact"
+"""
+
+
+@pytest.mark.parametrize("isa", ["AVX2", "AVX512_CORE", None])
+def test_moments_are_exact_on_processors_whose_int8_products_saturate(isa: str | None):
+    environment = {**os.environ, **({"ONEDNN_MAX_CPU_ISA": isa} if isa else {})}
+    expected = "False" if isa else "pca_fit.int8_products_are_exact()"
+    if isa and not (Path("/proc/cpuinfo").is_file() and "avx512_vnni" in Path("/proc/cpuinfo").read_text()):
+        expected = "pca_fit.int8_products_are_exact()"  # the limit only bites where there is more to have
+    code = SATURATING.replace("EXPECTED", expected)
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_both_ways_to_the_moments_give_the_same_integers(monkeypatch: pytest.MonkeyPatch):
+    pixels = torch.randint(0, 256, (2 * pca_fit.FLOAT_CHUNK + 3, 30), dtype=torch.uint8)
+    first = pca_fit.moments(pixels)
+    monkeypatch.setattr(pca_fit, "int8_products_are_exact", lambda: False)
+    assert all(torch.equal(a, b) for a, b in zip(first, pca_fit.moments(pixels), strict=True))
 
 
 @pytest.mark.parametrize("solver", ["exact", "sklearn"])

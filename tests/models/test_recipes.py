@@ -51,6 +51,9 @@ def test_the_fused_step_is_used_unless_somebody_chose():
     assert fused(to_recipe(torch.optim.LBFGS))["init_args"] == {}
 
 
+HALVING = to_recipe(functools.partial(StepLR, step_size=1, gamma=0.5))
+
+
 def saved_run(maker: functools.partial, epochs: int = 3) -> dict:
     """What a checkpoint holds of an optimizer and a schedule after some epochs."""
     optimizer = maker(PARAMETERS)
@@ -59,7 +62,7 @@ def saved_run(maker: functools.partial, epochs: int = 3) -> dict:
         optimizer.step()
         schedule.step()
     return {
-        "hyper_parameters": {"optimizer": to_recipe(maker)},
+        "hyper_parameters": {"optimizer": to_recipe(maker), "lr_scheduler": HALVING},
         "optimizer_states": [optimizer.state_dict()],
         "lr_schedulers": [schedule.state_dict()],
     }
@@ -67,7 +70,7 @@ def saved_run(maker: functools.partial, epochs: int = 3) -> dict:
 
 def test_settings_given_now_win_over_the_restored_state():
     checkpoint = saved_run(functools.partial(SGD, lr=0.8, weight_decay=0.1))
-    override_restored(checkpoint, to_recipe(functools.partial(SGD, lr=0.4, weight_decay=0.0)))
+    override_restored(checkpoint, to_recipe(functools.partial(SGD, lr=0.4, weight_decay=0.0)), HALVING)
     (group,) = checkpoint["optimizer_states"][0]["param_groups"]
     assert group["lr"] == pytest.approx(0.4 * 0.5**3)
     assert group["initial_lr"] == 0.4
@@ -78,7 +81,7 @@ def test_settings_given_now_win_over_the_restored_state():
 def test_the_same_settings_leave_the_state_alone():
     maker = functools.partial(SGD, lr=0.8)
     checkpoint, untouched = saved_run(maker), saved_run(maker)
-    override_restored(checkpoint, to_recipe(maker))
+    override_restored(checkpoint, to_recipe(maker), HALVING)
     assert checkpoint == untouched
 
 
@@ -86,4 +89,21 @@ def test_another_optimizer_cannot_take_the_state_over():
     with pytest.raises(
         ValueError, match=r"torch.optim.adam.Adam cannot go on from a checkpoint of torch.optim.sgd.SGD"
     ):
-        override_restored(saved_run(functools.partial(SGD, lr=0.8)), to_recipe(Adam))
+        override_restored(saved_run(functools.partial(SGD, lr=0.8)), to_recipe(Adam), HALVING)
+
+
+def test_a_schedule_s_settings_win_too_and_another_schedule_is_refused():
+    maker = functools.partial(SGD, lr=0.8)
+    checkpoint = saved_run(maker)
+    override_restored(checkpoint, to_recipe(maker), to_recipe(functools.partial(StepLR, step_size=1, gamma=0.25)))
+    assert checkpoint["lr_schedulers"][0]["gamma"] == 0.25
+    for other in (None, to_recipe(functools.partial(ExponentialLR, gamma=0.5))):
+        with pytest.raises(ValueError, match=r"--model.lr_scheduler .* cannot go on from a checkpoint of"):
+            override_restored(saved_run(maker), to_recipe(maker), other)
+
+
+def test_a_recipe_from_a_file_imports_nothing(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "planted.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match="neither an optimizer nor"):
+        from_recipe({"class_path": "planted.Thing", "init_args": {}})

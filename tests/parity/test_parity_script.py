@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from cifar_mlp.machine import commit
 from cifar_mlp.parity import layers, two_layer
 from cifar_mlp.parity.compare import compare
-from cifar_mlp.parity.evidence.environment import environment, git_commit
+from cifar_mlp.parity.evidence.environment import environment
 from cifar_mlp.parity.evidence.report import as_dict, headline
 from cifar_mlp.parity.evidence.rows import Row
 from cifar_mlp.parity.evidence.trajectories import Repeat, Training
@@ -138,4 +139,4 @@ def test_nothing_compared_is_not_called_held():
 def test_no_commit_outside_a_repository(monkeypatch):
     monkeypatch.setenv("PATH", "")
 
-    assert git_commit() is None
+    assert commit() is None

@@ -579,3 +579,27 @@ def test_normwise_error_of_a_zero_reference():
     zero, tiny = torch.zeros(3), torch.full((3,), 1e-30)
     assert normwise_error(zero, zero) == 0
     assert normwise_error(tiny, zero) == float("inf")
+
+
+@pytest.mark.parametrize("wrong", [[9], [-1]])
+def test_training_refuses_an_index_that_is_no_example(wrong):
+    problem = toy_problem()
+    with pytest.raises(ValueError, match=r"batches must hold indices in \[0, 5\), not -?\d at step 1"):
+        train(
+            problem.parameters, problem.inputs, problem.labels,
+            batches=[wrong], learning_rate=0.1, decay=1.0, decay_every=1, regularization=0.0,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["labels", "b1", "regularization"])
+def test_what_is_no_tensor_or_number_is_named(name):
+    problem = toy_problem()
+    parameters, labels, regularization = problem.parameters, problem.labels, 0.0
+    if name == "b1":
+        parameters = parameters._replace(b1=[0.0])
+    elif name == "labels":
+        labels = [0, 1]
+    else:
+        regularization = None
+    with pytest.raises(ValueError, match=name):
+        loss_and_gradients(parameters, problem.inputs, labels, regularization)

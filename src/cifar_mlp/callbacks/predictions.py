@@ -31,7 +31,7 @@ class PredictionWriter(BasePredictionWriter):
         if trainer.world_size > 1:
             raise ValueError("predict writes one file in order: use --trainer.devices 1")
         output = Path(trainer.datamodule.output).expanduser()
-        if output.is_dir() or not os.access(output.parent, os.W_OK):
+        if (output.exists() and not output.is_file()) or not os.access(output.parent, os.W_OK):
             raise ValueError(f"--data.output {str(output)!r} cannot be written: name a file in a folder that exists")
 
     def on_predict_start(self, trainer: Any, pl_module: Any) -> None:
@@ -39,7 +39,7 @@ class PredictionWriter(BasePredictionWriter):
         output = Path(trainer.datamodule.output).expanduser()
         descriptor, unfinished = tempfile.mkstemp(dir=output.parent, prefix=".unfinished-")
         self._unfinished = Path(unfinished)
-        self._file = os.fdopen(descriptor, "w", newline="")
+        self._file = os.fdopen(descriptor, "w", newline="", encoding="utf-8", errors="backslashreplace")
         csv.writer(self._file).writerow(["file", "predicted", *pl_module.class_names, "error"])
 
     def write_on_batch_end(

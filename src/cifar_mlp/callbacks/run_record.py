@@ -31,7 +31,7 @@ class RunRecord(Callback):
             "seed": self.seed,
             "precision": trainer.precision,
             "accelerator": type(trainer.accelerator).__name__,
-            **provenance(),
+            **provenance(trainer.strategy.root_device),
         }
         folder = self._write(trainer)
         if folder is not None:
@@ -50,7 +50,7 @@ class RunRecord(Callback):
 
     def _write(self, trainer: Trainer) -> Path | None:
         log_dir = trainer.log_dir  # asked on every process: they agree on it by a broadcast
-        if log_dir is None or not trainer.is_global_zero:
+        if log_dir is None or trainer.logger is None or not trainer.is_global_zero:
             return None
         folder = Path(log_dir)
         folder.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,9 @@ class StepSeed(Callback):
         """See whether a step draws random numbers at all."""
         self.needed = any(isinstance(module, torch.nn.Dropout) for module in pl_module.modules())
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(self, trainer: Any, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Seed this step."""
         if self.needed:
-            torch.manual_seed(derived_seed(self.seed, "step", trainer.global_step, trainer.global_rank))
+            # batches, not optimizer steps: accumulated batches must not share their masks
+            done = trainer.fit_loop.epoch_loop.batch_progress.total.processed
+            torch.manual_seed(derived_seed(self.seed, "step", done, trainer.global_rank))

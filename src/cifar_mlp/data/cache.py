@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-FORMAT = 1  # raised when what is fitted, or how the file is laid out, changes
+FORMAT = 2  # raised when what is fitted, or how the file is laid out, changes
 
 
 def cache_path(folder: str, key: dict[str, Any]) -> Path:

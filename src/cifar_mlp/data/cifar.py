@@ -95,9 +95,14 @@ class CIFARFiles:
             return
         folder = location.path / table.folder
         if not folder.is_dir():
+            deeper = location.path.name == table.folder
+            remedy = (
+                f"give its parent, {location.path.parent}"
+                if deeper
+                else f"name the folder that contains {table.folder!r}"
+            )
             raise FileNotFoundError(
-                f"{location.given_by} is {str(location.path)!r}, which holds no folder {table.folder!r}: "
-                f"name the folder that contains {table.folder!r}"
+                f"{location.given_by} is {str(location.path)!r}, which holds no folder {table.folder!r}: {remedy}"
             )
         raise FileNotFoundError(
             f"{location.given_by}: {missing[0]} is missing: put the files of {table.url} there, or name another root"

@@ -105,6 +105,7 @@ class CIFAR10DataModule(LightningDataModule):
         self.test_size = self.source.num_test if test_size is None else test_size
         self.predict_path, self.output = predict_path, output
         self.num_train = count_training_images(self.source.num_train, self.val_size, num_folds, fold)
+        self.num_val = self.source.num_train - self.num_train
         for option, size, most, of_what in (
             ("batch_size", batch_size, self.num_train, "training"),
             ("test_size", self.test_size, self.source.num_test, "test"),
@@ -190,6 +191,11 @@ class CIFAR10DataModule(LightningDataModule):
             return batch
         return Batch(*(tensor.to(device, non_blocking=True) for tensor in batch))
 
+    def require_test_files(self) -> None:
+        """See that the test images can be read; a test after hours of training must not fail for want of them."""
+        self.source.prepare(self.root, "test")
+        self._load("test")
+
     # How it is done
 
     def _parts(self) -> list[Part]:
@@ -228,6 +234,23 @@ class CIFAR10DataModule(LightningDataModule):
             if self.preprocessing.pca is not None:
                 write_cache(path, self.preprocessing.state_dict())
         self._fitted = True
+        pca = self.preprocessing.pca
+        if pca is not None and pca.whiten and not (pca.explained_variance + pca.epsilon > 0).all():
+            raise ValueError(
+                f"--data.whiten divides by the variance, which is 0 for the last of {self.num_features} components: "
+                "keep fewer by --data.n_components, or give --data.whiten_epsilon"
+            )
+
+    def use_fitted(self, state: dict[str, Tensor]) -> None:
+        """Take a checkpoint's preprocessing as it is, instead of fitting.
+
+        Args:
+            state: A checkpoint's ``state_dict``.
+        """
+        prefix = "preprocessing."
+        mine = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+        self.preprocessing.load_state_dict(mine)
+        self._fitted = True
 
     def _cache_key(self, train: Tensor) -> dict[str, Any]:
         """All that the fitted numbers depend on."""
@@ -244,7 +267,7 @@ class CIFAR10DataModule(LightningDataModule):
     def _load_train_and_val(self, stage: str) -> None:
         images, labels = self._load("train")
         train, val = self._indices()
-        self.num_train = len(train)  # folds differ by an image
+        self.num_train, self.num_val = len(train), len(val)  # folds differ by an image
         if stage == "validate":
             self._splits["val"] = TensorSplit(*self._on_device(images[val], labels[val]))
             return

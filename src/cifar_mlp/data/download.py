@@ -7,6 +7,7 @@ import tempfile
 import threading
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 CONNECT_SECONDS = 15.0
 STALL_SECONDS = 15.0
@@ -60,6 +61,8 @@ def unreachable(url: str, seconds: float) -> str | None:
     A thread tries it, since looking up a name may hang longer than any socket timeout.
     """
     address = urlsplit(url)
+    if address.scheme in getproxies():
+        return None  # the way leads through a proxy, and only trying shows where it ends
     outcome: list[str | None] = ["no answer"]
 
     def connect() -> None:

@@ -140,9 +140,11 @@ class TrainingLoader(DataLoader[Batch]):
 
     def __iter__(self) -> Any:
         if self.trainer is not None:
-            loop: Any = self.trainer.fit_loop.epoch_loop
-            done = loop.batch_progress.total.processed
-            self.order.begin_at(*divmod(done, min(len(self), self.trainer.num_training_batches)))
+            trainer: Any = self.trainer
+            done = trainer.fit_loop.epoch_loop.batch_progress.total.processed
+            if trainer.overfit_batches > 0:
+                done = 0  # the same batches over and over
+            self.order.begin_at(*divmod(done, min(len(self), trainer.num_training_batches)))
         return super().__iter__()
 
     def state_dict(self) -> dict[str, int]:

@@ -1,5 +1,7 @@
 """Fit PCA on byte images, exactly: the moments of integers are integers."""
 
+import functools
+import platform
 from typing import Literal, NamedTuple
 
 import scipy.linalg
@@ -10,6 +12,7 @@ from torch import Tensor
 
 Solver = Literal["exact", "sklearn"]
 CHUNK = 4096  # images at a time: int8 copies of a chunk stay small beside the D x D moments
+FLOAT_CHUNK = 1024  # at most: 1,024 products of 2**14 sum to 2**24, up to which float32 holds every integer
 
 
 class Fit(NamedTuple):
@@ -24,7 +27,7 @@ def fit(pixels_ND: Tensor, shift_D: Tensor, scale_D: Tensor, n_components: int, 
     """The leading principal components of ``(pixels - shift) * scale``.
 
     Args:
-        pixels_ND: uint8 images, one a row.
+        pixels_ND: uint8 images, one a row, on the CPU.
         shift_D: float64, subtracted from each pixel.
         scale_D: float64, what the difference is multiplied by.
         n_components: Components wanted, K, at most min(N, D).
@@ -33,7 +36,7 @@ def fit(pixels_ND: Tensor, shift_D: Tensor, scale_D: Tensor, n_components: int, 
             N x D doubles.
 
     Returns:
-        The fit, on the pixels' device.
+        The fit.
     """
     if solver == "sklearn":
         return _fit_sklearn(pixels_ND, shift_D, scale_D, n_components)
@@ -48,39 +51,53 @@ def moments(pixels_ND: Tensor) -> tuple[Tensor, Tensor]:
 
     A pixel less 128 fits a signed byte, so one chunk's second moments are an int8 x int8 -> int32 product without
     rounding (4,096 * 2**14 < 2**31), and their sum over chunks is exact in int64. So is N * sum(x y) - sum(x) sum(y),
-    below 2**63 for N up to 2**24. Only the division by N (N - 1) rounds.
+    below 2**63 for N up to 2**24. Only the division by N (N - 1) rounds. Where the processor's int8 products
+    saturate, smaller chunks in float32 give the same integers.
     """
+    gram, chunk = (_gram_int8, CHUNK) if int8_products_are_exact() else (_gram_float32, FLOAT_CHUNK)
     num_images, num_pixels = pixels_ND.shape
-    second_DD = torch.zeros(num_pixels, num_pixels, dtype=torch.int64, device=pixels_ND.device)
-    first_D = torch.zeros(num_pixels, dtype=torch.int64, device=pixels_ND.device)
-    for chunk_ND in pixels_ND.split(CHUNK):
+    second_DD = torch.zeros(num_pixels, num_pixels, dtype=torch.int64)
+    first_D = torch.zeros(num_pixels, dtype=torch.int64)
+    for chunk_ND in pixels_ND.split(chunk):
         centred_ND = (chunk_ND ^ 128).view(torch.int8)  # flipping the top bit of a byte subtracts 128
-        second_DD += _gram(centred_ND)
+        second_DD += gram(centred_ND)
         first_D += centred_ND.sum(0, dtype=torch.int64)
     scatter_DD = second_DD.mul_(num_images).sub_(first_D[:, None] * first_D)
     return first_D.double() / num_images + 128, scatter_DD.double().div_(num_images * (num_images - 1))
 
 
-def _gram(x_ND: Tensor) -> Tensor:
+@functools.cache
+def int8_products_are_exact() -> bool:
+    """Whether int8 x int8 -> int32 products can be trusted, and are fast, on this machine.
+
+    Processors without VNNI add pairs of products in 16 bits, which saturates without a word; others than x86 have
+    no fast kernel. So the question is put to the machine, with the largest sums and random ones.
+    """
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return False
+    generator = torch.Generator().manual_seed(0)
+    trial = torch.randint(-128, 128, (256, 128), dtype=torch.int8, generator=generator)
+    trial[:, :16], trial[:, 16:32] = -128, 127
+    exact = trial.T.long() @ trial.long()
+    return torch.equal(_gram_int8(trial).long(), exact)
+
+
+def _gram_int8(x_ND: Tensor) -> Tensor:
     """x^T x of signed bytes, int32 ``(D, D)``."""
-    if x_ND.device.type == "cpu":
-        return torch._int_mm(x_ND.T, x_ND)
-    # cuBLAS wants sides of a multiple of 8; rows and columns of zeros add nothing
-    num_images, num_pixels = x_ND.shape
-    padded_ND = torch.nn.functional.pad(x_ND, (0, -num_pixels % 8, 0, max(-num_images % 8, 24 - num_images)))
-    return torch._int_mm(padded_ND.T.contiguous(), padded_ND)[:num_pixels, :num_pixels]
+    return torch._int_mm(x_ND.T, x_ND)
+
+
+def _gram_float32(x_ND: Tensor) -> Tensor:
+    """The same of at most ``FLOAT_CHUNK`` rows, int64, through float32, whose every partial sum is an integer."""
+    x_ND = x_ND.float()
+    return (x_ND.T @ x_ND).long()
 
 
 def _leading_eigenpairs(covariance_DD: Tensor, n_components: int) -> tuple[Tensor, Tensor]:
     num_pixels = len(covariance_DD)
-    if covariance_DD.device.type == "cpu":
-        leading = (num_pixels - n_components, num_pixels - 1)
-        variances, vectors = scipy.linalg.eigh(covariance_DD.numpy(), subset_by_index=leading, overwrite_a=True)
-        variance_K, vectors_DK = torch.from_numpy(variances), torch.from_numpy(vectors)
-    else:
-        variance_D, vectors_DD = torch.linalg.eigh(covariance_DD)
-        variance_K, vectors_DK = variance_D[-n_components:], vectors_DD[:, -n_components:]
-    return variance_K.flip(0), vectors_DK.T.flip(0)
+    leading = (num_pixels - n_components, num_pixels - 1)
+    variances, vectors = scipy.linalg.eigh(covariance_DD.numpy(), subset_by_index=leading, overwrite_a=True)
+    return torch.from_numpy(variances).flip(0), torch.from_numpy(vectors).T.flip(0)
 
 
 def _fix_signs(components_KD: Tensor) -> Tensor:
@@ -91,7 +108,7 @@ def _fix_signs(components_KD: Tensor) -> Tensor:
 def _fit_sklearn(pixels_ND: Tensor, shift_D: Tensor, scale_D: Tensor, n_components: int) -> Fit:
     from sklearn.decomposition import PCA
 
-    inputs_ND = pixels_ND.cpu().double().sub_(shift_D.cpu()).mul_(scale_D.cpu()).numpy()
+    inputs_ND = pixels_ND.double().sub_(shift_D).mul_(scale_D).numpy()
     witness = PCA(n_components, svd_solver="covariance_eigh", copy=False).fit(inputs_ND)
     arrays = (witness.mean_, witness.components_, witness.explained_variance_)
-    return Fit(*(torch.from_numpy(array).to(pixels_ND.device) for array in arrays))
+    return Fit(*map(torch.from_numpy, arrays))

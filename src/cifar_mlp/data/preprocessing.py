@@ -107,7 +107,7 @@ class Preprocessing(nn.Module):
         shift_D = torch.full((in_features,), 127.5, dtype=torch.float64)
         scale_D = torch.full((in_features,), 1 / 127.5, dtype=torch.float64)
         if self.spec["scaling"] == "mean_image":
-            shift_D = pixels_ND.sum(0, dtype=torch.int64).double().cpu() / num_images
+            shift_D = pixels_ND.sum(0, dtype=torch.int64).double() / num_images
             scale_D = torch.ones_like(shift_D)
         elif self.spec["scaling"] == "standardize":
             channels = self.spec["image_shape"][0]
@@ -115,13 +115,13 @@ class Preprocessing(nn.Module):
                 pixels_ND.unflatten(1, (channels, -1)).unbind(1), shift_D.chunk(channels), scale_D.chunk(channels),
                 strict=True,
             ):  # fmt: skip
-                counts = torch.bincount(pixels.flatten(), minlength=256).double().cpu()
+                counts = torch.bincount(pixels.flatten(), minlength=256).double()
                 levels, share = torch.arange(256.0, dtype=torch.float64), counts / counts.sum()
                 mean = (share * levels).sum()
                 deviation = (share * (levels - mean) ** 2).sum().sqrt()
                 shift.fill_(mean)
                 scale.fill_(1 / deviation if deviation > 0 else 1.0)
-        return shift_D.to(pixels_ND.device), scale_D.to(pixels_ND.device)
+        return shift_D, scale_D
 
     def _apply(self, fn: Any, recurse: bool = True) -> "Preprocessing":
         """Follow the network to any device, but never below float32: half precision would blur the data."""

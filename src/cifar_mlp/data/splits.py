@@ -46,6 +46,16 @@ def train_val_indices(
     Returns:
         Indices of the two splits, each rising.
     """
+    try:
+        return _divide(labels_N, split, val_size, num_folds, fold, seed)
+    except ValueError as error:  # scikit-learn's words for a class of too few images
+        option = f"--data.val_size {val_size}" if num_folds is None else f"--data.num_folds {num_folds}"
+        raise ValueError(f"{option} leaves no share of every class in both splits ({error})") from error
+
+
+def _divide(
+    labels_N: Tensor, split: Split, val_size: int, num_folds: int | None, fold: int, seed: int
+) -> tuple[Tensor, Tensor]:
     num_images = len(labels_N)
     if num_folds is not None:
         from sklearn.model_selection import StratifiedKFold

@@ -138,7 +138,9 @@ class Classifier(LightningModule):
         """Metrics of a batch of test images, and apart from them those of the report's 1,000."""
         logits = self._evaluate(batch, "test", self.test_metrics, self.test_confusion)
         in_report = batch.indices < REPORT_TEST_SIZE
-        if in_report.any():
+        data = getattr(self.trainer, "datamodule", None)
+        larger = getattr(data, "test_size", 0) > REPORT_TEST_SIZE
+        if larger and in_report.any():
             self.test_accuracy_report.update(logits[in_report], batch.labels[in_report])
             self.log(self.metric_name("test/accuracy_first_1000"), self.test_accuracy_report, on_epoch=True)
 
@@ -148,7 +150,10 @@ class Classifier(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The optimizer and its schedule, from their recipes."""
-        optimizer = from_recipe(fused(self.settings["optimizer"]))(self.network.parameters())
+        # Lightning clips no gradients ahead of a fused step under mixed precision.
+        may_fuse = not (self.trainer.gradient_clip_val and "mixed" in str(self.trainer.precision))
+        recipe = fused(self.settings["optimizer"]) if may_fuse else self.settings["optimizer"]
+        optimizer = from_recipe(recipe)(self.network.parameters())
         if self.settings["lr_scheduler"] is None:
             return optimizer
         schedule: dict[str, Any] = {
@@ -177,7 +182,7 @@ class Classifier(LightningModule):
         self.class_names = extra["class_names"]
         if extra["preprocessing"] is not None:
             self.preprocessing = Preprocessing(**extra["preprocessing"]).to(self.device)
-        override_restored(checkpoint, self.settings["optimizer"])
+        override_restored(checkpoint, self.settings["optimizer"], self.settings["lr_scheduler"])
 
     def _evaluate(
         self, batch: Any, stage: str, metrics: MetricCollection, confusion: MulticlassConfusionMatrix

@@ -81,6 +81,11 @@ class HandwrittenClassifier(Classifier):
         self.hparams.clear()
         self.save_hyperparameters(self.settings, logger=False)
 
+    def on_fit_start(self) -> None:
+        """Refuse what would scale a loss that autograd never sees."""
+        if self.trainer.precision == "16-mixed":
+            raise ValueError("--trainer.precision 16-mixed scales autograd's loss: with HandwrittenClassifier use bf16")
+
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """One step of the optimizer along the gradients by hand."""
         tensors = network.read_module(self.network)
@@ -90,24 +95,17 @@ class HandwrittenClassifier(Classifier):
         )
         for name, parameter in self.network.named_parameters():
             # Contiguous: on the CPU the fused SGD step reads a transposed view as if it were not one.
-            parameter.grad = passed.gradients[name].contiguous()
+            gradient = passed.gradients[name].contiguous()
+            parameter.grad = self.trainer.strategy.reduce(gradient, reduce_op="mean")  # over the processes
         optimizer: Any = self.optimizers()
         optimizer.step()
-        if self.settings["lr_interval"] == "step":
-            self._advance_schedule()
+        # A whole epoch's last step, not the epoch's end: checkpoints must hold the schedule after it.
+        schedule: Any = self.lr_schedulers()
+        last = self.trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
+        if schedule is not None and (self.settings["lr_interval"] == "step" or last):
+            schedule.step()
         self._log_training(passed.loss, passed.scores, batch.labels)
         return passed.loss
-
-    def on_train_epoch_end(self) -> None:
-        """Advance the schedule after a whole epoch; one that a step limit cut short does not count."""
-        whole = self.trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
-        if self.settings["lr_interval"] == "epoch" and whole:
-            self._advance_schedule()
-
-    def _advance_schedule(self) -> None:
-        schedule: Any = self.lr_schedulers()
-        if schedule is not None:
-            schedule.step()
 
     def _draw_kept(self, num_images: int) -> list[Tensor]:
         """For each hidden layer which units dropout keeps, ``(num_images, units)``; empty without dropout."""

@@ -1,8 +1,8 @@
 """Optimizers and schedules as plain JSON, so that a checkpoint needs no code of its own to be read."""
 
 import functools
-import importlib
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -39,9 +39,9 @@ def from_recipe(recipe: Recipe) -> Callable[..., Any]:
     Raises:
         ValueError: If the recipe names something that is no optimizer or schedule.
     """
+    # A checkpoint is data: it may choose among optimizers and schedules, not import or call what it likes.
     module, _, name = recipe["class_path"].rpartition(".")
-    made = getattr(importlib.import_module(module), name)
-    # A checkpoint is data: it may choose among optimizers and schedules, not call what it likes.
+    made = getattr(sys.modules.get(module), name, None)
     if not (inspect.isclass(made) and (issubclass(made, Optimizer) or hasattr(made, "get_last_lr"))):
         raise ValueError(f"{recipe['class_path']} is neither an optimizer nor a learning-rate schedule")
     return functools.partial(made, **recipe["init_args"])
@@ -56,39 +56,51 @@ def fused(recipe: Recipe) -> Recipe:
     return {**recipe, "init_args": {**recipe["init_args"], "fused": True}}
 
 
-def override_restored(checkpoint: dict[str, Any], recipe: Recipe) -> None:
-    """Let optimizer settings given now win over those that the saved optimizer state would bring back.
+def override_restored(checkpoint: dict[str, Any], optimizer: Recipe, schedule: Recipe | None) -> None:
+    """Let settings given now win over those that saved optimizer and schedule states would bring back.
 
     Args:
         checkpoint: A loaded checkpoint, changed in place. A new learning rate rescales the current one, so that a
             schedule goes on from where it was.
-        recipe: The optimizer's recipe now.
+        optimizer: The optimizer's recipe now.
+        schedule: The schedule's recipe now.
 
     Raises:
-        ValueError: If the state belongs to another optimizer.
+        ValueError: If the states belong to another optimizer or schedule.
     """
-    saved = checkpoint["hyper_parameters"]["optimizer"]
     if not checkpoint.get("optimizer_states"):
         return
-    if saved["class_path"] != recipe["class_path"]:
-        raise ValueError(
-            f"--model.optimizer {recipe['class_path']} cannot go on from a checkpoint of {saved['class_path']}: "
-            "keep that one, or start anew without --ckpt_path"
-        )
-    changed = {name: value for name, value in recipe["init_args"].items() if saved["init_args"].get(name) != value}
-    for group in checkpoint["optimizer_states"][0]["param_groups"]:
+    saved = checkpoint["hyper_parameters"]
+    groups = checkpoint["optimizer_states"][0]["param_groups"]
+    states = checkpoint.get("lr_schedulers", [])
+    changed = _changed("optimizer", saved["optimizer"], optimizer)
+    for group in groups:
         for name in changed.keys() & group.keys() - {"lr"}:
             group[name] = changed[name]
         if "lr" in changed:
-            factor = changed["lr"] / group.get("initial_lr", saved["init_args"].get("lr", group["lr"]))
+            factor = changed["lr"] / group.get("initial_lr", saved["optimizer"]["init_args"].get("lr", group["lr"]))
             group["lr"] *= factor
             if "initial_lr" in group:
                 group["initial_lr"] = changed["lr"]
-    if "lr" in changed:
-        for schedule in checkpoint.get("lr_schedulers", []):
-            schedule["_last_lr"] = [group["lr"] for group in checkpoint["optimizer_states"][0]["param_groups"]]
-            if "base_lrs" in schedule:
-                schedule["base_lrs"] = [changed["lr"]] * len(schedule["base_lrs"])
+    for state in states:
+        state.update(_changed("lr_scheduler", saved["lr_scheduler"], schedule))
+        if "lr" in changed:
+            state["_last_lr"] = [group["lr"] for group in groups]
+            if "base_lrs" in state:
+                state["base_lrs"] = [changed["lr"]] * len(state["base_lrs"])
+
+
+def _changed(option: str, saved: Recipe | None, now: Recipe | None) -> dict[str, Any]:
+    """Settings of ``now`` that differ from ``saved``, which must be of the same class."""
+    classes = [None if recipe is None else recipe["class_path"] for recipe in (saved, now)]
+    if classes[0] != classes[1]:
+        raise ValueError(
+            f"--model.{option} {classes[1]} cannot go on from a checkpoint of {classes[0]}: "
+            "keep that one, or start anew without --ckpt_path"
+        )
+    if saved is None or now is None:
+        return {}
+    return {name: value for name, value in now["init_args"].items() if saved["init_args"].get(name) != value}
 
 
 def _jsonable(value: Any) -> Any:

@@ -225,7 +225,7 @@ def train(
     losses: list[Tensor] = []
     for step, batch in enumerate(batches, start=1):
         rows = torch.as_tensor(batch, device=inputs.device)
-        check_batch(rows, step)
+        check_batch(rows, step, len(inputs))
         loss, gradients = loss_and_gradients(parameters, inputs[rows], labels[rows], regularization)
         parameters = sgd_step(parameters, gradients, learning_rate)
         losses.append(loss)

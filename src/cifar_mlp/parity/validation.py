@@ -57,6 +57,7 @@ def check_inputs(inputs: Tensor, num_features: int) -> None:
 
 def check_label_tensor(labels: Tensor, inputs: Tensor) -> None:
     """Raise ``ValueError`` unless labels are int64, one per example, on the inputs' device."""
+    check_tensor("labels", labels)
     if labels.dtype != torch.int64:
         raise ValueError(f"labels must be of dtype torch.int64, not {labels.dtype}")
     check_shape("labels", labels, (inputs.shape[0],), "(N,), N as in inputs")
@@ -74,7 +75,7 @@ def check_labels(labels: Tensor, num_classes: int) -> None:
 
 def check_regularization(regularization: float) -> None:
     """Raise ``ValueError`` unless lambda is finite and not negative."""
-    if not 0.0 <= regularization < math.inf:
+    if not isinstance(regularization, int | float) or not 0.0 <= regularization < math.inf:
         raise ValueError(f"regularization must be finite and at least 0, not {regularization}")
 
 
@@ -88,12 +89,16 @@ def check_schedule(learning_rate: float, decay: float, decay_every: int) -> None
         raise ValueError(f"decay_every must be at least 1 step, not {decay_every}")
 
 
-def check_batch(rows: Tensor, step: int) -> None:
-    """Raise ``ValueError`` unless a batch is a non-empty vector of integers."""
+def check_batch(rows: Tensor, step: int, num_examples: int) -> None:
+    """Raise ``ValueError`` unless a batch is a non-empty vector of indices in [0, N)."""
     if rows.dim() != 1 or rows.numel() == 0:
         raise ValueError(f"batches must each hold at least one index, (B,), not {tuple(rows.shape)} at step {step}")
     if rows.dtype not in (torch.int64, torch.int32):
         raise ValueError(f"batches must hold integer indices, not {rows.dtype} at step {step}")
+    lowest, highest = (row.item() for row in torch.aminmax(rows))
+    if lowest < 0 or highest >= num_examples:
+        wrong = lowest if lowest < 0 else highest
+        raise ValueError(f"batches must hold indices in [0, {num_examples}), not {wrong} at step {step}")
 
 
 def check_same_shapes(parameters: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
@@ -105,16 +110,22 @@ def check_same_shapes(parameters: Sequence[Tensor], gradients: Sequence[Tensor])
         check_alike(parameter, {f"gradients[{index}]": gradient}, "its parameter")
 
 
-def check_matrix(name: str, tensor: Tensor, form: str) -> None:
-    """Raise ``ValueError`` unless it is a tensor of two dimensions."""
+def check_tensor(name: str, tensor: Tensor) -> None:
+    """Raise ``ValueError`` unless it is a tensor."""
     if not isinstance(tensor, Tensor):
         raise ValueError(f"{name} must be a torch.Tensor, not {type(tensor).__name__}")
+
+
+def check_matrix(name: str, tensor: Tensor, form: str) -> None:
+    """Raise ``ValueError`` unless it is a tensor of two dimensions."""
+    check_tensor(name, tensor)
     if tensor.dim() != 2:
         raise ValueError(f"{name} must have the 2 dimensions {form}, not shape {tuple(tensor.shape)}")
 
 
 def check_shape(name: str, tensor: Tensor, shape: tuple[int, ...], form: str) -> None:
-    """Raise ``ValueError`` unless the tensor's shape is ``shape``."""
+    """Raise ``ValueError`` unless it is a tensor of that shape."""
+    check_tensor(name, tensor)
     if tensor.shape != shape:
         raise ValueError(f"{name} must have shape {tuple(shape)}, {form}, not {tuple(tensor.shape)}")
 

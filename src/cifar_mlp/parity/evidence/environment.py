@@ -1,25 +1,25 @@
 """Where the numbers come from: versions, devices, threads, precision, commit."""
 
 import platform
-import subprocess
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+
+from cifar_mlp.machine import commit, cpu_name
 
 
 def environment(devices: Sequence[str], seed: int) -> dict[str, Any]:
     """What a number needs beside it to be repeated; plain types only."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "git_commit": git_commit(),
+        "git_commit": commit(),
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "numpy": np.__version__,
-        "platform": platform.platform(),
+        "platform": f"{platform.system()} {platform.machine()}",
         "devices": {device: device_name(device) for device in devices},
         "cuda": torch.version.cuda if torch.cuda.is_available() else None,
         "threads": torch.get_num_threads(),
@@ -34,7 +34,7 @@ def device_name(device: str) -> str | None:
         return torch.cuda.get_device_name() if torch.cuda.is_available() else None
     if device == "mps":
         return "Apple GPU" if torch.backends.mps.is_available() else None
-    return _cpu_name()
+    return cpu_name()
 
 
 def precision_readings() -> dict[str, str]:
@@ -50,34 +50,8 @@ def precision_readings() -> dict[str, str]:
     return {name: _reading(read) for name, read in readings.items()}
 
 
-def git_commit() -> str | None:
-    """The commit of the source, with ``-dirty`` after it where files differ; None outside a repository."""
-    here = Path(__file__).parent
-    try:
-        described = subprocess.run(
-            ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
-        tracked = subprocess.run(
-            ["git", "-C", str(here), "ls-files", "--error-unmatch", Path(__file__).name],
-            capture_output=True, timeout=10, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return described.stdout.strip() if tracked.returncode == 0 else None
-
-
 def _reading(read: Callable[[], Any]) -> str:
     try:
         return str(read())
     except (RuntimeError, AttributeError) as error:
         return f"{type(error).__name__}: {str(error).splitlines()[0]}"
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
