@@ -1,9 +1,11 @@
 """Measurements of speed and memory, one subcommand each.
 
 python scripts/benchmark.py parity --output benchmark_report
+python scripts/benchmark.py views --config configs/report/q4_best.yaml
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,11 +15,14 @@ from typing import NoReturn
 from rich.console import Console
 from rich.table import Table
 
+from cifar_mlp.callbacks.stopwatch import Stopwatch
+from cifar_mlp.cli import run
 from cifar_mlp.parity.compare import missing
 from cifar_mlp.parity.evidence.environment import environment
 from cifar_mlp.parity.evidence.precision import full_precision
 from cifar_mlp.parity.evidence.report import markdown_table, write_json, write_whole
 from cifar_mlp.parity.speed import BASELINE, DEFAULT_SIZES, Timing, benchmark
+from cifar_mlp.views import Views
 
 COLUMNS = (
     "size",
@@ -83,6 +88,23 @@ def parity(options: argparse.Namespace) -> int:
     return 0
 
 
+def views(options: argparse.Namespace) -> int:
+    """Train once, and say what share of the time each of TensorBoard's views took."""
+    stopwatch, make = Stopwatch(), Views.callbacks
+    Views.callbacks = lambda self: [stopwatch.watch(view) for view in make(self)]  # type: ignore[method-assign]
+    try:
+        trainer = run(["fit", *options.fit]).trainer
+    finally:
+        Views.callbacks = make  # type: ignore[method-assign]
+    whole = json.loads((Path(trainer.log_dir) / "provenance.json").read_text())["fit_seconds"]
+    table = Table("view", "seconds", "% of the fit", title=f"What the views cost in a fit of {whole:.1f} s")
+    spent = sorted(stopwatch.seconds.items(), key=lambda item: -item[1])
+    for name, seconds in [*spent, ("all", sum(stopwatch.seconds.values()))]:
+        table.add_row(name, f"{seconds:.2f}", f"{100 * seconds / whole:.1f}")
+    Console(width=None if sys.stdout.isatty() else 100).print(table)
+    return 0
+
+
 def _cells(timing: Timing) -> list[str]:
     return [
         timing.size,
@@ -120,12 +142,17 @@ def parser() -> argparse.ArgumentParser:
     job.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     job.add_argument("--output", type=Path, metavar="DIR", help="for benchmark.json and benchmark.md")
     job.set_defaults(run=parity)
+    job = jobs.add_parser("views", help="what TensorBoard's views cost; takes the options of cifar-mlp fit")
+    job.set_defaults(run=views)
     return root
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one job; a bad option is one line and exit code 2, a disagreement 1."""
-    options = parser().parse_args(arguments)
+    options, fit = parser().parse_known_args(arguments)
+    if fit and options.job != "views":
+        parser().error(f"unrecognized arguments: {' '.join(fit)}")
+    options.fit = fit
     try:
         code: int = options.run(options)
     except (ValueError, OSError) as error:

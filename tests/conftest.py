@@ -10,6 +10,7 @@ import torch
 
 from cifar_mlp.data import sources
 from cifar_mlp.data.cifar import ROOT_VARIABLE
+from cifar_mlp.views import Views
 from tests.made_cifar import make_cifar10
 
 REAL_ROOT = os.environ.get(ROOT_VARIABLE)
@@ -59,6 +60,18 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv(ROOT_VARIABLE, raising=False)
     monkeypatch.setattr(sys, "argv", ["cifar-mlp"])
     return work
+
+
+@pytest.fixture(autouse=True)
+def no_views(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fit shows nothing, unless a test asks for ``views``: drawing would double the suite's time."""
+    if "views" not in request.fixturenames:
+        monkeypatch.setattr(Views, "callbacks", lambda self: [])
+
+
+@pytest.fixture
+def views() -> None:
+    """A fit shows what it shows a user."""
 
 
 @pytest.fixture

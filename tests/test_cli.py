@@ -48,9 +48,9 @@ def error_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return lines[0]
 
 
-def test_a_run_leaves_its_config_record_checkpoints_and_picture(trained: Path):
+def test_a_run_leaves_its_config_record_and_checkpoints(trained: Path):
     folder = trained.parents[1]
-    assert {"config.yaml", "provenance.json", "pictures"} <= {path.name for path in folder.iterdir()}
+    assert {"config.yaml", "provenance.json"} <= {path.name for path in folder.iterdir()}
     assert {path.name for path in trained.parent.iterdir()} == {"best.ckpt", "last.ckpt"}
     record = json.loads((folder / "provenance.json").read_text())
     assert record["steps"] == 10
@@ -195,7 +195,6 @@ def test_tensorboard_gets_the_metrics_by_their_names(trained: Path):
     evaluation = {"loss", "accuracy", "macro_f1", "calibration_error"}
     assert {"train/loss", "train/accuracy", *(f"val/{name}" for name in evaluation)} <= tags
     assert [event.step for event in events.Scalars("val/accuracy")] == [4, 9]
-    assert events.Tags()["images"] == ["val/confusion_matrix"]
 
 
 def test_a_step_limit_is_kept_to_the_step_and_its_end_is_saved(small_cifar: Path):

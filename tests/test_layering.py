@@ -11,9 +11,12 @@ PACKAGE = Path(__file__).resolve().parent.parent / "src" / "cifar_mlp"
 HOUSE = """
     __main__
     evaluation
+    album runs
     cli
+    views
     cards checkpoint messages
     callbacks.*
+    pictures.*
     data.datamodule
     models.__init__
     models.handwritten
@@ -30,7 +33,7 @@ HOUSE = """
     provenance seeds
     parity.*
     machine
-    data.__init__ callbacks.__init__ __init__
+    data.__init__ callbacks.__init__ pictures.__init__ __init__
 """
 RANKS = {name: rank for rank, line in enumerate(HOUSE.split("\n")) for name in line.split()}
 MODULES = sorted(str(path.relative_to(PACKAGE).with_suffix("")).replace("/", ".") for path in PACKAGE.rglob("*.py"))

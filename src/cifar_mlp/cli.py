@@ -35,6 +35,7 @@ from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.messages import one_line, suggestion
 from cifar_mlp.models import Classifier
 from cifar_mlp.provenance import device_name
+from cifar_mlp.views import Views
 
 DEFAULT_EPOCHS = 20
 DEFAULT_SEED = 0
@@ -54,7 +55,12 @@ class Parser(LightningArgumentParser):
         line = one_line(message)
         options = [
             f"{key}.{name}"
-            for key, kind in (("data", CIFAR10DataModule), ("model", Classifier), ("trainer", Trainer))
+            for key, kind in (
+                ("data", CIFAR10DataModule),
+                ("model", Classifier),
+                ("trainer", Trainer),
+                ("views", Views),
+            )
             for name in inspect.signature(kind).parameters
         ]
         fail(line + suggestion(line, options), 2)
@@ -122,6 +128,7 @@ class CommandLine(LightningCLI):
         ):
             parser.link_arguments(f"data.{source}", f"model.init_args.{target}", apply_on="instantiate")
         parser.link_arguments("seed_everything", "data.seed", compute_fn=_as_seed)
+        parser.add_class_arguments(Views, "views")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse once to learn of a checkpoint, and with its settings as defaults once more."""
@@ -214,16 +221,25 @@ class CommandLine(LightningCLI):
         return TensorBoardLogger(Path(root or ".") / "lightning_logs", self.run_name(), default_hp_metric=False)
 
     def _own_callbacks(self, fitting: bool, config: dict[str, Any]) -> list[Callback]:
-        callbacks: list[Callback] = [ConfusionMatrix(), PredictionWriter()]
-        if fitting:
+        callbacks: list[Callback] = [PredictionWriter()]
+        if not fitting:
+            callbacks.append(ConfusionMatrix())
+        else:
             command = "cifar-mlp " + " ".join(self.arguments)
             callbacks += [StepSeed(self.datamodule.seed), RunRecord(self.datamodule.seed, command), NetworkSummary()]
             if config["enable_checkpointing"] is not False and not config["fast_dev_run"]:
                 callbacks += [BestCheckpoint(), LastCheckpoint()]
+            callbacks += self.views.callbacks()
         bars = [callback for callback in config["callbacks"] or [] if isinstance(callback, ProgressBar)]
         if not sys.stdout.isatty() and not bars and config["enable_progress_bar"] is not False:
             callbacks.append(EpochLines())
         return callbacks
+
+    @property
+    def views(self) -> Views:
+        """What TensorBoard is to show."""
+        views: Views = self._get(self.config_init, "views")
+        return views
 
     def run_name(self) -> str:
         """The card's name; a source that is not CIFAR-10 stands in front, so that no folder is mistaken."""

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cifar_mlp.callbacks.confusion_matrix import ConfusionMatrix
+from cifar_mlp.callbacks.hyperparameters import log_test_accuracy
 from cifar_mlp.cli import CommandLine, run
 from cifar_mlp.models.classifier import REPORT_TEST_SIZE
 from cifar_mlp.report_figures import REPORT
@@ -44,6 +45,8 @@ def fit_and_test(arguments: list[str]) -> dict[str, Any]:
     for which in ("best", "last"):
         logger = command.trainer.logger if which == "best" else None
         results[which] = evaluate(command, checkpoints / f"{which}.ckpt", logger)
+    if command.views.hyperparameters:
+        log_test_accuracy(command.trainer.logger, results["best"]["test/accuracy"], command.trainer.global_step - 1)
     results["provenance"] = json.loads((Path(folder or ".") / "provenance.json").read_text())
     (Path(folder or ".") / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     show(command, results)
@@ -78,6 +81,8 @@ def evaluate(command: CommandLine, checkpoint: Path, logger: Logger | None) -> R
     data = command.datamodule
     metrics: dict[str, float] = {}
     for evaluation in (trainer.validate, trainer.test):
+        # The fit has logged its validations; another would stand at step 0 of its curves.
+        trainer.logger = None if evaluation == trainer.validate else logger
         metrics |= evaluation(model, data, verbose=False)[0]
     prefix = data.metric_prefix
     named = {name.removeprefix(prefix): value for name, value in metrics.items()}

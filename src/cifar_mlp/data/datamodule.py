@@ -274,6 +274,12 @@ class CIFAR10DataModule(LightningDataModule):
         for name, indices in (("train", train), ("val", val)):
             self._splits[name] = TensorSplit(*self._on_device(self.features(images, indices), labels[indices]))
 
+    def val_images(self) -> tuple[Tensor, Tensor]:
+        """The validation split as it was loaded, for looking at: uint8 images and int64 labels, on the CPU."""
+        images, labels = self._load("train")
+        val = self._indices()[1]
+        return images[val], labels[val]
+
     def features(self, images: Tensor, indices: Tensor) -> Tensor:
         """Features of the images at ``indices``, ``(len(indices), num_features)``, computed a chunk at a time."""
         dtype = getattr(torch, self.settings["dtype"])

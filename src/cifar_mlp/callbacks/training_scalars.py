@@ -1,0 +1,79 @@
+"""How training goes, in four curves."""
+
+import time
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback
+from torch import Tensor
+
+from cifar_mlp.callbacks.board import prefix_of
+
+
+class TrainingScalars(Callback):
+    """Logs ``train/learning_rate``, ``train/gradient_norm``, ``train/weight_norm`` and ``train/images_per_second``.
+
+    Norms are Euclidean over all parameters together; the gradient is the one that the step took. The speed is that
+    of a whole epoch of training, validation's time taken out.
+
+    Args:
+        every_n_steps: Optimizer steps between two points; each epoch's last step is a point too.
+    """
+
+    def __init__(self, every_n_steps: int = 50) -> None:
+        if every_n_steps < 1:
+            raise ValueError(f"every_n_steps must be at least 1, not {every_n_steps}")
+        self.every_n_steps = every_n_steps
+        self._images = 0
+        self._seconds = 0.0
+        self._since = 0.0
+        self._last_step = -1
+        self._learning_rate = 0.0
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        """Start the epoch's clock."""
+        self._images, self._seconds, self._since = 0, 0.0, time.perf_counter()
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        """Take the learning rate down before a schedule changes it."""
+        self._learning_rate = trainer.optimizers[0].param_groups[0]["lr"]
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Count images; at some steps look at the parameters, which a GPU has to be waited for."""
+        self._images += len(batch[0])
+        step = trainer.global_step - 1
+        due = step % self.every_n_steps == 0 or trainer.is_last_batch
+        if not due or step == self._last_step or trainer.logger is None:
+            return
+        self._last_step = step
+        parameters = list(pl_module.parameters())
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        self._log(trainer, pl_module, "learning_rate", self._learning_rate)
+        self._log(trainer, pl_module, "gradient_norm", norm(gradients))
+        self._log(trainer, pl_module, "weight_norm", norm([parameter.detach() for parameter in parameters]))
+
+    def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
+        """Stop the clock."""
+        self._seconds += time.perf_counter() - self._since
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        """Let the clock go on."""
+        self._since = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Log the epoch's speed, all processes together."""
+        seconds = self._seconds + time.perf_counter() - self._since
+        if trainer.logger is not None and seconds > 0:
+            self._log(trainer, pl_module, "images_per_second", self._images * trainer.world_size / seconds)
+
+    def _log(self, trainer: Any, pl_module: Any, name: str, value: float) -> None:
+        trainer.logger.log_metrics({f"{prefix_of(pl_module)}train/{name}": value}, step=max(trainer.global_step - 1, 0))
+
+
+def norm(tensors: list[Tensor]) -> float:
+    """Euclidean norm of all entries together."""
+    if not tensors:
+        return 0.0
+    return float(
+        torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(tensor.float()) for tensor in tensors]))
+    )

@@ -1,0 +1,65 @@
+"""What the first layer looks at, as pictures in pixel space."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from cifar_mlp.pictures.tiles import Caption, about_grey, gallery
+
+# Shape legend: U = units, K = features, D = pixels
+
+
+def pixel_gradients(weight_UK: Tensor, preprocessing: Any) -> Tensor:
+    """How much each unit's input rises with each pixel, ``(U, channels, height, width)``, per level of 0..255.
+
+    With features = ((pixels - shift) scale - mean) components^T / deviation, the gradient of weight @ features is
+    (weight / deviation) @ components * scale: the filter that the unit lays over an image, through PCA and
+    whitening. Whitening divides here as it does on the images' way in, so a whitened network's filters are rougher
+    than its images.
+
+    Args:
+        weight_UK: First affine map.
+        preprocessing: From byte images to features, see ``data.preprocessing``.
+    """
+    gradient = weight_UK.detach().float().to(preprocessing.scale.device)
+    pca = preprocessing.pca
+    if pca is not None:
+        if pca.whiten:
+            gradient = gradient / torch.sqrt(pca.explained_variance + pca.epsilon)
+        gradient = gradient @ pca.components
+    return (gradient * preprocessing.scale).unflatten(1, preprocessing.spec["image_shape"]).cpu()
+
+
+def first_layer_weights(
+    gradients: Tensor, names: Sequence[str] = (), when: str = "", most: int = 64, columns: int = 16
+) -> Figure:
+    """The units of largest gradient, as tiles.
+
+    Args:
+        gradients: ``(U, channels, height, width)``, see :func:`pixel_gradients`.
+        names: Name of each unit, where it has one.
+        when: Moment of the training, for the title.
+        most: Units shown.
+        columns: Tiles in a row.
+    """
+    norms = gradients.flatten(1).norm(dim=1).nan_to_num(0.0)
+    order = torch.arange(len(gradients)) if names else norms.argsort(descending=True, stable=True)
+    order = order[:most]
+    captions = [Caption(names[unit]) for unit in order.tolist()] if names else []
+    if names:
+        columns = min(columns, 10)
+    channels = gradients.shape[1]
+    more = "more of that colour" if channels == 3 else "more light"
+    shown = "" if len(order) == len(gradients) else f", the {len(order)} of largest norm of {len(gradients):,}"
+    return gallery(
+        about_grey(gradients[order]),
+        min(columns, len(order)),
+        f"First-layer weights in pixel space{shown}{when}",
+        captions,
+        note=f"Bright: {more} there raises the unit's input. Dark: it lowers it. Grey: no effect. "
+        "Each tile has its own scale.",
+        tile=0.85 if names else 0.6,
+    )

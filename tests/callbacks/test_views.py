@@ -1,0 +1,347 @@
+"""What a run shows: its event files and folder read back, and a real TensorBoard asked for each of its tabs."""
+
+import io
+import json
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+from tensorboard import program
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import plugin_data_pb2
+from tensorboard.util import tensor_util
+
+from cifar_mlp import evaluation
+from cifar_mlp.cli import run
+from cifar_mlp.models import Classifier, HandwrittenClassifier
+from cifar_mlp.pictures.answers import ask
+from cifar_mlp.views import Views
+
+NETWORKS = {"autograd": "Classifier", "by hand": "HandwrittenClassifier"}
+SETTINGS = ["--data.source", "digits", "--data.n_components", "12", "--data.batch_size", "100", "--views.graph", "true"]
+SETTINGS += ["--model.hidden_sizes", "[9, 7]", "--trainer.max_epochs", "2", "--views.reliability_every_n_epochs", "1"]
+SETTINGS += ["--model.initialization", "kaiming", "--model.optimizer", "SGD", "--model.optimizer.lr", "0.1"]
+SETTINGS += ["--model.lr_scheduler", "ExponentialLR", "--model.lr_scheduler.gamma", "0.5"]
+LAYERS = ("hidden.0.affine", "hidden.1.affine", "output")
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One run of each kind of network, trained and tested with every view on."""
+    root = tmp_path_factory.mktemp("shown")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        patch.setattr("sys.argv", ["cifar-mlp"])
+        for name in NETWORKS.values():
+            model = ["--model", name]  # first: the options that follow are its own
+            evaluation.fit_and_test([*model, *SETTINGS, "--data.cache_dir", str(root / "cache")])
+    return root / "lightning_logs" / "digits-default"
+
+
+@pytest.fixture(params=NETWORKS, scope="module")
+def folder(logs: Path, request: pytest.FixtureRequest) -> Path:
+    return logs / f"version_{list(NETWORKS).index(request.param)}"
+
+
+@pytest.fixture(scope="module")
+def events(folder: Path) -> EventAccumulator:
+    return EventAccumulator(
+        str(folder), size_guidance={"scalars": 0, "images": 0, "histograms": 0, "tensors": 0}
+    ).Reload()
+
+
+@pytest.fixture(scope="module")
+def last(folder: Path) -> Any:
+    """The network as it was when training ended."""
+    name = yaml.safe_load((folder / "config.yaml").read_text())["model"]["class_path"].rsplit(".", 1)[-1]
+    kind = {"Classifier": Classifier, "HandwrittenClassifier": HandwrittenClassifier}[name]
+    return kind.load_from_checkpoint(folder / "checkpoints" / "last.ckpt").eval()
+
+
+@pytest.fixture(scope="module")
+def held_out() -> tuple[torch.Tensor, torch.Tensor]:
+    """Digits' validation images, split off here a second time."""
+    from cifar_mlp.data.datamodule import CIFAR10DataModule
+
+    return CIFAR10DataModule(source="digits").val_images()
+
+
+def values(events: EventAccumulator, tag: str) -> list[float]:
+    return [point.value for point in events.Scalars(f"digits/{tag}")]
+
+
+def decoded(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)))
+
+
+def steps(points: Any) -> list[int]:
+    return [point.step for point in points]
+
+
+def test_both_kinds_of_network_show_the_same_tags(logs: Path):
+    first, second = (EventAccumulator(str(logs / f"version_{number}")).Reload().Tags() for number in range(2))
+    assert {kind: sorted(tags) if isinstance(tags, list) else tags for kind, tags in first.items()} == {
+        kind: sorted(tags) if isinstance(tags, list) else tags for kind, tags in second.items()
+    }
+    assert first["graph"] is True
+
+
+def test_learning_rate_and_norms_are_those_of_the_parameters(events: EventAccumulator, last: Any):
+    assert steps(events.Scalars("digits/train/learning_rate")) == [0, 12, 25]
+    assert values(events, "train/learning_rate") == pytest.approx([0.1, 0.1, 0.05])
+    norm = sum(float(parameter.detach().double().square().sum()) for parameter in last.parameters()) ** 0.5
+    assert values(events, "train/weight_norm")[-1] == pytest.approx(norm, rel=1e-5)
+    assert all(value > 0 for value in values(events, "train/gradient_norm"))
+    assert len(values(events, "train/images_per_second")) == 2
+    assert all(value > 0 for value in values(events, "train/images_per_second"))
+
+
+def test_class_accuracy_is_counted_right(events: EventAccumulator, last: Any, held_out: Any):
+    images, labels = held_out
+    predicted = last(images).argmax(1)
+    for label in range(10):
+        of_class = labels == label
+        expected = float((predicted[of_class] == label).double().mean())
+        assert values(events, f"val_class_accuracy/{label}")[-1] == pytest.approx(expected, abs=1e-6)
+    assert steps(events.Scalars("digits/val_class_accuracy/3")) == steps(events.Scalars("digits/val/accuracy"))
+
+
+def test_histograms_hold_the_parameters(events: EventAccumulator, last: Any):
+    for layer in LAYERS:
+        for part in ("weight", "bias"):
+            parameter = last.network.get_parameter(f"{layer}.{part}").detach().double()
+            (point,) = events.Histograms(f"digits/weights/{layer}.{part}")
+            shown = point.histogram_value
+            assert (point.step, shown.num) == (25, parameter.numel())
+            assert shown.sum == pytest.approx(float(parameter.sum()), rel=1e-4, abs=1e-4)
+            assert shown.sum_squares == pytest.approx(float(parameter.square().sum()), rel=1e-5)
+            assert (shown.min, shown.max) == pytest.approx([float(end) for end in parameter.aminmax()], rel=1e-6)
+            assert sum(shown.bucket) == parameter.numel()
+            (gradient,) = events.Histograms(f"digits/gradients/{layer}.{part}")
+            assert gradient.histogram_value.num == parameter.numel()
+    squares = [
+        events.Histograms(f"digits/gradients/{layer}.{part}")[0].histogram_value.sum_squares
+        for layer in LAYERS
+        for part in ("weight", "bias")
+    ]
+    assert sum(squares) ** 0.5 == pytest.approx(values(events, "train/gradient_norm")[-1], rel=1e-4)
+
+
+def test_activations_and_dead_units_are_those_of_the_validation_images(
+    events: EventAccumulator, last: Any, held_out: Any
+):
+    hidden = last.preprocessing(held_out[0]).detach()
+    for index, layer in enumerate(last.network.hidden):
+        hidden = layer(hidden).detach()
+        (point,) = events.Histograms(f"digits/activations/hidden.{index}")
+        assert point.histogram_value.sum == pytest.approx(float(hidden.sum()), rel=1e-3)
+        dead = int((hidden == 0).all(0).sum()) / hidden.shape[1]
+        assert values(events, f"dead_units/hidden.{index}") == pytest.approx([dead])
+
+
+def test_precision_and_recall_are_right(events: EventAccumulator, last: Any, held_out: Any):
+    images, labels = held_out
+    probabilities = ask(last, images, labels).probabilities
+    for label in range(10):
+        (point,) = events.Tensors(f"digits/val_precision_recall/{label}")
+        curves = tensor_util.make_ndarray(point.tensor_proto)  # true+, false+, true-, false-, precision, recall
+        at = 38
+        chosen = probabilities[:, label] >= at / 126
+        assert curves[0, at] == int((chosen & (labels == label)).sum())
+        assert curves[1, at] == int((chosen & (labels != label)).sum())
+
+
+def test_a_picture_in_tensorboard_is_the_file_beside_it(events: EventAccumulator, folder: Path):
+    tags = events.Tags()["images"]
+    names = {tag.removeprefix("digits/").removeprefix("pictures/").replace("/", "_"): tag for tag in tags}
+    assert set(names) == {
+        *("first_layer_weights", "reliability", "eigen_images", "explained_variance", "reconstructions"),
+        *("mistakes", "class_averages", "val_confusion_matrix", "test_confusion_matrix"),
+    }
+    assert {path.name for path in (folder / "pictures").iterdir()} == {f"{name}.png" for name in names}
+    for name, tag in names.items():
+        kept = folder / "pictures" / f"{name}.png"
+        assert np.array_equal(decoded(events.Images(tag)[-1].encoded_image_string), decoded(kept.read_bytes())), name
+    assert steps(events.Images("digits/pictures/reliability")) == [12, 25]  # every epoch, as asked
+    assert steps(events.Images("digits/pictures/first_layer_weights")) == [25]  # two epochs are fewer than five
+
+
+def test_the_texts_are_the_run_s_own_files(events: EventAccumulator, folder: Path):
+    def text(name: str) -> str:
+        return tensor_util.make_ndarray(events.Tensors(f"run/{name}/text_summary")[0].tensor_proto)[0].decode()
+
+    record = json.loads((folder / "provenance.json").read_text())
+    assert [line.strip() for line in text("config").splitlines()] == [
+        line.strip() for line in (folder / "config.yaml").read_text().splitlines()
+    ]
+    assert str(record["commit"] or "not from a git checkout") in text("commit")
+    assert f"| torch | {torch.__version__} |" in text("environment")
+    assert f"| date | {record['date']} |" in text("provenance")
+
+
+def hparams(events: EventAccumulator) -> dict[str, Any]:
+    content = events._plugin_to_tag_to_content["hparams"]["_hparams_/session_start_info"]
+    found = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
+    return {name: getattr(value, value.WhichOneof("kind")) for name, value in found.items()}
+
+
+def test_hyperparameters_are_the_real_ones_in_the_same_columns(logs: Path):
+    first, second = (hparams(EventAccumulator(str(logs / f"version_{number}")).Reload()) for number in range(2))
+    assert first.keys() == second.keys()
+    assert not [name for name in first if "_" in name.split(".")[0] or "instantiator" in name or "class_path" in name]
+    assert (first["model.network"], second["model.network"]) == tuple(NETWORKS.values())
+    for settings in (first, second):
+        assert settings["model.hidden_sizes"] == "9-7"
+        assert (settings["optimizer"], settings["optimizer.lr"], settings["optimizer.weight_decay"]) == ("SGD", 0.1, 0)
+        assert (settings["schedule"], settings["schedule.settings"]) == ("ExponentialLR", "gamma 0.5")
+        assert (settings["data.components"], settings["data.batch_size"], settings["data.whiten"]) == (12, 100, "False")
+    for number, settings in enumerate((first, second)):
+        kept = yaml.safe_load((logs / f"version_{number}" / "hparams.yaml").read_text())
+        assert kept == settings
+
+
+def test_hyperparameters_stand_beside_the_results(events: EventAccumulator, folder: Path):
+    results = json.loads((folder / "results.json").read_text())
+    (val,) = events.Scalars("hp/val_accuracy")
+    (test,) = events.Scalars("hp/test_accuracy")
+    assert val.value == pytest.approx(results["best"]["val/accuracy"], abs=1e-6)
+    assert test.value == pytest.approx(results["best"]["test/accuracy"], abs=1e-6)
+
+
+def test_the_projector_s_points_keep_their_distances(folder: Path, last: Any, held_out: Any):
+    images, labels = (tensor[:500] for tensor in held_out)
+    rows = (folder / "projector" / "classes.tsv").read_text().splitlines()
+    said = last(images).argmax(1)
+    assert rows[0] == "class\tpredicted\tanswer"
+    assert rows[1:] == [
+        f"{a}\t{b}\t{'right' if a == b else 'wrong'}" for a, b in zip(labels.tolist(), said.tolist(), strict=True)
+    ]
+    points = torch.from_numpy(np.loadtxt(folder / "projector" / "features.tsv"))
+    features = last.preprocessing(images).double()
+    torch.testing.assert_close(torch.cdist(points, points), torch.cdist(features, features), rtol=1e-3, atol=1e-3)
+    sprite = decoded((folder / "projector" / "thumbnails.png").read_bytes())
+    side = sprite.shape[0] // 8
+    assert side == 17  # 270 images
+    assert (sprite[8:16, 24:32, 0] == images[side + 3, 0].numpy()).all()
+
+
+class Server:
+    """A TensorBoard in this process."""
+
+    def __init__(self, logdir: Path) -> None:
+        board = program.TensorBoard()
+        board.configure(argv=[None, "--logdir", str(logdir), "--port", "0", "--load_fast=false", "--host", "127.0.0.1"])
+        self.url = board.launch()
+
+    def ask(self, path: str, question: Any = None) -> Any:
+        data = None if question is None else json.dumps(question).encode()
+        request = urllib.request.Request(f"{self.url}data/{path}", data, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            content = answer.read()
+            return json.loads(content) if "json" in answer.headers["Content-Type"] else content
+
+
+@pytest.fixture(scope="module")
+def server(logs: Path) -> Server:
+    return Server(logs)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of TensorBoard's own server
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_real_tensorboard_answers_for_every_tab(server: Server):
+    run_name = "version_0"
+    assert server.ask("runs") == ["version_0", "version_1"]
+    deadline = time.monotonic() + 20
+    while not server.ask("plugins_listing")["projector"]["enabled"] and time.monotonic() < deadline:
+        time.sleep(0.05)  # it looks for its files in a thread of its own
+    active = {name for name, about in server.ask("plugins_listing").items() if about["enabled"]}
+    tabs = {"scalars", "custom_scalars", "images", "histograms", "distributions", "text", "hparams", "pr_curves"}
+    assert tabs | {"projector", "graphs"} <= active
+    for plugin in ("scalars", "images", "histograms", "distributions"):
+        assert server.ask(f"plugin/{plugin}/tags")[run_name], plugin
+    (chart_group,) = server.ask("plugin/custom_scalars/layout")["category"]
+    charts = {chart["title"]: chart["multiline"]["tag"] for chart in chart_group["chart"]}
+    assert charts["loss"] == [r"^digits/train/loss$", r"^digits/val/loss$"]
+    assert len(charts["accuracy of each class"]) == 10
+    found = server.ask("plugin/custom_scalars/scalars?run=version_0&tag=%5Edigits/train/loss%24")
+    assert list(found["tag_to_events"]) == ["digits/train/loss"]
+    assert sorted(server.ask("plugin/text/tags")[run_name]) == [
+        f"run/{name}/text_summary" for name in ("commit", "config", "environment", "provenance")
+    ]
+    assert len(server.ask("plugin/pr_curves/tags")[run_name]) == 10
+    spaces = server.ask(f"plugin/projector/info?run={run_name}")["embeddings"]
+    assert [space["tensorName"] for space in spaces] == ["features", "hidden.0", "hidden.1", "logits"]
+    tensor = server.ask(f"plugin/projector/tensor?run={run_name}&name=hidden.0")
+    assert np.frombuffer(tensor, np.float32).shape == (270 * 9,)
+    assert b"message" not in server.ask(f"plugin/graphs/graph?run={run_name}&conceptual=false")[:20]
+    experiment = server.ask("plugin/hparams/experiment", {"experimentName": "", "includeMetrics": True})
+    assert [metric["name"]["tag"] for metric in experiment["metricInfos"]] == ["hp/val_accuracy", "hp/test_accuracy"]
+    question = {
+        "experimentName": "",
+        "allowedStatuses": ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"],
+        "colParams": [{"metric": metric["name"]} for metric in experiment["metricInfos"]],
+        "startIndex": 0,
+        "sliceSize": 9,
+    }
+    groups = server.ask("plugin/hparams/session_groups", question)["sessionGroups"]
+    assert len(groups) == 2
+    assert all(len(group["metricValues"]) == 2 for group in groups)
+
+
+OFF = {"all": False, "scalars_every_n_steps": 0, "class_accuracy": False, "hyperparameters": False, "text": False,
+       "first_layer_every_n_epochs": 0, "reliability_every_n_epochs": 0, "histograms_every_n_epochs": 0,
+       "activations_every_n_epochs": 0, "precision_recall": False, "projector_images": 0, "graph": True,
+       "components": False, "mistakes": False, "confusion_matrix": False}  # fmt: skip
+
+
+def shown(**options: Any) -> list[tuple[str, dict[str, Any]]]:
+    return [(type(view).__name__, vars(view)) for view in Views(**options).callbacks()]
+
+
+@pytest.mark.parametrize("option", vars(Views()))
+def test_every_option_turns_its_view_off_or_sets_how_often(option: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.undo()  # the views as a user has them
+    usual, changed = shown(), shown(**{option: OFF[option]})
+    assert len(changed) == {"all": 0, "graph": len(usual) + 1}.get(option, len(usual) - 1)
+    if not isinstance(OFF[option], bool):
+        often = shown(**{option: 3})
+        assert often != usual
+        assert [name for name, _ in often] == [name for name, _ in usual]
+        with pytest.raises(ValueError, match=rf"--views.{option} must not be negative"):
+            Views(**{option: -1})
+
+
+def fit(*options: str) -> Any:
+    small = ["--data.source", "digits", "--data.batch_size", "300", "--model.hidden_sizes", "[6]"]
+    return run(["fit", *small, "--trainer.max_epochs", "1", "--model.dropout", "0.3", *options])
+
+
+def test_views_leave_no_trace_in_the_weights(views: None):
+    seen, unseen = fit(), fit("--views.all", "false")
+    assert not (Path(unseen.trainer.log_dir) / "pictures").exists()
+    for name, parameter in seen.model.named_parameters():
+        assert torch.equal(parameter, unseen.model.get_parameter(name)), name
+
+
+def test_a_network_that_diverged_is_drawn_all_the_same(views: None):
+    folder = Path(fit("--model.optimizer", "SGD", "--model.optimizer.lr", "1e38").trainer.log_dir)
+    assert (folder / "pictures" / "mistakes.png").is_file()
+
+
+def test_a_resumed_run_shows_no_step_twice(views: None):
+    first = fit()
+    again = ["--ckpt_path", str(Path(first.trainer.log_dir) / "checkpoints" / "last.ckpt")]
+    second = run(["fit", *again, "--trainer.max_epochs", "2"])
+    assert second.trainer.log_dir.endswith(Path(first.trainer.log_dir).name)
+    guide = {"scalars": 0, "images": 0, "histograms": 0, "tensors": 0}
+    events = EventAccumulator(second.trainer.log_dir, size_guidance=guide).Reload()
+    for kind, read in (("scalars", events.Scalars), ("images", events.Images), ("histograms", events.Histograms)):
+        for tag in set(events.Tags()[kind]) - {"epoch"}:  # Lightning's own, once for each split
+            assert len(set(steps(read(tag)))) == len(read(tag)), tag
+    assert steps(events.Images("digits/val/confusion_matrix")) == [4, 9]
