@@ -52,7 +52,7 @@ class Weights(Callback):
 
 
 @pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> tuple[EventAccumulator, Weights, Foreign]:
+def trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[EventAccumulator, Weights, Foreign]:
     monkeypatch.undo()
     images, labels = torch.rand(40, 3, 4, 4), torch.randint(0, 4, (40,))
     loader = DataLoader(TensorDataset(images, labels), batch_size=8)
@@ -64,7 +64,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> tuple[EventAccumulator, Weights,
         warnings.filterwarnings("ignore", message=r"(?s).*smaller than the logging interval")
         warnings.filterwarnings("ignore", message=r"(?s).*LeafSpec")
         trainer = Trainer(
-            accelerator="cpu", max_epochs=2, logger=TensorBoardLogger(".", "other", default_hp_metric=False),
+            accelerator="cpu", max_epochs=2, logger=TensorBoardLogger(tmp_path, "other", default_hp_metric=False),
             callbacks=[*views, weights], enable_progress_bar=False, enable_model_summary=False,
         )  # fmt: skip
         trainer.fit(module, loader, loader)
