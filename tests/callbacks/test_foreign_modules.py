@@ -52,8 +52,12 @@ class Weights(Callback):
 
 
 @pytest.fixture
+<<<<<<< ours
 def trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[EventAccumulator, Weights, Foreign]:
     monkeypatch.undo()
+=======
+def trained(views: None) -> tuple[EventAccumulator, Weights, Foreign]:
+>>>>>>> theirs
     images, labels = torch.rand(40, 3, 4, 4), torch.randint(0, 4, (40,))
     loader = DataLoader(TensorDataset(images, labels), batch_size=8)
     weights, module = Weights(), Foreign()

@@ -305,8 +305,7 @@ def shown(**options: Any) -> list[tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("option", vars(Views()))
-def test_every_option_turns_its_view_off_or_sets_how_often(option: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.undo()  # the views as a user has them
+def test_every_option_turns_its_view_off_or_sets_how_often(option: str, views: None):
     usual, changed = shown(), shown(**{option: OFF[option]})
     assert len(changed) == {"all": 0, "graph": len(usual) + 1}.get(option, len(usual) - 1)
     if not isinstance(OFF[option], bool):

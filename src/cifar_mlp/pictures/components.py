@@ -88,7 +88,8 @@ def explained_variance(preprocessing: Any, images: Tensor) -> Figure:
     shares = explained_shares(preprocessing, images.to(preprocessing.scale.device)).cumsum(0)
     variances = preprocessing.pca.explained_variance.cpu()
     number = range(1, len(shares) + 1)
-    figure = new_figure(9, 3.6)
+    figure = new_figure(9, 3.6, arranged=False)
+    figure.subplots_adjust(0.075, 0.135, 0.98, 0.83, wspace=0.2)
     spectrum, together = figure.subplots(1, 2)
     spectrum.loglog(number, variances.clamp(min=1e-12).tolist(), color=BLUE)
     spectrum.set(xlabel="component", ylabel="variance, squared scaled pixels")
@@ -103,8 +104,11 @@ def explained_variance(preprocessing: Any, images: Tensor) -> Figure:
         if count <= len(shares):
             share = 100 * float(shares[count - 1])
             together.plot(count, share, "o", color=VERMILION, markersize=4)
-            together.annotate(f"{level} %: {count:,}", (count, share), fontsize=BODY, xytext=(4, -12),
-                              textcoords="offset points")  # fmt: skip
+            late = count > 0.8 * len(shares)  # its words go left of the point, above the curve
+            together.annotate(
+                f"{level} %: {count:,}", (count, share), fontsize=BODY, ha="right" if late else "left",
+                xytext=(-4, 5) if late else (4, -12), textcoords="offset points",
+            )  # fmt: skip
     for axes in (spectrum, together):
         axes.grid(color=GREY, alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)

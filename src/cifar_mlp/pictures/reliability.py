@@ -65,7 +65,7 @@ def reliability_diagram(answers: Answers, title: str, num_bins: int = 15) -> Fig
     upper.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--", label="as it should be")
     upper.set(ylim=(0, 1.02), xlim=(0, 1))
     upper.set_ylabel("share of images that are right")
-    upper.legend(loc="upper left", fontsize=BODY, frameon=False)
+    upper.legend(loc="upper left", fontsize=BODY, framealpha=0.9, edgecolor="white")
     lower.bar([place * width for place in range(num_bins)], measured.count.tolist(), color=GREY, **bars)
     lower.set_xlabel("confidence: probability of the predicted class")
     lower.set_ylabel("images")
