@@ -52,12 +52,7 @@ class Weights(Callback):
 
 
 @pytest.fixture
-<<<<<<< ours
-def trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[EventAccumulator, Weights, Foreign]:
-    monkeypatch.undo()
-=======
 def trained(views: None) -> tuple[EventAccumulator, Weights, Foreign]:
->>>>>>> theirs
     images, labels = torch.rand(40, 3, 4, 4), torch.randint(0, 4, (40,))
     loader = DataLoader(TensorDataset(images, labels), batch_size=8)
     weights, module = Weights(), Foreign()
@@ -68,7 +63,7 @@ def trained(views: None) -> tuple[EventAccumulator, Weights, Foreign]:
         warnings.filterwarnings("ignore", message=r"(?s).*smaller than the logging interval")
         warnings.filterwarnings("ignore", message=r"(?s).*LeafSpec")
         trainer = Trainer(
-            accelerator="cpu", max_epochs=2, logger=TensorBoardLogger(tmp_path, "other", default_hp_metric=False),
+            accelerator="cpu", max_epochs=2, logger=TensorBoardLogger(".", "other", default_hp_metric=False),
             callbacks=[*views, weights], enable_progress_bar=False, enable_model_summary=False,
         )  # fmt: skip
         trainer.fit(module, loader, loader)
