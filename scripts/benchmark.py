@@ -10,13 +10,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import NoReturn
 
 from rich.console import Console
 from rich.table import Table
 
 from cifar_mlp.callbacks.stopwatch import Stopwatch
 from cifar_mlp.cli import run
+from cifar_mlp.messages import OneLineParser
 from cifar_mlp.parity.compare import missing
 from cifar_mlp.parity.evidence.environment import environment
 from cifar_mlp.parity.evidence.precision import full_precision
@@ -120,14 +120,6 @@ def _cells(timing: Timing) -> list[str]:
 
 def _megabytes(count: int | None) -> str:
     return "" if count is None else f"{count / 1e6:.2f}"
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """A mistake on the command line is answered in one line; --help shows the rest."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong and stop."""
-        self.exit(2, f"benchmark.py: {message}\n")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cifar_mlp.album import album, checkpoint_of
+from cifar_mlp.messages import OneLineParser
 from cifar_mlp.pictures.comparison import compared_classes, compared_curves
 from cifar_mlp.runs import differing, read_run
 
@@ -58,7 +59,7 @@ def write(figures: Iterable[tuple[str, Figure]], folder: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draw; a mistake is one line and exit code 1."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="one or two run folders; one may be a .ckpt")
     parser.add_argument("--which", choices=("best", "last"), default="best", help="checkpoint of a run's folder")
     parser.add_argument("--output", type=Path, metavar="DIR", help="folder of the figures; default RUN/figures")

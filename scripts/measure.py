@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from cifar_mlp.messages import OneLineParser
 from cifar_mlp.results import as_row, card_fingerprint, load_rows, run_key, save_rows
 
 HERE = Path(__file__).resolve().parent
@@ -33,11 +34,16 @@ def measure(card: Path, seed: int, extra: list[str]) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cards", nargs="+", type=Path, help="cards to run, e.g. configs/report/q4_*.yaml")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="seeds to run each card with")
     parser.add_argument("--output", type=Path, default=RESULTS, help="results file (default: docs/results.json)")
     arguments, extra = parser.parse_known_args()
+    for card in arguments.cards:
+        if not card.is_file():
+            parser.error(f"{card}: no such card")
+    if arguments.output.is_dir() or any(seed < 0 for seed in arguments.seeds):
+        parser.error("--output takes a file, and --seeds none below 0")
     rows = load_rows(arguments.output)
     present = {(row["card"], row["settings"], row["seed"], *row.get("options", [])) for row in rows}
     wanted = [(card, seed) for seed in arguments.seeds for card in arguments.cards]

@@ -8,11 +8,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from rich.console import Console
 from rich.table import Table
 
+from cifar_mlp.messages import OneLineParser
 from cifar_mlp.parity.compare import DEVICES, DTYPES, compare
 from cifar_mlp.parity.evidence.cases import DEFAULT_SIZES
 from cifar_mlp.parity.evidence.environment import environment
@@ -82,14 +82,6 @@ def _write(comparison: Comparison, options: argparse.Namespace) -> None:
     write_json(as_dict(comparison, surroundings, arguments), options.output / "parity.json")
     plot_errors(comparison.rows, options.sizes, options.output / "parity.png")
     write_whole(as_markdown(comparison, surroundings, "parity.png"), options.output / "parity.md")
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """A mistake on the command line is answered in one line; --help shows the rest."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong and stop."""
-        self.exit(2, f"parity.py: {message}\n")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,7 +1,9 @@
 """One clear line for whoever typed something that cannot be."""
 
+import argparse
 import difflib
 import re
+from typing import NoReturn
 
 _NOISE = re.compile(
     r"^(Does not validate against any of the Union subtypes|Subtypes: .*|Errors:|Given value type: .*"
@@ -49,3 +51,11 @@ def suggestion(message: str, options: list[str]) -> str:
         by_last_name[name] for name in difflib.get_close_matches(typed.rsplit(".", 1)[-1], by_last_name, 1)
     ]
     return f" (did you mean --{close[0]}?)" if close else ""
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """For the scripts: a mistake on the command line is answered in one line; --help shows the rest."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and stop."""
+        self.exit(2, f"{self.prog.split()[0]}: {message}\n")
