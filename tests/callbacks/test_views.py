@@ -18,6 +18,7 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorboard.util import tensor_util
 
 from cifar_mlp import evaluation
+from cifar_mlp.callbacks.first_layer import FirstLayerWeights
 from cifar_mlp.cli import run
 from cifar_mlp.models import Classifier, HandwrittenClassifier
 from cifar_mlp.pictures.answers import ask
@@ -344,3 +345,19 @@ def test_a_resumed_run_shows_no_step_twice(views: None):
         for tag in set(events.Tags()[kind]) - {"epoch"}:  # Lightning's own, once for each split
             assert len(set(steps(read(tag)))) == len(read(tag)), tag
     assert steps(events.Images("digits/val/confusion_matrix")) == [4, 9]
+
+
+@pytest.mark.parametrize("precision", ["64-true", "bf16-true", "bf16-mixed"])
+@pytest.mark.parametrize("whiten", ["true", "false"])
+def test_networks_of_any_precision_are_shown(small_cifar: Path, views: None, precision: str, whiten: str):
+    run(["fit", "--data.batch_size", "50", "--model.hidden_sizes", "[9]", "--trainer.max_epochs", "1",
+         "--data.n_components", "7", "--data.whiten", whiten, "--trainer.precision", precision])  # fmt: skip
+    pictures = {path.stem for path in Path().rglob("pictures/*.png")}
+    assert {"first_layer_weights", "reliability", "mistakes", "eigen_images", "val_confusion_matrix"} <= pictures
+
+
+def test_a_view_that_fails_does_not_stop_the_training(small_cifar: Path, views: None, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(FirstLayerWeights, "show", lambda *_: 1 / 0)
+    with pytest.warns(UserWarning, match="FirstLayerWeights could not be shown: ZeroDivisionError"):
+        run(["fit", "--data.batch_size", "50", "--model.hidden_sizes", "[9]", "--trainer.max_epochs", "1"])
+    assert list(Path().rglob("last.ckpt"))

@@ -3,6 +3,7 @@
 from typing import Any
 
 from lightning.pytorch import Callback
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from cifar_mlp.callbacks.board import Board, board
 
@@ -40,4 +41,7 @@ class View(Callback):
         if here is None or here.step == self._shown_at:
             return
         self._shown_at = here.step
-        self.show(trainer, pl_module, here)
+        try:
+            self.show(trainer, pl_module, here)
+        except Exception as error:  # a picture is never worth a training
+            rank_zero_warn(f"{type(self).__name__} could not be shown: {type(error).__name__}: {error}")

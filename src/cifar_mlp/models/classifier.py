@@ -126,7 +126,9 @@ class Classifier(LightningModule):
 
     def _log_training(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         self.train_accuracy.update(logits, labels)
-        self.log(self.metric_name("train/loss"), loss, on_step=False, on_epoch=True, batch_size=len(labels))
+        self.log(
+            self.metric_name("train/loss"), loss, on_step=False, on_epoch=True, batch_size=len(labels), sync_dist=True
+        )
         self.log(self.metric_name("train/batch_loss"), loss, on_step=True, on_epoch=False)
         self.log(self.metric_name("train/accuracy"), self.train_accuracy, on_step=False, on_epoch=True)
 

@@ -24,13 +24,13 @@ def pixel_gradients(weight_UK: Tensor, preprocessing: Any) -> Tensor:
         weight_UK: First affine map.
         preprocessing: From byte images to features, see ``data.preprocessing``.
     """
-    gradient = weight_UK.detach().float().to(preprocessing.scale.device)
+    gradient = weight_UK.detach().to(preprocessing.scale)  # its device, and its type, which may be double
     pca = preprocessing.pca
     if pca is not None:
         if pca.whiten:
             gradient = gradient / torch.sqrt(pca.explained_variance + pca.epsilon)
         gradient = gradient @ pca.components
-    return (gradient * preprocessing.scale).unflatten(1, preprocessing.spec["image_shape"]).cpu()
+    return (gradient * preprocessing.scale).unflatten(1, preprocessing.spec["image_shape"]).float().cpu()
 
 
 def first_layer_weights(
