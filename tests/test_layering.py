@@ -13,15 +13,15 @@ HOUSE = """
     evaluation
     album runs
     cli
-    views
-    cards checkpoint messages
+    cards checkpoint parser
+    views messages
     callbacks.*
     pictures.*
     data.datamodule
     models.__init__
     models.handwritten
     models.classifier
-    data.image_files data.sources
+    data.image_files data.sources data.fitting
     data.digits
     data.cifar
     data.download data.cache data.loader data.preprocessing data.splits

@@ -1,13 +1,12 @@
 """The command line: ``cifar-mlp fit|validate|test|predict``."""
 
-import inspect
 import logging
 import os
 import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
@@ -32,45 +31,15 @@ from cifar_mlp.checkpoint import (
     trainer_defaults,
 )
 from cifar_mlp.data.datamodule import CIFAR10DataModule
-from cifar_mlp.messages import one_line, suggestion
+from cifar_mlp.messages import one_line
 from cifar_mlp.models import Classifier
+from cifar_mlp.parser import Parser, fail
 from cifar_mlp.provenance import device_name
 from cifar_mlp.views import Views
 
 DEFAULT_EPOCHS = 20
 DEFAULT_SEED = 0
 USER_ERRORS = (ValueError, OSError, MisconfigurationException)
-
-
-class Parser(LightningArgumentParser):
-    """Says what is wrong in one line."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, allow_abbrev=False, **kwargs)  # else a misspelt option may pass as another's beginning
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Print the line and leave with exit code 2."""
-        if not self.exit_on_error:  # a try of the parser's own
-            super().error(message, ex)
-        line = one_line(message)
-        options = [
-            f"{key}.{name}"
-            for key, kind in (
-                ("data", CIFAR10DataModule),
-                ("model", Classifier),
-                ("trainer", Trainer),
-                ("views", Views),
-            )
-            for name in inspect.signature(kind).parameters
-        ]
-        fail(line + suggestion(line, options), 2)
-
-    def _dump_delete_default_entries(self, subcfg: dict[str, Any], subdefaults: dict[str, Any]) -> None:
-        """``--print_config=skip_default`` would fail where a class stands against a default of ``None``."""
-        nothing: dict[str, Any] = {
-            key: {} for key, value in subcfg.items() if isinstance(value, dict) and subdefaults.get(key) is None
-        }
-        super()._dump_delete_default_entries(subcfg, {**subdefaults, **nothing})
 
 
 class CommandLine(LightningCLI):
@@ -283,12 +252,6 @@ def quiet() -> None:
         r"(?s).*`isinstance\(treespec, LeafSpec\)` is deprecated.*",  # Lightning's own, on recent PyTorch
     ):
         warnings.filterwarnings("ignore", message=message)
-
-
-def fail(message: str, code: int) -> NoReturn:
-    """Print one line and leave."""
-    print(f"cifar-mlp: error: {message}", file=sys.stderr, flush=True)
-    sys.exit(code)
 
 
 def run(args: list[str] | None = None, before_fit: Callable[[CIFAR10DataModule], None] | None = None) -> CommandLine:

@@ -1,6 +1,5 @@
 """The Lightning data module: a source, a split, a preprocessing, and batches on the right device."""
 
-import hashlib
 from typing import Any, Literal, get_args
 
 import torch
@@ -8,8 +7,8 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from cifar_mlp.data.cache import cache_path, read_cache, require_writable, write_cache
 from cifar_mlp.data.cifar import Part
+from cifar_mlp.data.fitting import fit_or_read
 from cifar_mlp.data.image_files import ImageFiles, find_image_files
 from cifar_mlp.data.loader import (
     Batch,
@@ -218,28 +217,11 @@ class CIFAR10DataModule(LightningDataModule):
         )
 
     def _fit(self) -> None:
-        if self._fitted:
-            return
-        images, train = self._load("train")[0], self._indices()[0]
-        path = cache_path(self.cache_dir, self._cache_key(train))
-        cached = read_cache(path) if self.preprocessing.pca is not None else None
-        if cached is not None:
-            self.preprocessing.load_state_dict(cached)
-        else:
-            if self.preprocessing.pca is not None:
-                require_writable(path.parent)
-                print(f"fitting PCA: {len(train):,} images to {self.num_features} components", flush=True)
-            contiguous = len(train) == int(train[-1]) + 1
-            self.preprocessing.fit(images[: len(train)] if contiguous else images[train], self.settings["pca_solver"])
-            if self.preprocessing.pca is not None:
-                write_cache(path, self.preprocessing.state_dict())
-        self._fitted = True
-        pca = self.preprocessing.pca
-        if pca is not None and pca.whiten and not (pca.explained_variance + pca.epsilon > 0).all():
-            raise ValueError(
-                f"--data.whiten divides by the variance, which is 0 for the last of {self.num_features} components: "
-                "keep fewer by --data.n_components, or give --data.whiten_epsilon"
-            )
+        if not self._fitted:
+            images, train = self._load("train")[0], self._indices()[0]
+            edition = {"source": self.source.name, "files": self.source.fingerprint()}
+            fit_or_read(self.preprocessing, images, train, edition, self.cache_dir, self.settings["pca_solver"])
+            self._fitted = True
 
     def use_fitted(self, state: dict[str, Tensor]) -> None:
         """Take a checkpoint's preprocessing as it is, instead of fitting.
@@ -251,18 +233,6 @@ class CIFAR10DataModule(LightningDataModule):
         mine = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
         self.preprocessing.load_state_dict(mine)
         self._fitted = True
-
-    def _cache_key(self, train: Tensor) -> dict[str, Any]:
-        """All that the fitted numbers depend on."""
-        spec = self.preprocessing.spec
-        return {
-            "source": self.source.name,
-            "files": self.source.fingerprint(),
-            "train_indices": hashlib.sha256(train.numpy().tobytes()).hexdigest(),
-            "scaling": spec["scaling"],
-            "n_components": spec["n_components"],
-            "solver": self.settings["pca_solver"],
-        }
 
     def _load_train_and_val(self, stage: str) -> None:
         images, labels = self._load("train")
