@@ -14,7 +14,7 @@ HOUSE = """
     album runs
     cli
     cards checkpoint parser
-    views messages
+    views messages quiet
     callbacks.*
     pictures.*
     data.datamodule

@@ -11,7 +11,7 @@ from torch import nn
 from cifar_mlp import models
 from cifar_mlp.data.cifar import ROOT_VARIABLE
 from cifar_mlp.data.datamodule import CIFAR10DataModule
-from cifar_mlp.models.recipes import from_recipe
+from cifar_mlp.models.recipes import changed_settings, from_recipe
 
 # Where things lie on this machine is no property of a trained network.
 _OF_THE_MACHINE = {"root", "cache_dir", "predict_path", "output", "seed"}
@@ -115,6 +115,16 @@ def require_same_network(checkpoint: dict[str, Any], path: str, network: nn.Modu
                 f"--ckpt_path {path} holds another network: {name} is {saved.get(name, 'absent')} there and "
                 f"{asked.get(name, 'absent')} as asked for; drop --model.hidden_sizes and the like"
             )
+
+
+def require_same_optimizer(checkpoint: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Refuse to go on with another class of optimizer or schedule than the saved states are of.
+
+    Raises:
+        ValueError: Naming the option and both classes.
+    """
+    for option in ("optimizer", "lr_scheduler"):
+        changed_settings(option, checkpoint["hyper_parameters"][option], settings[option])
 
 
 def trainer_defaults(path: str) -> dict[str, Any]:

@@ -1,9 +1,7 @@
 """The command line: ``cifar-mlp fit|validate|test|predict``."""
 
-import logging
 import os
 import sys
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ from cifar_mlp.checkpoint import (
     read_checkpoint,
     require_same_data,
     require_same_network,
+    require_same_optimizer,
     trainer_defaults,
 )
 from cifar_mlp.data.datamodule import CIFAR10DataModule
@@ -35,6 +34,7 @@ from cifar_mlp.messages import one_line
 from cifar_mlp.models import Classifier
 from cifar_mlp.parser import Parser, fail
 from cifar_mlp.provenance import device_name
+from cifar_mlp.quiet import quiet
 from cifar_mlp.views import Views
 
 DEFAULT_EPOCHS = 20
@@ -161,6 +161,8 @@ class CommandLine(LightningCLI):
         path = str(self._get(self.config, "ckpt_path"))
         require_same_data(self.checkpoint, path, self.datamodule, self.subcommand == "fit")
         require_same_network(self.checkpoint, path, self.model.network)
+        if self.subcommand == "fit":
+            require_same_optimizer(self.checkpoint, self.model.settings)
         self.datamodule.use_fitted(self.checkpoint["state_dict"])
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
@@ -234,24 +236,6 @@ class CommandLine(LightningCLI):
 
 def _as_seed(seed_everything: Any) -> int:
     return DEFAULT_SEED if isinstance(seed_everything, bool) else seed_everything
-
-
-def quiet() -> None:
-    """Silence what Lightning says on every run and what does not apply here."""
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for message in (
-        r"(?s).*does not have many workers.*",  # a batch is one index operation: workers would only copy it
-        r"(?s).*Checkpoint directory .* exists and is not empty.*",  # a run's folder holds two checkpoints
-        r"(?s).*The number of training batches .* is smaller than the logging interval.*",
-        r"(?s).*could not find the monitored key in the returned metrics.*",  # no validation yet, see BestCheckpoint
-        r"(?s).*Using ModelCheckpoint with manual optimization.*",  # we mean the state after the step
-        r"(?s).*The dirpath has changed from .*",  # resumed under another root, the best is sought anew
-        r"(?s).*callbacks used to create the checkpoint need to be provided.*",  # test and predict train nothing
-        r"(?s).*You are using a custom batch sampler `SequentialOrder`.*",  # it hands out every index once
-        r"(?s).*`isinstance\(treespec, LeafSpec\)` is deprecated.*",  # Lightning's own, on recent PyTorch
-    ):
-        warnings.filterwarnings("ignore", message=message)
 
 
 def run(args: list[str] | None = None, before_fit: Callable[[CIFAR10DataModule], None] | None = None) -> CommandLine:

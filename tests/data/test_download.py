@@ -58,5 +58,10 @@ def test_no_connection_is_given_up_soon(monkeypatch: pytest.MonkeyPatch):
     assert not Path("data").exists()
 
 
+def test_a_proxy_that_does_not_answer_is_no_connection(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
+    assert "refused" in str(module.unreachable("https://example.invalid/archive.tar.gz", 5.0))
+
+
 def test_the_limits_add_up_to_less_than_twenty_seconds():
     assert module.CONNECT_SECONDS < 20

@@ -76,7 +76,8 @@ def test_folders_are_searched_and_lists_taken_as_they_are():
     for name in ("in/b.png", "in/a.jpg", "in/deep/c.webp"):
         Image.new("RGB", (4, 4)).save(name)
     Path("in/notes.txt").write_text("")
-    assert list(map(str, find_image_files("in"))) == ["in/a.jpg", "in/b.png", "in/deep/c.webp"]
+    Path("in/gone.png").symlink_to("nowhere.png")
+    assert list(map(str, find_image_files("in"))) == ["in/a.jpg", "in/b.png", "in/deep/c.webp", "in/gone.png"]
     assert list(map(str, find_image_files(["in/notes.txt", "in/b.png"]))) == ["in/notes.txt", "in/b.png"]
 
 

@@ -61,13 +61,12 @@ def unreachable(url: str, seconds: float) -> str | None:
     A thread tries it, since looking up a name may hang longer than any socket timeout.
     """
     address = urlsplit(url)
-    if address.scheme in getproxies():
-        return None  # the way leads through a proxy, and only trying shows where it ends
+    address = urlsplit(getproxies().get(address.scheme, url))  # where the way leads through a proxy, ask that one
     outcome: list[str | None] = ["no answer"]
 
     def connect() -> None:
         try:
-            port = address.port or {"http": 80, "https": 443}[address.scheme]
+            port = address.port or {"http": 80}.get(address.scheme, 443)
             socket.create_connection((address.hostname or "", port), timeout=seconds).close()
             outcome[0] = None
         except OSError as error:

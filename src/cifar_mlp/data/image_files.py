@@ -27,7 +27,7 @@ def find_image_files(paths: str | Sequence[str]) -> list[Path]:
         if not path.exists():
             raise FileNotFoundError(f"--data.predict_path: {path} does not exist")
         inside = sorted(path.rglob("*")) if path.is_dir() else [path]
-        found += [file for file in inside if file.is_file() and (file == path or file.suffix.lower() in extensions)]
+        found += [file for file in inside if not file.is_dir() and (file == path or file.suffix.lower() in extensions)]
     if not found:
         named = ", ".join(map(str, given)) or "nothing"
         raise ValueError(f"--data.predict_path: no image files in {named}")

@@ -73,7 +73,7 @@ def override_restored(checkpoint: dict[str, Any], optimizer: Recipe, schedule: R
     saved = checkpoint["hyper_parameters"]
     groups = checkpoint["optimizer_states"][0]["param_groups"]
     states = checkpoint.get("lr_schedulers", [])
-    changed = _changed("optimizer", saved["optimizer"], optimizer)
+    changed = changed_settings("optimizer", saved["optimizer"], optimizer)
     for group in groups:
         for name in changed.keys() & group.keys() - {"lr"}:
             group[name] = changed[name]
@@ -83,14 +83,14 @@ def override_restored(checkpoint: dict[str, Any], optimizer: Recipe, schedule: R
             if "initial_lr" in group:
                 group["initial_lr"] = changed["lr"]
     for state in states:
-        state.update(_changed("lr_scheduler", saved["lr_scheduler"], schedule))
+        state.update(changed_settings("lr_scheduler", saved["lr_scheduler"], schedule))
         if "lr" in changed:
             state["_last_lr"] = [group["lr"] for group in groups]
             if "base_lrs" in state:
                 state["base_lrs"] = [changed["lr"]] * len(state["base_lrs"])
 
 
-def _changed(option: str, saved: Recipe | None, now: Recipe | None) -> dict[str, Any]:
+def changed_settings(option: str, saved: Recipe | None, now: Recipe | None) -> dict[str, Any]:
     """Settings of ``now`` that differ from ``saved``, which must be of the same class."""
     classes = [None if recipe is None else recipe["class_path"] for recipe in (saved, now)]
     if classes[0] != classes[1]:
