@@ -180,6 +180,15 @@ def test_a_resumed_run_goes_on_in_its_folder_without_a_step_twice(trained: Path)
     assert [event.step for event in events.Scalars("val/accuracy")] == [4, 9, 14, 19, 24]
 
 
+def test_a_resumed_run_keeps_the_checkpoint_s_preprocessing(trained: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", "nowhere")  # no cache
+    monkeypatch.setattr("cifar_mlp.data.pca_fit.fit", lambda *_: pytest.fail("must not fit again"))
+    command = run(["fit", "--ckpt_path", str(trained.with_name("last.ckpt")), "--trainer.max_epochs", "3"])
+    saved = torch.load(trained, weights_only=True)["state_dict"]
+    components = command.datamodule.preprocessing.pca.components
+    assert torch.equal(components, saved["preprocessing.pca.components"])
+
+
 def test_digits_are_called_digits_everywhere(small_cifar: Path, capsys: pytest.CaptureFixture[str]):
     command = run(["fit", *SMALL, "--data.source", "digits"])
     assert Path("lightning_logs/digits-default/version_0").is_dir()
