@@ -13,7 +13,7 @@ HOUSE = """
     evaluation
     album runs
     cli
-    cards checkpoint parser
+    cards checkpoint parser lean_loop precision
     views messages quiet
     callbacks.*
     pictures.*
@@ -26,7 +26,7 @@ HOUSE = """
     data.cifar
     data.download data.cache data.loader data.preprocessing data.splits
     data.pca_fit data.pca
-    models.recipes models.mlp
+    models.recipes models.mlp models.training_mean
     models.initialization
     results_text
     results report_figures
