@@ -213,6 +213,9 @@ def test_hyperparameters_stand_beside_the_results(events: EventAccumulator, fold
     (test,) = events.Scalars("hp/test_accuracy")
     assert val.value == pytest.approx(results["best"]["val/accuracy"], abs=1e-6)
     assert test.value == pytest.approx(results["best"]["test/accuracy"], abs=1e-6)
+    best = [12, 25][results["best"]["epoch"] - 1]
+    assert steps(events.Scalars("digits/test/accuracy")) == [test.step] == [best]
+    assert steps(events.Images("digits/test/confusion_matrix")) == [best]
 
 
 def test_the_projector_s_points_keep_their_distances(folder: Path, last: Any, held_out: Any):
