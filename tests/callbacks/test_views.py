@@ -3,7 +3,6 @@
 import io
 import json
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -12,37 +11,19 @@ import pytest
 import torch
 import yaml
 from PIL import Image
-from tensorboard import program
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorboard.util import tensor_util
 
-from cifar_mlp import evaluation
 from cifar_mlp.callbacks.first_layer import FirstLayerWeights
 from cifar_mlp.cli import run
 from cifar_mlp.models import Classifier, HandwrittenClassifier
 from cifar_mlp.pictures.answers import ask
 from cifar_mlp.views import Views
+from tests.callbacks.conftest import NETWORKS
+from tests.callbacks.server import Server
 
-NETWORKS = {"autograd": "Classifier", "by hand": "HandwrittenClassifier"}
-SETTINGS = ["--data.source", "digits", "--data.n_components", "12", "--data.batch_size", "100", "--views.graph", "true"]
-SETTINGS += ["--model.hidden_sizes", "[9, 7]", "--trainer.max_epochs", "2", "--views.reliability_every_n_epochs", "1"]
-SETTINGS += ["--model.initialization", "kaiming", "--model.optimizer", "SGD", "--model.optimizer.lr", "0.1"]
-SETTINGS += ["--model.lr_scheduler", "ExponentialLR", "--model.lr_scheduler.gamma", "0.5"]
 LAYERS = ("hidden.0.affine", "hidden.1.affine", "output")
-
-
-@pytest.fixture(scope="module")
-def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One run of each kind of network, trained and tested with every view on."""
-    root = tmp_path_factory.mktemp("shown")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(root)
-        patch.setattr("sys.argv", ["cifar-mlp"])
-        for name in NETWORKS.values():
-            model = ["--model", name]  # first: the options that follow are its own
-            evaluation.fit_and_test([*model, *SETTINGS, "--data.cache_dir", str(root / "cache")])
-    return root / "lightning_logs" / "digits-default"
 
 
 @pytest.fixture(params=NETWORKS, scope="module")
@@ -233,22 +214,6 @@ def test_the_projector_s_points_keep_their_distances(folder: Path, last: Any, he
     side = sprite.shape[0] // 8
     assert side == 17  # 270 images
     assert (sprite[8:16, 24:32, 0] == images[side + 3, 0].numpy()).all()
-
-
-class Server:
-    """A TensorBoard in this process."""
-
-    def __init__(self, logdir: Path) -> None:
-        board = program.TensorBoard()
-        board.configure(argv=[None, "--logdir", str(logdir), "--port", "0", "--load_fast=false", "--host", "127.0.0.1"])
-        self.url = board.launch()
-
-    def ask(self, path: str, question: Any = None) -> Any:
-        data = None if question is None else json.dumps(question).encode()
-        request = urllib.request.Request(f"{self.url}data/{path}", data, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            content = answer.read()
-            return json.loads(content) if "json" in answer.headers["Content-Type"] else content
 
 
 @pytest.fixture(scope="module")
