@@ -4,11 +4,14 @@ from typing import Any
 
 from lightning.pytorch import Callback
 from lightning.pytorch.core.saving import save_hparams_to_yaml
+from tensorboard.plugins.hparams import plugin_data_pb2
 from torch.utils.tensorboard.summary import hparams
 
 from cifar_mlp.callbacks.board import board, prefix_of
 
 METRICS = ("hp/val_accuracy", "hp/test_accuracy")
+# The table shows five columns until others are ticked: those marked as differing, then by name.
+FIRST = ("data.components", "model.hidden_sizes", "model.network", "optimizer.lr", "seed")
 Column = str | int | float
 
 
@@ -33,6 +36,11 @@ class Hyperparameters(Callback):
         save_hparams_to_yaml(here.folder / "hparams.yaml", columns)
         events: Any = here.writer._get_file_writer()  # add_hparams would write them into a run of its own
         for summary in hparams(columns, dict.fromkeys(METRICS, 0.0)):
+            plugin = summary.value[0].metadata.plugin_data
+            content = plugin_data_pb2.HParamsPluginData.FromString(plugin.content)
+            for column in content.experiment.hparam_infos if content.HasField("experiment") else ():
+                column.differs = column.name in FIRST
+            plugin.content = content.SerializeToString()
             events.add_summary(summary)
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
