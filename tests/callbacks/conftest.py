@@ -7,7 +7,7 @@ import pytest
 from cifar_mlp import evaluation
 
 NETWORKS = {"autograd": "Classifier", "by hand": "HandwrittenClassifier"}
-SETTINGS = ["--data.source", "digits", "--data.n_components", "12", "--data.batch_size", "100", "--views.graph", "true"]
+SETTINGS = ["--data.source", "digits", "--data.n_components", "12", "--data.batch_size", "100"]
 SETTINGS += ["--model.hidden_sizes", "[9, 7]", "--trainer.max_epochs", "2", "--views.reliability_every_n_epochs", "1"]
 SETTINGS += ["--model.initialization", "kaiming", "--model.optimizer", "SGD", "--model.optimizer.lr", "0.1"]
 SETTINGS += ["--model.lr_scheduler", "ExponentialLR", "--model.lr_scheduler.gamma", "0.5"]

@@ -14,8 +14,10 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorboard.util import tensor_util
+from torch.utils.tensorboard import SummaryWriter
 
 from cifar_mlp.callbacks.first_layer import FirstLayerWeights
+from cifar_mlp.callbacks.hyperparameters import FIRST
 from cifar_mlp.cli import run
 from cifar_mlp.models import Classifier, HandwrittenClassifier
 from cifar_mlp.pictures.answers import ask
@@ -251,6 +253,7 @@ def test_a_real_tensorboard_answers_for_every_tab(server: Server):
     assert b"message" not in server.ask(f"plugin/graphs/graph?run={run_name}&conceptual=false")[:20]
     experiment = server.ask("plugin/hparams/experiment", {"experimentName": "", "includeMetrics": True})
     assert [metric["name"]["tag"] for metric in experiment["metricInfos"]] == ["hp/val_accuracy", "hp/test_accuracy"]
+    assert [column["name"] for column in experiment["hparamInfos"]][: len(FIRST)] == sorted(FIRST)
     question = {
         "experimentName": "",
         "allowedStatuses": ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"],
@@ -265,8 +268,8 @@ def test_a_real_tensorboard_answers_for_every_tab(server: Server):
 
 OFF = {"all": False, "scalars_every_n_steps": 0, "class_accuracy": False, "hyperparameters": False, "text": False,
        "first_layer_every_n_epochs": 0, "reliability_every_n_epochs": 0, "histograms_every_n_epochs": 0,
-       "activations_every_n_epochs": 0, "precision_recall": False, "projector_images": 0, "graph": True,
-       "components": False, "mistakes": False, "confusion_matrix": False}  # fmt: skip
+       "activations_every_n_epochs": 0, "precision_recall": False, "projector_images": 0, "graph": False,
+       "curve_layout": False, "components": False, "mistakes": False, "confusion_matrix": False}  # fmt: skip
 
 
 def shown(**options: Any) -> list[tuple[str, dict[str, Any]]]:
@@ -276,7 +279,7 @@ def shown(**options: Any) -> list[tuple[str, dict[str, Any]]]:
 @pytest.mark.parametrize("option", vars(Views()))
 def test_every_option_turns_its_view_off_or_sets_how_often(option: str, views: None):
     usual, changed = shown(), shown(**{option: OFF[option]})
-    assert len(changed) == {"all": 0, "graph": len(usual) + 1}.get(option, len(usual) - 1)
+    assert len(changed) == 0 if option == "all" else len(usual) - 1
     if not isinstance(OFF[option], bool):
         often = shown(**{option: 3})
         assert often != usual
@@ -313,6 +316,7 @@ def test_a_resumed_run_shows_no_step_twice(views: None):
         for tag in set(events.Tags()[kind]) - {"epoch"}:  # Lightning's own, once for each split
             assert len(set(steps(read(tag)))) == len(read(tag)), tag
     assert steps(events.Images("digits/val/confusion_matrix")) == [4, 9]
+    assert steps(events.Tensors("run/config/text_summary")) == [0, 5]
 
 
 @pytest.mark.parametrize("precision", ["64-true", "bf16-true", "bf16-mixed"])
@@ -322,6 +326,13 @@ def test_networks_of_any_precision_are_shown(small_cifar: Path, views: None, pre
          "--data.n_components", "7", "--data.whiten", whiten, "--trainer.precision", precision])  # fmt: skip
     pictures = {path.stem for path in Path().rglob("pictures/*.png")}
     assert {"first_layer_weights", "reliability", "mistakes", "eigen_images", "val_confusion_matrix"} <= pictures
+
+
+def test_a_graph_that_cannot_be_traced_does_not_stop_the_training(views: None, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(SummaryWriter, "add_graph", lambda *_: 1 / 0)
+    with pytest.warns(UserWarning, match="Graph could not be shown: ZeroDivisionError"):
+        fit()
+    assert list(Path().rglob("last.ckpt"))
 
 
 def test_a_view_that_fails_does_not_stop_the_training(small_cifar: Path, views: None, monkeypatch: pytest.MonkeyPatch):
