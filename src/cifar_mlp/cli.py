@@ -13,8 +13,8 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from cifar_mlp.callbacks.checkpoint_step import CheckpointStep
 from cifar_mlp.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
-from cifar_mlp.callbacks.confusion_matrix import ConfusionMatrix
 from cifar_mlp.callbacks.network_summary import NetworkSummary
 from cifar_mlp.callbacks.predictions import PredictionWriter
 from cifar_mlp.callbacks.progress import EpochLines
@@ -200,13 +200,13 @@ class CommandLine(LightningCLI):
     def _own_callbacks(self, fitting: bool, config: dict[str, Any]) -> list[Callback]:
         callbacks: list[Callback] = [PredictionWriter()]
         if not fitting:
-            callbacks.append(ConfusionMatrix())
+            callbacks.append(CheckpointStep())
         else:
             command = "cifar-mlp " + " ".join(self.arguments)
             callbacks += [StepSeed(self.datamodule.seed), RunRecord(self.datamodule.seed, command), NetworkSummary()]
             if config["enable_checkpointing"] is not False and not config["fast_dev_run"]:
                 callbacks += [BestCheckpoint(), LastCheckpoint()]
-            callbacks += self.views.callbacks()
+        callbacks += self.views.callbacks()
         bars = [callback for callback in config["callbacks"] or [] if isinstance(callback, ProgressBar)]
         if not sys.stdout.isatty() and not bars and config["enable_progress_bar"] is not False:
             callbacks.append(EpochLines())
