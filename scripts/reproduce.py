@@ -18,15 +18,19 @@ from pathlib import Path
 
 from rich.console import Console
 
+from cifar_mlp.files import write_whole
 from cifar_mlp.messages import OneLineParser
 from cifar_mlp.reproduction.conducting import Conductor
 from cifar_mlp.reproduction.display import Display
 from cifar_mlp.reproduction.estimate import Estimator, in_words, macs_of_an_epoch, settings_of
 from cifar_mlp.reproduction.machine_share import default_jobs, threads_of
 from cifar_mlp.reproduction.plan import SEEDS, STUDY_SEEDS, Planned, chosen, over_seeds
+from cifar_mlp.reproduction.publish import publish
+from cifar_mlp.reproduction.report import write_report
 from cifar_mlp.reproduction.running import default_program
 from cifar_mlp.reproduction.store import Store
 from cifar_mlp.reproduction.toy_part import toy_results
+from cifar_mlp.results_text import documents
 
 ROOT = Path(__file__).resolve().parent.parent
 CARDS = ROOT / "configs" / "report"
@@ -45,6 +49,7 @@ def parser() -> OneLineParser:
     made.add_argument("--output", type=Path, metavar="DIR", help="default: reproduction, or reproduction_quick")
     made.add_argument("--jobs", type=int, metavar="N", help="runs at a time (default: one a processor core)")
     made.add_argument("--report-only", action="store_true", help="run nothing; write up the runs done so far")
+    made.add_argument("--publish", action="store_true", help="take the outcome into docs/, README.md and the cards")
     return made
 
 
@@ -70,6 +75,13 @@ def run(options: argparse.Namespace, program: Sequence[str], console: Console) -
     if toy:
         store.set("toy", toy_results())
     failures = [] if options.report_only else perform(wanted, store, options.jobs, program, console)
+    pictures = write_report(store)
+    console.print(f"written: {store.folder / 'report.md'} and report.html", highlight=False, soft_wrap=True)
+    if options.publish:
+        publish(store, pictures, ROOT / "docs")
+        for path, text in documents(ROOT).items():
+            write_whole(text, path)
+        console.print("published: docs/results.json, docs/results/, and the texts rendered from them", highlight=False)
     for planned in failures:
         print(f"reproduce.py: no result: {planned.name}", file=sys.stderr)
     return 1 if failures else 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cifar_mlp.report_figures import REPORT
-from cifar_mlp.results import card_fingerprint, load_rows, of_card, percent, save_rows
+from cifar_mlp.results import card_fingerprint, load_rows, of_card, percent, save_document
 from cifar_mlp.results_text import BLOCK, difference, documents
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,7 +54,7 @@ def test_a_changed_number_is_noticed(tmp_path: Path):
         shutil.copy(ROOT / "docs" / "parity" / name, tmp_path / "docs" / "parity")
     rows = json.loads(json.dumps(ROWS))
     rows[0]["last"]["val/accuracy"] += 0.2
-    save_rows(tmp_path / "docs" / "results.json", rows)
+    save_document(tmp_path / "docs" / "results.json", {"runs": rows})
     assert any(text != path.read_text() for path, text in documents(tmp_path).items())
 
 

@@ -12,10 +12,15 @@ def write_whole(text: str, path: Path) -> None:
         text: Content, written as UTF-8.
         path: File, whose folder exists.
     """
+    write_whole_bytes(text.encode(), path)
+
+
+def write_whole_bytes(content: bytes, path: Path) -> None:
+    """The same of bytes."""
     descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix="unfinished-")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
         Path(unfinished).chmod(0o644)
         os.replace(unfinished, path)
     except BaseException:

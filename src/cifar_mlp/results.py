@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -66,13 +67,18 @@ def as_row(card: Path, options: Sequence[str], seed: int, results: dict[str, Any
     """
     kept = {
         which: {"epoch": results[which]["epoch"]}
-        | {name: round(results[which][name], 6) for name in METRICS if name in results[which]}
+        | {name: rounded(results[which][name], 6) for name in METRICS if name in results[which]}
         for which in ("best", "last")
     }
-    wanted = ("commit", "date", "device", "torch", "lightning", "precision", "fit_seconds")
+    wanted = ("commit", "date", "device", "python", "torch", "lightning", "precision", "fit_seconds")
     provenance = {name: results["provenance"][name] for name in wanted}
     beyond = {"options": list(options)} if options else {}
     return {"card": card.stem, **beyond, "settings": card_fingerprint(card), "seed": seed, **kept, **provenance}
+
+
+def rounded(value: float, digits: int) -> float | None:
+    """A number short enough to keep; ``None`` where it is not finite, as JSON has no such number."""
+    return round(value, digits) if math.isfinite(value) else None
 
 
 def percent(values: Sequence[float]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from cifar_mlp.reproduction.plan import Planned
 from cifar_mlp.reproduction.store import Store
-from cifar_mlp.results import Row, as_row
+from cifar_mlp.results import Row, as_row, rounded
 from cifar_mlp.runs import read_run
 
 CURVES = ("train/loss", "train/accuracy", "val/loss", "val/accuracy")
@@ -146,4 +146,4 @@ def default_program(scripts: Path) -> list[str]:
 def _curves(folder: Path) -> dict[str, Any]:
     """Every epoch's metrics, rounded to what is worth keeping."""
     curves = read_run(folder).curves
-    return {name: [round(value, 5) for value in curves[name][1]] for name in CURVES if name in curves}
+    return {name: [rounded(value, 5) for value in curves[name][1]] for name in CURVES if name in curves}

@@ -44,6 +44,13 @@ class Store:
         """All of it, as it stands now."""
         return load_document(self.path)
 
+    def current(self) -> Document:
+        """The same without runs of cards that have changed since."""
+        document = self.document()
+        cards = {row["card"] for row in document["runs"]}
+        now = {card: card_fingerprint(path) for card in cards if (path := self.cards / f"{card}.yaml").is_file()}
+        return {**document, "runs": [row for row in document["runs"] if row["settings"] == now.get(row["card"])]}
+
     def find(self, planned: Planned) -> Row | None:
         """The row of a run with its card's present settings."""
         fingerprint = self.fingerprint(planned)
