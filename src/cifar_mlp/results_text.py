@@ -120,8 +120,8 @@ def provenance_text(rows: Sequence[Row]) -> str:
         return "Not measured.\n"
     return (
         f"Accuracies in percent at the last epoch, mean ± standard deviation over seeds. {same(mine, 'device')}; "
-        f"precision {same(mine, 'precision')}; torch {same(mine, 'torch')}, lightning {same(mine, 'lightning')}; {dates(mine)}; "
-        f"commit {same(mine, 'commit')}; {seconds(mine)} s a fit.\n"
+        f"precision {same(mine, 'precision')}; torch {same(mine, 'torch')}, lightning {same(mine, 'lightning')}; "
+        f"{dates(mine)}; commit {same(mine, 'commit')}; {seconds(mine)} s a fit.\n"
     )
 
 

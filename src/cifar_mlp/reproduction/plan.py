@@ -67,9 +67,10 @@ STUDIES: dict[str, tuple[Variant, ...]] = {
     ),
     "activation": (
         Variant("q4_four_layer"),
+        *_changed("q4_best", "--trainer.max_epochs", "20"),
+        *_changed("q4_four_layer", "--model.activation", "gelu", "silu", "tanh"),
         *_changed("q4_four_layer", "--trainer.max_epochs", "25"),
         Variant("q4_best"),
-        *_changed("q4_four_layer", "--model.activation", "gelu", "silu", "tanh"),
     ),
     "rate": (*_changed(TUNED, "--model.optimizer.lr", "1e-4", "3e-4"), LONGER, Variant(TUNED),
              *_changed(TUNED, "--model.optimizer.lr", "2e-3", "3e-3")),

@@ -115,7 +115,8 @@ def place_name(study: str, variant: Variant) -> str:
     if study == "depth":
         value = {"": "none\n(linear)", "550-250-180-120-100": "550-250-180-\n120-100"}[value]
     if study == "activation":
-        return "ReLU\n25" if value == "25" else f"{ {'gelu': 'GELU', 'silu': 'SiLU'}.get(value, value) }\n20"
+        words = {"20": "LeakyReLU\n20", "25": "ReLU\n25", "gelu": "GELU\n20", "silu": "SiLU\n20", "tanh": "tanh\n20"}
+        return words[value]
     if study == "rate":
         return f"{value}\n{'18,000' if variant == LONGER else '6,000'}"
     return "all pixels" if value == "null" else value
