@@ -15,9 +15,12 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from rich.console import Console
 
+from cifar_mlp.data.cifar import Part
+from cifar_mlp.data.sources import SOURCES
 from cifar_mlp.files import write_whole
 from cifar_mlp.messages import OneLineParser
 from cifar_mlp.reproduction.conducting import Conductor
@@ -95,6 +98,8 @@ def perform(
     console.print(f"{len(wanted)} runs wanted, {len(wanted) - len(missing)} of them done: {store.folder}")
     if not missing:
         return []
+    for part in get_args(Part):  # what cannot be had is said before anything starts
+        SOURCES["cifar10"].prepare(None, part)
     jobs = min(jobs or default_jobs(), len(missing))
     threads = threads_of(jobs)
     estimate = Estimator(CARDS, store.document()["runs"], threads)

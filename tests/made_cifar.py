@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from cifar_mlp.cli import main as command_line
 from cifar_mlp.data import sources
 from cifar_mlp.data.cifar import CIFAR10, CIFARFiles, Table
 
@@ -54,6 +53,8 @@ def stand_in() -> None:
 
 def main() -> None:
     """``MADE_ROOT=... python -m tests.made_cifar fit ...``: the command line in a process of its own, on made data."""
+    from cifar_mlp.cli import main as command_line  # others stand in without it, sooner
+
     stand_in()
     command_line()
 

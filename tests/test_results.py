@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from cifar_mlp.report_figures import REPORT
-from cifar_mlp.results import card_fingerprint, load_rows, of_card, percent, save_document
+from cifar_mlp.reproduction.publish import MOST_BYTES
+from cifar_mlp.results import card_fingerprint, load_document, load_rows, of_card, percent, save_document
 from cifar_mlp.results_text import BLOCK, difference, documents
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,6 +43,14 @@ def test_a_report_card_was_measured_as_it_stands_over_three_seeds(name: str):
 def test_a_report_card_lies_within_three_points_of_the_report(name: str):
     mine = of_card(ROWS, name)
     assert abs(difference(mine, REPORT[name])) <= 3 or len(mine) >= 5
+
+
+def test_published_pictures_are_there_and_small():
+    document = load_document(ROOT / "docs" / "results.json")
+    folder = ROOT / "docs" / "results"
+    held = {path.name: path.stat().st_size for path in folder.iterdir()} if folder.is_dir() else {}
+    assert held.keys() == document.get("pictures", {}).keys()
+    assert sum(held.values()) <= MOST_BYTES
 
 
 def test_a_changed_number_is_noticed(tmp_path: Path):

@@ -18,6 +18,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 def main(arguments: list[str]) -> None:
     value = {option: arguments[place + 1] for place, option in enumerate(arguments[:-1]) if option.startswith("--")}
     card, seed = Path(value["--config"]).stem, value["--seed_everything"]
+    Path(value["--trainer.default_root_dir"], "pid").write_text(str(os.getpid()))
     note(f"start {card} {seed}")
     if card in os.environ.get("PRETEND_FAILS", "").split(","):
         sys.exit("cifar-mlp: error: not today")

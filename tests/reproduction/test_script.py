@@ -12,8 +12,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("made_root")]
 BOTH = ["--quick", "--only", "q3_baseline,q4_best", "--output", "out"]
+
+
+@pytest.fixture
+def made_root(small_cifar: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes find the made set."""
+    monkeypatch.setenv("MADE_ROOT", str(small_cifar))
 
 
 def start(program: str, *options: str, **environment: str) -> subprocess.Popen[str]:
@@ -66,11 +72,7 @@ def test_a_training_killed_too_is_begun_anew_and_no_other():
     wait_for("start q4_best 0")
     first.send_signal(signal.SIGKILL)
     first.communicate()
-    everything = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
-    mine = str(Path("out/runs/q4_best,quick").resolve())
-    for line in everything.splitlines():
-        if "tests.reproduction.pretend" in line and (mine in line or "out/runs/q4_best,quick/seed_0" in line):
-            os.kill(int(line.split()[0]), signal.SIGKILL)
+    os.kill(int(Path("out/runs/q4_best,quick/seed_0/pid").read_text()), signal.SIGKILL)
     code, _, err = finish(start("pretend", *BOTH))
     assert code == 0, err
     assert Counter(lines())["start q4_best 0"] == 2
@@ -110,9 +112,16 @@ def test_a_failing_run_is_named_and_the_others_are_kept():
     assert rows() == [("q4_best", 0)]
 
 
-def test_quick_from_end_to_end(small_cifar: Path):
-    made = {"MADE_ROOT": str(small_cifar), "CIFAR10_ROOT": str(small_cifar)}
-    code, out, err = finish(start("made_fit", "--quick", "--only", "q3,q4_best", "--output", "out", **made))
+def test_without_data_it_says_so_before_anything_starts():
+    code, _, err = finish(start("pretend", *BOTH, CIFAR10_ROOT="nowhere"))
+    assert code == 2
+    assert len(err.strip().splitlines()) == 1
+    assert "CIFAR10_ROOT is 'nowhere'" in err
+    assert lines() == []
+
+
+def test_quick_from_end_to_end():
+    code, out, err = finish(start("made_fit", "--quick", "--only", "q3,q4_best", "--output", "out"))
     assert code == 0, err
     assert out.index("about ") < out.index("started")
     assert "q4_best,quick, seed 0: epoch 1/1" in out

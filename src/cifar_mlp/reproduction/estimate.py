@@ -10,14 +10,13 @@ from typing import Any
 import torch
 import yaml
 
-from cifar_mlp.models.mlp import MLP
 from cifar_mlp.reproduction.plan import Planned
 from cifar_mlp.results import Row
 
 PIXELS, CLASSES, IMAGES, BATCH = 3072, 10, 49_000, 200
 AROUND = 14.0  # seconds of a run beside its training: start, features, two tests; measured
 BESIDE_ARITHMETIC = 0.35  # seconds an epoch: batches, metrics, validation; measured
-CALIBRATION_STEPS = 12
+CALIBRATION_STEPS, CALIBRATION_WIDTHS = 12, (550, 128)
 DEFAULT_PRECISION = "32-true"
 
 
@@ -54,7 +53,8 @@ def settings_of(card: Path, options: Sequence[str]) -> dict[str, Any]:
 def speed(threads: int, precision: str) -> float:
     """Multiply-adds a second while training, forward and backward counted as the forward's alone."""
     torch.set_num_threads(threads)
-    network = MLP(PIXELS, CLASSES, (550, 128))
+    widths = (PIXELS, *CALIBRATION_WIDTHS, CLASSES)
+    network = torch.nn.Sequential(*(torch.nn.Linear(*sizes) for sizes in pairwise(widths)))
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
     inputs, labels = torch.randn(BATCH, PIXELS), torch.randint(CLASSES, (BATCH,))
     mixed = precision.startswith("bf16")
@@ -67,7 +67,9 @@ def speed(threads: int, precision: str) -> float:
         loss.backward()
         optimizer.step()
         taken.append(time.perf_counter() - started)
-    macs, _ = macs_of_an_epoch({"model": {"hidden_sizes": [550, 128]}, "data": {}, "trainer": {"max_epochs": 1}})
+    macs, _ = macs_of_an_epoch(
+        {"model": {"hidden_sizes": CALIBRATION_WIDTHS}, "data": {}, "trainer": {"max_epochs": 1}}
+    )
     return macs / IMAGES * BATCH / statistics.median(taken)
 
 

@@ -8,7 +8,6 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from cifar_mlp.album import album
 from cifar_mlp.data.cifar import CIFAR10
 from cifar_mlp.files import write_whole_bytes
 from cifar_mlp.pictures.confusion import confusion_matrix
@@ -87,6 +86,8 @@ def pictures(
 def from_checkpoint(card: str, folder: Path) -> Iterator[tuple[str, Figure, str]]:
     """First-layer weights, and what there is to see of a PCA, of the seed whose checkpoint was kept."""
     for checkpoint in sorted(folder.rglob("last.ckpt"))[:1]:
+        from cifar_mlp.album import album  # it brings all of Lightning: only where there is something to show
+
         for name, figure in album(checkpoint):
             if name == "first_layer_weights":
                 way = ", through the inverse PCA" if card == TUNED else ""
