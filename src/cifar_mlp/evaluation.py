@@ -14,10 +14,11 @@ from rich.table import Table
 from cifar_mlp.callbacks.checkpoint_step import count_from
 from cifar_mlp.checkpoint import read_checkpoint
 from cifar_mlp.cli import CommandLine, run
+from cifar_mlp.files import write_whole
 from cifar_mlp.models.classifier import REPORT_TEST_SIZE
 from cifar_mlp.report_figures import REPORT
 
-ResultsOfEpoch = dict[str, float]
+ResultsOfEpoch = dict[str, Any]
 
 
 def fit_and_test(arguments: list[str]) -> dict[str, Any]:
@@ -47,7 +48,7 @@ def fit_and_test(arguments: list[str]) -> dict[str, Any]:
         shown = which == "best" and not tested_before(command, path)
         results[which] = evaluate(command, path, command.trainer.logger if shown else None)
     results["provenance"] = json.loads((Path(folder or ".") / "provenance.json").read_text())
-    (Path(folder or ".") / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    write_whole(json.dumps(results, indent=2) + "\n", Path(folder or ".") / "results.json")
     show(command, results)
     tensorboard = Path(sys.executable).with_name("tensorboard")
     print(f"run folder: {folder}\nlook at it: {tensorboard} --logdir {Path(folder or '.').parent.parent}", flush=True)
@@ -63,7 +64,8 @@ def evaluate(command: CommandLine, checkpoint: Path, logger: Logger | None) -> R
         logger: Where the test metrics go too; ``None`` for nowhere.
 
     Returns:
-        Metrics by name, without the source's prefix, and the ``epoch`` that the checkpoint ended, counted from 1.
+        Metrics by name, without the source's prefix, the ``epoch`` that the checkpoint ended, counted from 1, and
+        ``test/confusion``: how many images of each true class (row) were taken for each class (column).
     """
     trainer = Trainer(
         accelerator="cpu" if command.trainer.strategy.root_device.type == "cpu" else "auto",
@@ -87,7 +89,8 @@ def evaluate(command: CommandLine, checkpoint: Path, logger: Logger | None) -> R
         metrics |= evaluation(model, data, verbose=False)[0]
     prefix = data.metric_prefix
     named = {name.removeprefix(prefix): value for name, value in metrics.items()}
-    return {"epoch": content["epoch"] + 1, "val/images": data.num_val, **named}
+    confusion = model.test_confusion.compute().tolist()
+    return {"epoch": content["epoch"] + 1, "val/images": data.num_val, **named, "test/confusion": confusion}
 
 
 def tested_before(command: CommandLine, checkpoint: Path) -> bool:
