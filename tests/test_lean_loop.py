@@ -105,6 +105,27 @@ def test_lightning_s_loop_runs_where_more_is_asked_for(
     assert found == [reason]
 
 
+class SyncsForbidden(Callback):
+    """Makes PyTorch raise wherever a step, but for an epoch's last, waits for the GPU."""
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        torch.cuda.set_sync_debug_mode("default" if trainer.is_last_batch else "error")
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        assert batch.inputs.is_cuda
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA GPU on this machine")
+@pytest.mark.parametrize("model", ["Classifier", "HandwrittenClassifier"])
+@pytest.mark.parametrize("sampling", ["epoch", "replacement"])
+def test_no_step_waits_for_the_gpu(small_cifar: Path, model: str, sampling: str):
+    arguments = ["--trainer.accelerator", "gpu", "--views.all", "false", "--data.sampling", sampling, "--model", model]
+    trainer = run([*RUN[:-2], *arguments, "--trainer.callbacks+", f"{__name__}.SyncsForbidden"]).trainer
+    assert trainer.global_step in (24, 26)
+
+
 class Silent(LightningModule):
     """A module whose step says nothing."""
 

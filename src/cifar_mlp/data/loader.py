@@ -146,7 +146,9 @@ class TrainingLoader(DataLoader[Batch]):
                 done = 0  # the same batches over and over
             self.order.begin_at(*divmod(done, min(len(self), trainer.num_training_batches)))
         split: Any = self.dataset
-        return map(split.__getitems__, self.order)  # no worker processes, no samples to collate
+        # An epoch's places go to the device at once: there a step then waits for nothing.
+        places = torch.cat(list(self.order)).to(split.inputs.device)
+        return map(split.__getitems__, places.split(self.order.batch_size))
 
     def state_dict(self) -> dict[str, int]:
         """Nothing; that the method exists tells Lightning that the loader can be resumed within an epoch."""
