@@ -15,7 +15,7 @@ HOUSE = """
     evaluation
     album runs
     cli
-    cards checkpoint parser
+    cards checkpoint parser lean_loop precision
     views messages quiet
     callbacks.*
     pictures.*
@@ -28,7 +28,7 @@ HOUSE = """
     data.cifar
     data.download data.cache data.loader data.preprocessing data.splits
     data.pca_fit data.pca
-    models.recipes models.mlp
+    models.recipes models.mlp models.training_mean
     models.initialization
     results report_figures
     provenance seeds
