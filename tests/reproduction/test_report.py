@@ -10,6 +10,8 @@ from cifar_mlp.reproduction.plan import Variant
 from cifar_mlp.reproduction.publish import publish
 from cifar_mlp.reproduction.report import STUDY_TITLES, write_report
 from cifar_mlp.reproduction.store import Store
+from cifar_mlp.reproduction.tables import figures_table
+from cifar_mlp.reproduction.verdicts import judge_all
 from cifar_mlp.results import load_document, save_document
 from tests.browser import Tab
 from tests.reproduction.planted import CARDS, planted_document, planted_row
@@ -35,6 +37,15 @@ def test_everything_is_in_the_report(store: Store):
     assert "quick" not in text
 
 
+def test_every_cell_stands_under_its_header():
+    judged = judge_all(planted_document()["runs"])
+    table = figures_table(judged)
+    assert [dict(zip(table.header, row, strict=True))["verdict"] for row in table.rows] == [
+        one.verdict for one in judged
+    ]
+    assert {dict(zip(table.header, row, strict=True))["seeds"] for row in table.rows} == {"3"}
+
+
 def test_a_browser_shows_it_without_error_or_outside_request(store: Store, tab: Tab):
     pictures = write_report(store)
     Path("elsewhere").mkdir()
@@ -54,6 +65,8 @@ def test_it_can_be_read_on_a_phone(store: Store, tab: Tab):
     tab.page.goto(Path("out/report.html").resolve().as_uri())
     assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390
     assert tab.page.evaluate("Array.from(document.images).every(image => image.width <= 390)")
+    assert tab.page.evaluate("Array.from(document.querySelectorAll('td')).every(cell => cell.scrollWidth <= 390)")
+    assert tab.page.get_by_text("within the noise of 1,000 images").last.is_visible()
     content = tab.page.locator("meta[name=viewport]").get_attribute("content")
     assert content == "width=device-width, initial-scale=1"
 
@@ -66,7 +79,7 @@ def test_the_same_blocks_in_both_languages(tmp_path: Path):
     page = as_html(blocks)
     assert "<h1>A &amp; B</h1>" in page
     assert "<p>a &lt; b, <strong>so</strong> <code>x</code></p>" in page
-    assert '<td>one|two</td><td class="number">1.5</td>' in page
+    assert '<td data-label="name">one|two</td><td data-label="value" class="number">1.5</td>' in page
 
 
 def test_runs_of_a_changed_card_do_not_count(store: Store):

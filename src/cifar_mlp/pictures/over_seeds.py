@@ -141,6 +141,8 @@ def _banded(
               markevery=max(1, len(epochs) // 6), label=name)  # fmt: skip
     axes.fill_between(epochs, values.min(0), values.max(0), color=colour, alpha=0.18, lw=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if alone:
+        axes.set_xlim(0, 2)
     _plain(axes)
 
 

@@ -47,12 +47,16 @@ th,td{padding:.3rem .6rem;border-bottom:1px solid #ddd;text-align:left;vertical-
 td.number,th.number{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 figure{margin:1.5rem 0}img{max-width:100%;height:auto}figcaption{font-size:.88rem;color:#444}
 code{background:#f2f2f2;padding:0 .2em;border-radius:3px;overflow-wrap:anywhere}
+@media(max-width:40rem){thead{display:none}table,tbody,tr{display:block}
+tr{padding:.4rem 0;border-bottom:2px solid #bbb}
+td,td.number{display:flex;justify-content:space-between;gap:1rem;text-align:right;white-space:normal;border:0;
+padding:.1rem 0}td::before{content:attr(data-label);color:#555;text-align:left}td:first-child{font-weight:600}}
 .good{color:#00664b}.fair{color:#8a5a00}.bad{color:#a33c00}
 """
 # Words that carry a verdict are coloured too, in colours that any eye tells apart
 CLASS_OF = {"reproduced": "good", "holds": "good", "not reproduced": "bad", "does not hold": "bad",
             "within the noise of 1,000 images": "fair", "cannot be told": "fair"}  # fmt: skip
-NUMBER = re.compile(r"^[-+±−\d.,%e ≤<]*(to [-+−\d.]+)?$")
+NUMBER = re.compile(r"^[-+±−\d.,%e ≥≈<]*(to [-+−\d.]+)?$")
 
 
 def as_markdown(blocks: Sequence[Block], below: Path) -> str:
@@ -107,9 +111,11 @@ def _table(table: Table) -> str:
 
     def cells(tag: str, row: Sequence[str]) -> str:
         made = []
-        for text, number in zip(row, numeric, strict=True):
+        for name, text, number in zip(table.header, row, numeric, strict=True):
             kind = "number" if number else CLASS_OF.get(text, "")
-            made.append(f"<{tag}{f' class={chr(34)}{kind}{chr(34)}' if kind else ''}>{_inline(text)}</{tag}>")
+            about = f' data-label="{html.escape(name)}"' if tag == "td" else ""  # a narrow screen shows no header
+            about += f' class="{kind}"' if kind else ""
+            made.append(f"<{tag}{about}>{_inline(text)}</{tag}>")
         return f"<tr>{''.join(made)}</tr>"
 
     body = "\n".join(cells("td", row) for row in table.rows)

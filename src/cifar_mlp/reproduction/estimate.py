@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import yaml
 
+from cifar_mlp.precision import suited_precision
 from cifar_mlp.reproduction.plan import Planned
 from cifar_mlp.results import Row
 
@@ -17,7 +18,6 @@ PIXELS, CLASSES, IMAGES, BATCH = 3072, 10, 49_000, 200
 AROUND = 14.0  # seconds of a run beside its training: start, features, two tests; measured
 BESIDE_ARITHMETIC = 0.35  # seconds an epoch: batches, metrics, validation; measured
 CALIBRATION_STEPS, CALIBRATION_WIDTHS = 12, (550, 128)
-DEFAULT_PRECISION = "32-true"
 
 
 def macs_of_an_epoch(settings: dict[str, Any]) -> tuple[float, float]:
@@ -102,7 +102,7 @@ class Estimator:
         if known:
             return statistics.median(known)
         settings = settings_of(self.cards / f"{variant.card}.yaml", variant.options)
-        precision = settings["trainer"].get("precision", DEFAULT_PRECISION)
+        precision = settings["trainer"].get("precision") or suited_precision("auto")
         kind = "bf16" if precision.startswith("bf16") else "32"
         if kind not in self._speeds:
             self._speeds[kind] = speed(self.threads, kind)

@@ -57,16 +57,16 @@ def figures_table(judged: Sequence[Judged]) -> Table:
         about = "≈ " if figure.val_rounding > 0.1 and one.what == VALIDATION else ""
         intervals = [half_width(mine, half) for half in (mine.interval, mine.one_more)]
         stated = f"{sign}{about}{one.stated:.1f}"
-        rows.append([figure.network, one.what, stated, mean_and_spread(mine), *intervals, str(mine.seeds), one.verdict])
+        rows.append([figure.network, one.what, stated, mean_and_spread(mine), one.verdict, *intervals, str(mine.seeds)])
     header = [
         "network",
         "accuracy, %",
         "the report",
         "ours",
+        "verdict",
         "95 %, the mean",
         "95 %, one more run",
         "seeds",
-        "verdict",
     ]
     return Table(header, rows)
 
