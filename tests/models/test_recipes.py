@@ -78,6 +78,12 @@ def test_settings_given_now_win_over_the_restored_state():
     assert checkpoint["lr_schedulers"][0]["base_lrs"] == [0.4]
 
 
+def test_a_rate_of_zero_can_be_left_again():
+    checkpoint = saved_run(functools.partial(SGD, lr=0.0))
+    override_restored(checkpoint, to_recipe(functools.partial(SGD, lr=0.4)), HALVING)
+    assert checkpoint["optimizer_states"][0]["param_groups"][0]["lr"] == 0.4
+
+
 def test_the_same_settings_leave_the_state_alone():
     maker = functools.partial(SGD, lr=0.8)
     checkpoint, untouched = saved_run(maker), saved_run(maker)

@@ -78,8 +78,8 @@ def override_restored(checkpoint: dict[str, Any], optimizer: Recipe, schedule: R
         for name in changed.keys() & group.keys() - {"lr"}:
             group[name] = changed[name]
         if "lr" in changed:
-            factor = changed["lr"] / group.get("initial_lr", saved["optimizer"]["init_args"].get("lr", group["lr"]))
-            group["lr"] *= factor
+            before = group.get("initial_lr", saved["optimizer"]["init_args"].get("lr", group["lr"]))
+            group["lr"] = group["lr"] * changed["lr"] / before if before else changed["lr"]
             if "initial_lr" in group:
                 group["initial_lr"] = changed["lr"]
     for state in states:

@@ -78,7 +78,7 @@ STUDIES: dict[str, tuple[Variant, ...]] = {
               *_changed(TUNED, "--model.hidden_sizes", "[1200]", "[2400]")),
     "components": (*_changed(TUNED, "--data.n_components", "20", "50", "100", "200"), Variant(TUNED),
                    *_changed(TUNED, "--data.n_components", "1000", "null")),
-    "precision": _changed("q4_best", "--trainer.precision", "32-true", "bf16-mixed"),
+    "precision": (Variant("q4_best"), *_changed("q4_best", "--trainer.precision", "bf16-mixed")),
 }  # fmt: skip
 
 
