@@ -17,7 +17,7 @@ from cifar_mlp.callbacks.checkpoint_step import CheckpointStep
 from cifar_mlp.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
 from cifar_mlp.callbacks.network_summary import NetworkSummary
 from cifar_mlp.callbacks.predictions import PredictionWriter
-from cifar_mlp.callbacks.progress import EpochLines
+from cifar_mlp.callbacks.progress import EpochLines, SparingProgressBar
 from cifar_mlp.callbacks.run_record import RunRecord
 from cifar_mlp.callbacks.step_seed import StepSeed
 from cifar_mlp.cards import named_model
@@ -208,8 +208,8 @@ class CommandLine(LightningCLI):
                 callbacks += [BestCheckpoint(), LastCheckpoint()]
         callbacks += self.views.callbacks()
         bars = [callback for callback in config["callbacks"] or [] if isinstance(callback, ProgressBar)]
-        if not sys.stdout.isatty() and not bars and config["enable_progress_bar"] is not False:
-            callbacks.append(EpochLines())
+        if not bars and config["enable_progress_bar"] is not False:
+            callbacks.append(SparingProgressBar() if sys.stdout.isatty() else EpochLines())
         return callbacks
 
     @property

@@ -1,0 +1,30 @@
+"""A terminal gets a bar that is updated now and then; a log file gets lines."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from lightning.pytorch.callbacks import RichProgressBar
+
+from cifar_mlp.callbacks.progress import EpochLines, SparingProgressBar
+from cifar_mlp.cli import run
+
+RUN = ["fit", "--data.batch_size", "8", "--data.n_components", "5", "--model.hidden_sizes", "[4]"]
+RUN += ["--trainer.max_epochs", "2", "--views.all", "false"]
+
+
+def test_a_terminal_s_bar_is_updated_now_and_then(small_cifar: Path, monkeypatch: pytest.MonkeyPatch):
+    updates: list[int] = []
+    monkeypatch.setattr(RichProgressBar, "on_train_batch_end", lambda *given: updates.append(given[-1] + 1))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    trainer = run(RUN).trainer
+    assert isinstance(trainer.progress_bar_callback, SparingProgressBar)
+    assert trainer.num_training_batches == 32
+    assert updates == [25, 32, 25, 32]
+
+
+def test_a_log_file_gets_a_line_an_epoch(small_cifar: Path, capsys: pytest.CaptureFixture[str]):
+    assert isinstance(run(RUN).trainer.progress_bar_callback, EpochLines)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch")]
+    assert [line.split()[1] for line in lines] == ["1/2", "2/2"]
+    assert all("train/loss" in line and "val/accuracy" in line for line in lines)
