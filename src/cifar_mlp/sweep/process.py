@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from cifar_mlp.callbacks.go_on import GO_ON, REPORT
 
+FIT = [sys.executable, "-m", "cifar_mlp", "fit"]
 CALLBACK = "cifar_mlp.callbacks.go_on.AskToGoOn"
 ENDING = 60.0  # seconds that a process may take to end after it was stopped
 
@@ -46,7 +47,7 @@ def run_fit(
         heartbeat: Seconds.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "cifar_mlp", "fit", *fit_arguments, "--views.all=false"]
+    command = [*FIT, *fit_arguments, "--views.all=false"]
     command += [f"--trainer.default_root_dir={folder}", f"--trainer.callbacks+={CALLBACK}"]
     values: list[float] = []
     stopped, last = False, "ended without a word"
