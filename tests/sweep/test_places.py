@@ -41,7 +41,7 @@ def test_only_trials_of_dead_workers_are_taken_up_and_once():
     mine = study()
     now = time.time()
     running(mine, machine_name(), os.getpid(), now)
-    running(mine, "elsewhere/1", 1, now)
+    running(mine, "elsewhere/1", dead_process(), now)
     dead = running(mine, machine_name(), dead_process(), now)
     silent = running(mine, "elsewhere/1", 1, now - SILENCE - 1)
     suspended = running(mine, machine_name(), os.getpid(), now - SILENCE - 1)

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 import yaml
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from cifar_mlp.cards import named_model
 from cifar_mlp.sweep.card import arguments, base_values, require_options
-from cifar_mlp.sweep.samplers import grid_of
+from cifar_mlp.sweep.samplers import grid_of, sampler_of
 from cifar_mlp.sweep.space import read_space
 
 LR = {"low": 0.001, "high": 0.1}
@@ -119,6 +120,16 @@ def test_a_grid_has_every_point_once_and_the_base_card_s_not_again(sweep_file: C
     endless = read_space(sweep_file(sampler="grid"))
     with pytest.raises(ValueError, match="needs a list or a step"):
         grid_of(endless, {})
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_what_is_drawn_is_a_function_of_seed_and_place(sweep_file: Callable[..., Path], sampler: str):
+    def draw(seed: int, place: int) -> float:
+        study = optuna.create_study(sampler=sampler_of(read_space(sweep_file(sampler=sampler, seed=seed)), place, []))
+        return study.ask().suggest_float("x", 0, 1)
+
+    assert draw(0, 1) == draw(0, 1)
+    assert len({draw(seed, place) for seed in (0, 1) for place in (1, 2, 3)}) == 6
 
 
 def test_a_fingerprint_is_of_what_makes_trials_comparable(sweep_file: Callable[..., Path]):
