@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from cifar_mlp.files import write_whole
 from cifar_mlp.messages import OneLineParser
 from cifar_mlp.parity.compare import DEVICES, DTYPES, compare
 from cifar_mlp.parity.evidence.cases import DEFAULT_SIZES
@@ -19,7 +20,7 @@ from cifar_mlp.parity.evidence.environment import environment
 from cifar_mlp.parity.evidence.findings import Comparison
 from cifar_mlp.parity.evidence.plot import plot_errors, plot_losses
 from cifar_mlp.parity.evidence.precision import full_precision
-from cifar_mlp.parity.evidence.report import as_dict, as_markdown, print_report, write_json, write_whole
+from cifar_mlp.parity.evidence.report import as_dict, as_markdown, print_report, write_json
 from cifar_mlp.parity.evidence.toy_figures import toy_figures
 
 WIDTH_OF_A_FILE = 140

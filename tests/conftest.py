@@ -13,6 +13,7 @@ from cifar_mlp.data.cifar import ROOT_VARIABLE
 from cifar_mlp.views import Views
 from tests.made_cifar import make_cifar10
 
+pytest_plugins = ["tests.browser"]
 REAL_ROOT = os.environ.get(ROOT_VARIABLE)
 skipped_real_tests: list[str] = []
 

@@ -16,10 +16,12 @@ HOUSE = """
     sweep.places sweep.process
     sweep.card sweep.stale sweep.storage
     sweep.space
+    results_text
+    reproduction.*
     evaluation
     album runs
     cli
-    cards checkpoint parser
+    cards checkpoint parser lean_loop precision
     views messages quiet
     callbacks.*
     pictures.*
@@ -32,14 +34,13 @@ HOUSE = """
     data.cifar
     data.download data.cache data.loader data.preprocessing data.splits
     data.pca_fit data.pca
-    models.recipes models.mlp
+    models.recipes models.mlp models.training_mean
     models.initialization
-    results_text
     results report_figures
     provenance seeds
     parity.*
-    machine
-    data.__init__ callbacks.__init__ pictures.__init__ sweep.__init__ __init__
+    machine files
+    data.__init__ callbacks.__init__ pictures.__init__ reproduction.__init__ sweep.__init__ __init__
 """
 RANKS = {name: rank for rank, line in enumerate(HOUSE.split("\n")) for name in line.split()}
 MODULES = sorted(str(path.relative_to(PACKAGE).with_suffix("")).replace("/", ".") for path in PACKAGE.rglob("*.py"))

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from cifar_mlp.report_figures import REPORT
-from cifar_mlp.results import card_fingerprint, load_rows, of_card, percent, save_rows
+from cifar_mlp.reproduction.publish import MOST_BYTES
+from cifar_mlp.results import card_fingerprint, load_document, load_rows, of_card, percent, save_document
 from cifar_mlp.results_text import BLOCK, difference, documents
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,6 +45,14 @@ def test_a_report_card_lies_within_three_points_of_the_report(name: str):
     assert abs(difference(mine, REPORT[name])) <= 3 or len(mine) >= 5
 
 
+def test_published_pictures_are_there_and_small():
+    document = load_document(ROOT / "docs" / "results.json")
+    folder = ROOT / "docs" / "results"
+    held = {path.name: path.stat().st_size for path in folder.iterdir()} if folder.is_dir() else {}
+    assert held.keys() == document.get("pictures", {}).keys()
+    assert sum(held.values()) <= MOST_BYTES
+
+
 def test_a_changed_number_is_noticed(tmp_path: Path):
     for path in documents(ROOT):
         target = tmp_path / path.relative_to(ROOT)
@@ -54,7 +63,7 @@ def test_a_changed_number_is_noticed(tmp_path: Path):
         shutil.copy(ROOT / "docs" / "parity" / name, tmp_path / "docs" / "parity")
     rows = json.loads(json.dumps(ROWS))
     rows[0]["last"]["val/accuracy"] += 0.2
-    save_rows(tmp_path / "docs" / "results.json", rows)
+    save_document(tmp_path / "docs" / "results.json", {"runs": rows})
     assert any(text != path.read_text() for path, text in documents(tmp_path).items())
 
 

@@ -13,8 +13,8 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from cifar_mlp.callbacks.checkpoint_step import CheckpointStep
 from cifar_mlp.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
-from cifar_mlp.callbacks.confusion_matrix import ConfusionMatrix
 from cifar_mlp.callbacks.network_summary import NetworkSummary
 from cifar_mlp.callbacks.predictions import PredictionWriter
 from cifar_mlp.callbacks.progress import EpochLines
@@ -30,9 +30,11 @@ from cifar_mlp.checkpoint import (
     trainer_defaults,
 )
 from cifar_mlp.data.datamodule import CIFAR10DataModule
+from cifar_mlp.lean_loop import use_lean_loop
 from cifar_mlp.messages import one_line
 from cifar_mlp.models import Classifier
 from cifar_mlp.parser import Parser, fail
+from cifar_mlp.precision import suited_precision
 from cifar_mlp.provenance import device_name
 from cifar_mlp.quiet import quiet
 from cifar_mlp.views import Views
@@ -126,6 +128,9 @@ class CommandLine(LightningCLI):
         if trainer.max_epochs is None:
             limited = trainer.max_steps != -1 or trainer.max_time is not None
             trainer.max_epochs = -1 if limited else DEFAULT_EPOCHS
+        self._precision_chosen = trainer.precision is None
+        if trainer.precision is None:
+            trainer.precision = suited_precision(trainer.accelerator) if self.subcommand == "fit" else "32-true"
         if self.checkpoint is not None and self.subcommand == "fit":
             self._require_something_left(trainer)
         available = {"tpu": False, "gpu": torch.cuda.is_available() or torch.backends.mps.is_available()}
@@ -176,9 +181,10 @@ class CommandLine(LightningCLI):
             self.save_config_callback = None
         given = config["callbacks"] or []
         added = self._own_callbacks(fitting, config)
-        return super()._instantiate_trainer(config, callbacks + [
-            callback for callback in added if not any(type(callback) is type(other) for other in given)
-        ])  # fmt: skip
+        added = [callback for callback in added if not any(type(callback) is type(other) for other in given)]
+        trainer = super()._instantiate_trainer(config, callbacks + added)
+        use_lean_loop(trainer)
+        return trainer
 
     def _run_logger(self, root: str | None) -> TensorBoardLogger:
         """A new version under the card's name; a resumed run goes on in its own folder unless a root is given."""
@@ -194,13 +200,13 @@ class CommandLine(LightningCLI):
     def _own_callbacks(self, fitting: bool, config: dict[str, Any]) -> list[Callback]:
         callbacks: list[Callback] = [PredictionWriter()]
         if not fitting:
-            callbacks.append(ConfusionMatrix())
+            callbacks.append(CheckpointStep())
         else:
             command = "cifar-mlp " + " ".join(self.arguments)
             callbacks += [StepSeed(self.datamodule.seed), RunRecord(self.datamodule.seed, command), NetworkSummary()]
             if config["enable_checkpointing"] is not False and not config["fast_dev_run"]:
                 callbacks += [BestCheckpoint(), LastCheckpoint()]
-            callbacks += self.views.callbacks()
+        callbacks += self.views.callbacks()
         bars = [callback for callback in config["callbacks"] or [] if isinstance(callback, ProgressBar)]
         if not sys.stdout.isatty() and not bars and config["enable_progress_bar"] is not False:
             callbacks.append(EpochLines())
@@ -228,10 +234,10 @@ class CommandLine(LightningCLI):
         precision, seed = self.trainer.precision, self.datamodule.seed
         if not self.trainer.is_global_zero:
             return
-        print(
-            f"{self.run_name()}: {device_name(self.trainer.strategy.root_device)}, precision {precision}, seed {seed}",
-            flush=True,
-        )
+        device, why = device_name(self.trainer.strategy.root_device), ""
+        if self._precision_chosen:
+            why = " (suits this machine; --trainer.precision chooses another)"
+        print(f"{self.run_name()}: {device}, precision {precision}{why}, seed {seed}", flush=True)
 
 
 def _as_seed(seed_everything: Any) -> int:

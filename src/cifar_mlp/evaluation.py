@@ -11,13 +11,14 @@ from lightning.pytorch.loggers import Logger
 from rich.console import Console
 from rich.table import Table
 
-from cifar_mlp.callbacks.confusion_matrix import ConfusionMatrix
-from cifar_mlp.callbacks.hyperparameters import log_test_accuracy
+from cifar_mlp.callbacks.checkpoint_step import count_from
+from cifar_mlp.checkpoint import read_checkpoint
 from cifar_mlp.cli import CommandLine, run
+from cifar_mlp.files import write_whole
 from cifar_mlp.models.classifier import REPORT_TEST_SIZE
 from cifar_mlp.report_figures import REPORT
 
-ResultsOfEpoch = dict[str, float]
+ResultsOfEpoch = dict[str, Any]
 
 
 def fit_and_test(arguments: list[str]) -> dict[str, Any]:
@@ -43,12 +44,11 @@ def fit_and_test(arguments: list[str]) -> dict[str, Any]:
         return {}
     results: dict[str, Any] = {"card": command.run_name()}
     for which in ("best", "last"):
-        logger = command.trainer.logger if which == "best" else None
-        results[which] = evaluate(command, checkpoints / f"{which}.ckpt", logger)
-    if command.views.hyperparameters:
-        log_test_accuracy(command.trainer.logger, results["best"]["test/accuracy"], command.trainer.global_step - 1)
+        path = checkpoints / f"{which}.ckpt"
+        shown = which == "best" and not tested_before(command, path)
+        results[which] = evaluate(command, path, command.trainer.logger if shown else None)
     results["provenance"] = json.loads((Path(folder or ".") / "provenance.json").read_text())
-    (Path(folder or ".") / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    write_whole(json.dumps(results, indent=2) + "\n", Path(folder or ".") / "results.json")
     show(command, results)
     tensorboard = Path(sys.executable).with_name("tensorboard")
     print(f"run folder: {folder}\nlook at it: {tensorboard} --logdir {Path(folder or '.').parent.parent}", flush=True)
@@ -64,34 +64,43 @@ def evaluate(command: CommandLine, checkpoint: Path, logger: Logger | None) -> R
         logger: Where the test metrics go too; ``None`` for nowhere.
 
     Returns:
-        Metrics by name, without the source's prefix, and the ``epoch`` that the checkpoint ended, counted from 1.
+        Metrics by name, without the source's prefix, the ``epoch`` that the checkpoint ended, counted from 1, and
+        ``test/confusion``: how many images of each true class (row) were taken for each class (column).
     """
     trainer = Trainer(
         accelerator="cpu" if command.trainer.strategy.root_device.type == "cpu" else "auto",
         devices=1,
         logger=logger if logger is not None else False,
-        callbacks=[ConfusionMatrix()],
+        callbacks=command.views.callbacks(),
         default_root_dir=command.trainer.default_root_dir,
         enable_progress_bar=False,
         enable_model_summary=False,
         enable_checkpointing=False,
     )
+    content = read_checkpoint(str(checkpoint))
+    count_from(trainer, content)
     # As anybody would load it: the module that was trained may be of half precision, or of one process among many.
     model = type(command.model).load_from_checkpoint(checkpoint, weights_only=True)
     data = command.datamodule
     metrics: dict[str, float] = {}
     for evaluation in (trainer.validate, trainer.test):
-        # The fit has logged its validations; another would stand at step 0 of its curves.
+        # The fit has logged its validations.
         trainer.logger = None if evaluation == trainer.validate else logger
         metrics |= evaluation(model, data, verbose=False)[0]
     prefix = data.metric_prefix
     named = {name.removeprefix(prefix): value for name, value in metrics.items()}
-    return {"epoch": trainer_epoch(checkpoint), "val/images": data.num_val, **named}
+    confusion = model.test_confusion.compute().tolist()
+    return {"epoch": content["epoch"] + 1, "val/images": data.num_val, **named, "test/confusion": confusion}
 
 
-def trainer_epoch(checkpoint: Path) -> int:
-    """How many epochs a checkpoint has behind it, begun ones included."""
-    return int(torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)["epoch"]) + 1
+def tested_before(command: CommandLine, checkpoint: Path) -> bool:
+    """Whether this run was resumed and its folder shows the test of the same best epoch already."""
+    kept = checkpoint.parent.parent / "results.json"
+    if command.checkpoint is None or not kept.is_file():
+        return False
+    content = read_checkpoint(str(checkpoint))
+    unchanged = content["global_step"] <= command.checkpoint["global_step"]
+    return unchanged and bool(json.loads(kept.read_text())["best"]["epoch"] == content["epoch"] + 1)
 
 
 def show(command: CommandLine, results: dict[str, Any]) -> None:

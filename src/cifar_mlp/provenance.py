@@ -2,9 +2,9 @@
 
 import datetime
 import platform
+from importlib.metadata import version
 from typing import Any
 
-import lightning
 import torch
 
 import cifar_mlp
@@ -24,7 +24,7 @@ def provenance(device: torch.device) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "torch": str(torch.__version__),
-        "lightning": lightning.__version__,
+        "lightning": version("lightning"),
         "cifar_mlp": cifar_mlp.__version__,
     }
 

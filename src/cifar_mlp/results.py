@@ -2,16 +2,19 @@
 
 import hashlib
 import json
-import os
+import math
 import statistics
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from cifar_mlp.files import write_whole
+
 Row = dict[str, Any]
+Document = dict[str, Any]
+SCHEMA = 2
 
 METRICS = ("val/accuracy", "test/accuracy_first_1000", "test/accuracy", "val/loss", "test/loss")
 
@@ -22,20 +25,25 @@ def card_fingerprint(card: Path) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
 
+def load_document(path: Path) -> Document:
+    """Everything in a results file: ``runs``, and beside them what is known of the toy; empty without a file."""
+    return json.loads(path.read_text()) if path.is_file() else {"schema": SCHEMA, "runs": []}
+
+
+def save_document(path: Path, document: Document) -> None:
+    """Write a results file, whole or not at all: a line a run, in an order that keeps differences small."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    head = {name: value for name, value in document.items() if name not in ("schema", "runs")}
+    entries = [f' "{name}": {json.dumps(value)}' for name, value in {"schema": SCHEMA, **head}.items()]
+    runs = ",\n".join("  " + json.dumps(row) for row in sorted(document["runs"], key=run_key))
+    entries.append(f' "runs": [\n{runs}\n ]')
+    write_whole("{\n" + ",\n".join(entries) + "\n}\n", path)
+
+
 def load_rows(path: Path) -> list[Row]:
     """The rows in ``path``; none where there is no file."""
-    return json.loads(path.read_text())["runs"] if path.is_file() else []
-
-
-def save_rows(path: Path, rows: list[Row]) -> None:
-    """Write the rows to ``path``, whole or not at all, in an order that keeps differences small."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    ordered = sorted(rows, key=run_key)
-    descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix="unfinished-")
-    with os.fdopen(descriptor, "w") as file:
-        file.write(json.dumps({"schema": 1, "runs": ordered}, indent=1) + "\n")
-    Path(unfinished).chmod(0o644)
-    os.replace(unfinished, path)
+    rows: list[Row] = load_document(path)["runs"]
+    return rows
 
 
 def run_key(row: Row) -> tuple[str, list[str], int]:
@@ -48,22 +56,29 @@ def of_card(rows: Sequence[Row], card: str, *options: str) -> list[Row]:
     return [row for row in rows if row["card"] == card and row.get("options", []) == list(options)]
 
 
-def as_row(card: Path, seed: int, results: dict[str, Any]) -> Row:
+def as_row(card: Path, options: Sequence[str], seed: int, results: dict[str, Any]) -> Row:
     """One run's row, from the ``results.json`` that ``scripts/fit.sh`` leaves.
 
     Args:
         card: The card that was run.
+        options: What was asked for beyond the card.
         seed: Its seed.
         results: Content of the file.
     """
     kept = {
         which: {"epoch": results[which]["epoch"]}
-        | {name: round(results[which][name], 6) for name in METRICS if name in results[which]}
+        | {name: rounded(results[which][name], 6) for name in METRICS if name in results[which]}
         for which in ("best", "last")
     }
-    wanted = ("commit", "date", "device", "torch", "lightning", "precision", "fit_seconds")
+    wanted = ("commit", "date", "device", "python", "torch", "lightning", "precision", "fit_seconds")
     provenance = {name: results["provenance"][name] for name in wanted}
-    return {"card": card.stem, "settings": card_fingerprint(card), "seed": seed, **kept, **provenance}
+    beyond = {"options": list(options)} if options else {}
+    return {"card": card.stem, **beyond, "settings": card_fingerprint(card), "seed": seed, **kept, **provenance}
+
+
+def rounded(value: float, digits: int) -> float | None:
+    """A number short enough to keep; ``None`` where it is not finite, as JSON has no such number."""
+    return round(value, digits) if math.isfinite(value) else None
 
 
 def percent(values: Sequence[float]) -> str:

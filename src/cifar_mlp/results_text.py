@@ -7,8 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from cifar_mlp.report_figures import REPORT, Figure
-from cifar_mlp.results import Row, accuracies, card_fingerprint, load_rows, of_card, percent, same
+from cifar_mlp.reproduction.blocks import Block, Heading, Picture, Text, as_markdown
+from cifar_mlp.reproduction.report import outcome, sources
+from cifar_mlp.reproduction.verdicts import TEST, VALIDATION, judge
+from cifar_mlp.results import Document, Row, accuracies, card_fingerprint, load_document, of_card, percent, same
 
 BLOCK = re.compile(
     r"(?P<begin>^(?:# |<!-- )results:(?P<name>\S+)[^\n]*\n)(?P<body>.*?)(?P<end>^(?:# |<!-- )/results)", re.M | re.S
@@ -27,7 +32,8 @@ def fill(text: str, blocks: dict[str, str]) -> str:
 
 def documents(root: Path) -> dict[Path, str]:
     """Every file below ``root`` that holds measured numbers, as it must read."""
-    rows = load_rows(root / "docs" / "results.json")
+    document = load_document(root / "docs" / "results.json")
+    rows = document["runs"]
     made = {}
     for name, figure in REPORT.items():
         card = root / "configs" / "report" / f"{name}.yaml"
@@ -39,7 +45,8 @@ def documents(root: Path) -> dict[Path, str]:
         blocks = {
             "table": report_table(rows, "configs" if page.parent == root else "../configs"),
             "provenance": provenance_text(rows),
-            "dropout": dropout_table(rows),
+            "dropout": dropout_table(rows, root / "configs" / "report" / "q4_dropout.yaml"),
+            "reproduction": reproduction_text(document, root / "docs"),
             "parity": parity_table(json.loads(parity.read_text())),
             "speed": speed_table(json.loads(speed.read_text())),
         }
@@ -69,28 +76,41 @@ def card_text(rows: Sequence[Row], figure: Figure) -> str:
 
 def report_table(rows: Sequence[Row], configs: str) -> str:
     """The report's networks on CIFAR-10, theirs beside ours, in Markdown; ``configs`` is the way to the cards."""
-    lines = [
-        "| network | epochs | validation, the report | last epoch | best epoch | test (1,000), the report "
-        "| best epoch, first 1,000 | best epoch, all 10,000 | seeds |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
-    ]
+    header = [
+        "network", "epochs", "validation, the report", "ours", "verdict", "test, the report", "ours, their 1,000",
+        "verdict", "ours, all 10,000", "seeds",
+    ]  # fmt: skip
+    lines = ["| " + " | ".join(header) + " |", "|---|--:|--:|--:|---|--:|--:|---|--:|--:|"]
     for name, figure in REPORT.items():
         mine = of_card(rows, name)
         if not mine:
             continue
+        judged = {one.what: one.verdict for one in judge(name, figure, mine)}
+        about = "≥ " if figure.at_least else "≈ " if figure.val_rounding > 0.1 else ""
         cells = [
             f"[{figure.network}]({configs}/report/{name}.yaml)",
             str(mine[0]["last"]["epoch"]),
-            f"{figure.val:.1f}",
+            f"{about}{figure.val:.1f}",
             percent(accuracies(mine, "last", "val/accuracy")),
-            percent(accuracies(mine, "best", "val/accuracy")),
+            judged[VALIDATION],
             "" if figure.test is None else f"{figure.test:.1f}",
-            percent(accuracies(mine, "best", "test/accuracy_first_1000")),
-            percent(accuracies(mine, "best", "test/accuracy")),
+            percent(accuracies(mine, "last", "test/accuracy_first_1000")),
+            judged.get(TEST, ""),
+            percent(accuracies(mine, "last", "test/accuracy")),
             str(len(mine)),
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def reproduction_text(document: Document, docs: Path) -> str:
+    """Figures, statements, studies and pictures of the committed reproduction, as ``docs/results.md`` shows them."""
+    pictures = [Picture(docs / "results" / name, caption) for name, caption in document.get("pictures", {}).items()]
+    blocks: list[Block] = outcome(document)
+    if pictures:
+        blocks += [Heading("Pictures"), *pictures]
+    blocks += [Heading("Where the numbers come from"), Text(sources(document["runs"]))]
+    return "\n" + as_markdown(blocks, docs)
 
 
 def provenance_text(rows: Sequence[Row]) -> str:
@@ -99,19 +119,24 @@ def provenance_text(rows: Sequence[Row]) -> str:
     if not mine:
         return "Not measured.\n"
     return (
-        f"Accuracies in percent, mean ± standard deviation over seeds. {same(mine, 'device')}; precision "
-        f"{same(mine, 'precision')}; torch {same(mine, 'torch')}, lightning {same(mine, 'lightning')}; {dates(mine)}; "
-        f"commit {same(mine, 'commit')}; {seconds(mine)} s a fit.\n"
+        f"Accuracies in percent at the last epoch, mean ± standard deviation over seeds. {same(mine, 'device')}; "
+        f"precision {same(mine, 'precision')}; torch {same(mine, 'torch')}, lightning {same(mine, 'lightning')}; "
+        f"{dates(mine)}; commit {same(mine, 'commit')}; {seconds(mine)} s a fit.\n"
     )
 
 
-def dropout_table(rows: Sequence[Row]) -> str:
+def dropout_table(rows: Sequence[Row], card: Path) -> str:
     """Validation accuracy at every dropout rate that was tried."""
     lines = ["| dropout | validation, last epoch | best epoch | seeds |", "|--:|--:|--:|--:|"]
-    for rate in sorted({row["options"][1] for row in rows if row.get("options", [""])[0] == "--model.dropout"}):
-        mine = of_card(rows, "q4_dropout", "--model.dropout", rate)
+    rates: dict[float, list[Row]] = {}
+    for row in rows:
+        options = row.get("options", [])
+        if row["card"] == card.stem and options[:1] in ([], ["--model.dropout"]):
+            rate = options[1] if options else yaml.safe_load(card.read_text())["model"]["dropout"]
+            rates.setdefault(float(rate), []).append(row)
+    for rate, mine in sorted(rates.items()):
         shown = [percent(accuracies(mine, which, "val/accuracy")) for which in ("last", "best")]
-        lines.append(f"| {rate} | {shown[0]} | {shown[1]} | {len(mine)} |")
+        lines.append(f"| {rate:g} | {shown[0]} | {shown[1]} | {len(mine)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -28,6 +28,7 @@ class Views:
         all: Whether to show anything of the below; false turns all of it off.
         scalars_every_n_steps: Optimizer steps between points of learning rate, gradient norm and weight norm; 0 for
             none of them.
+        curve_layout: Training and validation on one chart, under custom scalars.
         class_accuracy: Accuracy of each class after every validation.
         hyperparameters: The HPARAMS tab.
         text: Configuration, commit and environment as text.
@@ -40,7 +41,7 @@ class Views:
             ones, and at the end; 0 for none.
         precision_recall: Precision against recall of each class, at the end.
         projector_images: Validation images shown as points, by features and hidden layers, at the end; 0 for none.
-        graph: The network's graph; off, since tracing is slow and being retired by PyTorch.
+        graph: The network's graph.
         components: Eigen-images, reconstructions and the explained variance of a PCA, at the end.
         mistakes: The most confident mistakes and each class's average image, at the end.
         confusion_matrix: Which class is taken for which, at the end.
@@ -48,6 +49,7 @@ class Views:
 
     all: bool = True
     scalars_every_n_steps: int = 50
+    curve_layout: bool = True
     class_accuracy: bool = True
     hyperparameters: bool = True
     text: bool = True
@@ -57,7 +59,7 @@ class Views:
     activations_every_n_epochs: int = 5
     precision_recall: bool = True
     projector_images: int = 500
-    graph: bool = False
+    graph: bool = True
     components: bool = True
     mistakes: bool = True
     confusion_matrix: bool = True
@@ -71,7 +73,9 @@ class Views:
         """The callbacks that were asked for."""
         if not self.all:
             return []
-        views: list[Callback] = [CurveLayout()]
+        views: list[Callback] = []
+        if self.curve_layout:
+            views.append(CurveLayout())
         if self.scalars_every_n_steps:
             views.append(TrainingScalars(self.scalars_every_n_steps))
         if self.class_accuracy:

@@ -3,7 +3,6 @@
 import io
 import json
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -12,37 +11,21 @@ import pytest
 import torch
 import yaml
 from PIL import Image
-from tensorboard import program
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorboard.util import tensor_util
+from torch.utils.tensorboard import SummaryWriter
 
-from cifar_mlp import evaluation
 from cifar_mlp.callbacks.first_layer import FirstLayerWeights
+from cifar_mlp.callbacks.hyperparameters import FIRST
 from cifar_mlp.cli import run
 from cifar_mlp.models import Classifier, HandwrittenClassifier
 from cifar_mlp.pictures.answers import ask
 from cifar_mlp.views import Views
+from tests.callbacks.conftest import NETWORKS
+from tests.callbacks.server import Server
 
-NETWORKS = {"autograd": "Classifier", "by hand": "HandwrittenClassifier"}
-SETTINGS = ["--data.source", "digits", "--data.n_components", "12", "--data.batch_size", "100", "--views.graph", "true"]
-SETTINGS += ["--model.hidden_sizes", "[9, 7]", "--trainer.max_epochs", "2", "--views.reliability_every_n_epochs", "1"]
-SETTINGS += ["--model.initialization", "kaiming", "--model.optimizer", "SGD", "--model.optimizer.lr", "0.1"]
-SETTINGS += ["--model.lr_scheduler", "ExponentialLR", "--model.lr_scheduler.gamma", "0.5"]
 LAYERS = ("hidden.0.affine", "hidden.1.affine", "output")
-
-
-@pytest.fixture(scope="module")
-def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One run of each kind of network, trained and tested with every view on."""
-    root = tmp_path_factory.mktemp("shown")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(root)
-        patch.setattr("sys.argv", ["cifar-mlp"])
-        for name in NETWORKS.values():
-            model = ["--model", name]  # first: the options that follow are its own
-            evaluation.fit_and_test([*model, *SETTINGS, "--data.cache_dir", str(root / "cache")])
-    return root / "lightning_logs" / "digits-default"
 
 
 @pytest.fixture(params=NETWORKS, scope="module")
@@ -213,6 +196,9 @@ def test_hyperparameters_stand_beside_the_results(events: EventAccumulator, fold
     (test,) = events.Scalars("hp/test_accuracy")
     assert val.value == pytest.approx(results["best"]["val/accuracy"], abs=1e-6)
     assert test.value == pytest.approx(results["best"]["test/accuracy"], abs=1e-6)
+    best = [12, 25][results["best"]["epoch"] - 1]
+    assert steps(events.Scalars("digits/test/accuracy")) == [test.step] == [best]
+    assert steps(events.Images("digits/test/confusion_matrix")) == [best]
 
 
 def test_the_projector_s_points_keep_their_distances(folder: Path, last: Any, held_out: Any):
@@ -230,22 +216,6 @@ def test_the_projector_s_points_keep_their_distances(folder: Path, last: Any, he
     side = sprite.shape[0] // 8
     assert side == 17  # 270 images
     assert (sprite[8:16, 24:32, 0] == images[side + 3, 0].numpy()).all()
-
-
-class Server:
-    """A TensorBoard in this process."""
-
-    def __init__(self, logdir: Path) -> None:
-        board = program.TensorBoard()
-        board.configure(argv=[None, "--logdir", str(logdir), "--port", "0", "--load_fast=false", "--host", "127.0.0.1"])
-        self.url = board.launch()
-
-    def ask(self, path: str, question: Any = None) -> Any:
-        data = None if question is None else json.dumps(question).encode()
-        request = urllib.request.Request(f"{self.url}data/{path}", data, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            content = answer.read()
-            return json.loads(content) if "json" in answer.headers["Content-Type"] else content
 
 
 @pytest.fixture(scope="module")
@@ -283,6 +253,7 @@ def test_a_real_tensorboard_answers_for_every_tab(server: Server):
     assert b"message" not in server.ask(f"plugin/graphs/graph?run={run_name}&conceptual=false")[:20]
     experiment = server.ask("plugin/hparams/experiment", {"experimentName": "", "includeMetrics": True})
     assert [metric["name"]["tag"] for metric in experiment["metricInfos"]] == ["hp/val_accuracy", "hp/test_accuracy"]
+    assert [column["name"] for column in experiment["hparamInfos"]][: len(FIRST)] == sorted(FIRST)
     question = {
         "experimentName": "",
         "allowedStatuses": ["STATUS_UNKNOWN", "STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING"],
@@ -297,8 +268,8 @@ def test_a_real_tensorboard_answers_for_every_tab(server: Server):
 
 OFF = {"all": False, "scalars_every_n_steps": 0, "class_accuracy": False, "hyperparameters": False, "text": False,
        "first_layer_every_n_epochs": 0, "reliability_every_n_epochs": 0, "histograms_every_n_epochs": 0,
-       "activations_every_n_epochs": 0, "precision_recall": False, "projector_images": 0, "graph": True,
-       "components": False, "mistakes": False, "confusion_matrix": False}  # fmt: skip
+       "activations_every_n_epochs": 0, "precision_recall": False, "projector_images": 0, "graph": False,
+       "curve_layout": False, "components": False, "mistakes": False, "confusion_matrix": False}  # fmt: skip
 
 
 def shown(**options: Any) -> list[tuple[str, dict[str, Any]]]:
@@ -308,7 +279,7 @@ def shown(**options: Any) -> list[tuple[str, dict[str, Any]]]:
 @pytest.mark.parametrize("option", vars(Views()))
 def test_every_option_turns_its_view_off_or_sets_how_often(option: str, views: None):
     usual, changed = shown(), shown(**{option: OFF[option]})
-    assert len(changed) == {"all": 0, "graph": len(usual) + 1}.get(option, len(usual) - 1)
+    assert len(changed) == 0 if option == "all" else len(usual) - 1
     if not isinstance(OFF[option], bool):
         often = shown(**{option: 3})
         assert often != usual
@@ -345,6 +316,7 @@ def test_a_resumed_run_shows_no_step_twice(views: None):
         for tag in set(events.Tags()[kind]) - {"epoch"}:  # Lightning's own, once for each split
             assert len(set(steps(read(tag)))) == len(read(tag)), tag
     assert steps(events.Images("digits/val/confusion_matrix")) == [4, 9]
+    assert steps(events.Tensors("run/config/text_summary")) == [0, 5]
 
 
 @pytest.mark.parametrize("precision", ["64-true", "bf16-true", "bf16-mixed"])
@@ -354,6 +326,13 @@ def test_networks_of_any_precision_are_shown(small_cifar: Path, views: None, pre
          "--data.n_components", "7", "--data.whiten", whiten, "--trainer.precision", precision])  # fmt: skip
     pictures = {path.stem for path in Path().rglob("pictures/*.png")}
     assert {"first_layer_weights", "reliability", "mistakes", "eigen_images", "val_confusion_matrix"} <= pictures
+
+
+def test_a_graph_that_cannot_be_traced_does_not_stop_the_training(views: None, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(SummaryWriter, "add_graph", lambda *_: 1 / 0)
+    with pytest.warns(UserWarning, match="Graph could not be shown: ZeroDivisionError"):
+        fit()
+    assert list(Path().rglob("last.ckpt"))
 
 
 def test_a_view_that_fails_does_not_stop_the_training(small_cifar: Path, views: None, monkeypatch: pytest.MonkeyPatch):

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from cifar_mlp.cli import run
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.models import HandwrittenClassifier
-from cifar_mlp.models.handwritten import HandwrittenClassifier as Module
+from cifar_mlp.models.training_mean import TrainingMean
 from cifar_mlp.parity import layers
 
 HAND = ["fit", "--model", "HandwrittenClassifier", "--data.batch_size", "20", "--trainer.precision", "64-true"]
@@ -21,13 +21,13 @@ HAND += ["--data.dtype", "float64", "--data.sampling", "replacement"]
 def losses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The loss of every step that a run takes."""
     seen: list[float] = []
-    log = Module._log_training
+    add = TrainingMean.add
 
-    def keep(self: Module, loss: torch.Tensor, *others: torch.Tensor) -> None:
+    def keep(self: TrainingMean, loss: torch.Tensor, *others: torch.Tensor) -> None:
         seen.append(loss.item())
-        log(self, loss, *others)
+        add(self, loss, *others)
 
-    monkeypatch.setattr(Module, "_log_training", keep)
+    monkeypatch.setattr(TrainingMean, "add", keep)
     return seen
 
 

@@ -126,6 +126,14 @@ def test_signed_images_are_grey_where_zero():
     assert about_grey(signed).flatten().tolist() == [0.0, 0.5, 0.75, 0.5, 0.5, 0.5]
 
 
+def test_a_picture_of_some_of_many_classes_says_so(answers: Answers):
+    names = [str(label) for label in range(100)]
+    assert class_averages(answers, names, "Validation").texts[0].get_text().endswith("the first 20 of 100 classes")
+    assert "of" not in class_averages(answers, NAMES, "Validation").texts[0].get_text().split()
+    weights = first_layer_weights(torch.randn(100, 1, 2, 2), names).texts[0].get_text()
+    assert weights.endswith("the first 64 of 100")
+
+
 def every_figure(images: torch.Tensor, answers: Answers) -> dict[str, Figure]:
     preprocessing = fitted(images, n_components=20)
     weight = torch.randn(3, 20)

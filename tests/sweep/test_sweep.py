@@ -68,7 +68,7 @@ def is_running(pid: Path) -> bool:
 @pytest.mark.slow
 def test_a_search_with_real_trials_ends_with_a_card_for_fit(main: Callable[[list[str]], int], sweep_file: Sweep):
     search = {"model.optimizer.lr": {"low": 1e-3, "high": 0.1, "log": True}, "model.hidden_sizes": [[4], [8], [16, 8]]}
-    path = sweep_file(search=search, settings={"model.activation": "tanh"}, confirm={"top": 1, "seeds": [5]})
+    path = sweep_file(search=search, settings={"model.activation": "tanh"})
     assert main([str(path), "--output", "out"]) == 0
     trials = seats(study("out/journal.log"), 3)
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 3
@@ -83,7 +83,6 @@ def test_a_search_with_real_trials_ends_with_a_card_for_fit(main: Callable[[list
         assert len(trial.intermediate_values) == 2
     card = Path("out/mine_best.yaml")
     text = card.read_text()
-    assert "over other seeds 5" in text
     assert "torch" in text
     assert run(["fit", "--config", str(card), "--trainer.fast_dev_run", "1"]).trainer.global_step == 1
     best = max(trials, key=lambda trial: trial.values[0])

@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 
 from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.figure import Figure
+from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
-from cifar_mlp.pictures.style import pixels, save
+from cifar_mlp.pictures.style import pixels, png, save
 
 
 class Board(NamedTuple):
@@ -28,8 +29,11 @@ class Board(NamedTuple):
     def figure(self, tag: str, figure: Figure) -> None:
         """Draw once; show it in TensorBoard, and keep it as PNG among the run's ``pictures/``."""
         drawn = pixels(figure)
-        self.writer.add_image(self.prefix + tag, drawn, self.step, dataformats="HWC")
-        save(drawn, self.folder / "pictures" / f"{tag.removeprefix('pictures/').replace('/', '_')}.png")
+        content = png(drawn)
+        image = Summary.Image(height=len(drawn), width=drawn.shape[1], colorspace=3, encoded_image_string=content)
+        events: Any = self.writer._get_file_writer()  # add_image would encode a second time
+        events.add_summary(Summary(value=[Summary.Value(tag=self.prefix + tag, image=image)]), self.step)
+        save(content, self.folder / "pictures" / f"{tag.removeprefix('pictures/').replace('/', '_')}.png")
 
     def scalar(self, tag: str, value: float) -> None:
         """Add a point to a curve."""

@@ -24,6 +24,15 @@ class BestCheckpoint(ModelCheckpoint):
         if named is not None and self.monitor is not None and not self.monitor.startswith(named("")):
             self.monitor = named(self.monitor)
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Remember the best so far where it lies here, whatever this folder was called when it was saved."""
+        here = Path(self.dirpath or "") / "best.ckpt"
+        if self.dirpath is not None and state_dict["best_model_path"] and here.is_file():
+            path, score = str(here), state_dict["best_model_score"]
+            paths = {"best_model_path": path, "kth_best_model_path": path, "best_k_models": {path: score}}
+            state_dict = {**state_dict, **paths, "dirpath": self.dirpath}
+        super().load_state_dict(state_dict)
+
     def on_train_end(self, trainer: Any, pl_module: LightningModule) -> None:
         """Where training stopped before any validation, the end is all there is to choose from."""
         if not self.best_model_path and self.dirpath is not None and not trainer.fast_dev_run:

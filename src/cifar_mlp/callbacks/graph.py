@@ -9,6 +9,7 @@ from torch import nn
 
 from cifar_mlp.callbacks.board import board
 from cifar_mlp.callbacks.modes import evaluating
+from cifar_mlp.callbacks.view import harmless
 
 
 class Graph(Callback):
@@ -28,7 +29,7 @@ class Graph(Callback):
             network, example = pl_module, pl_module.example_input_array
         if here is None or example is None:
             return
-        with evaluating(pl_module), warnings.catch_warnings():
+        with harmless(self), evaluating(pl_module), warnings.catch_warnings():
             # TensorBoard knows no other tracer yet.
-            warnings.filterwarnings("ignore", message=r"`torch\.jit\.trace(_method)?` is deprecated")
+            warnings.filterwarnings("ignore", message=r"`torch\.jit\.trace(_method)?` is (deprecated|not supported)")
             here.writer.add_graph(network, example)

@@ -4,24 +4,27 @@ from typing import Any
 
 from lightning.pytorch import Callback
 from lightning.pytorch.core.saving import save_hparams_to_yaml
-from lightning.pytorch.loggers import TensorBoardLogger
+from tensorboard.plugins.hparams import plugin_data_pb2
 from torch.utils.tensorboard.summary import hparams
 
-from cifar_mlp.callbacks.board import board
+from cifar_mlp.callbacks.board import board, prefix_of
 
 METRICS = ("hp/val_accuracy", "hp/test_accuracy")
+# The table shows five columns until others are ticked: those marked as differing, then by name.
+FIRST = ("data.components", "model.hidden_sizes", "model.network", "optimizer.lr", "seed")
 Column = str | int | float
 
 
 class Hyperparameters(Callback):
-    """Declares the settings when training starts and ``hp/val_accuracy`` when it ends.
+    """Declares the settings when training starts; fills in ``hp/val_accuracy`` at its end, and a test's accuracy.
 
     Args:
         monitor: Metric behind ``hp/val_accuracy``, without the source's prefix: its value of the best epoch.
+        tested: Metric behind ``hp/test_accuracy``, which every test fills in.
     """
 
-    def __init__(self, monitor: str = "val/accuracy") -> None:
-        self.monitor = monitor
+    def __init__(self, monitor: str = "val/accuracy", tested: str = "test/accuracy") -> None:
+        self.monitor, self.tested = monitor, tested
         self._best: float | None = None
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
@@ -33,12 +36,16 @@ class Hyperparameters(Callback):
         save_hparams_to_yaml(here.folder / "hparams.yaml", columns)
         events: Any = here.writer._get_file_writer()  # add_hparams would write them into a run of its own
         for summary in hparams(columns, dict.fromkeys(METRICS, 0.0)):
+            plugin = summary.value[0].metadata.plugin_data
+            content = plugin_data_pb2.HParamsPluginData.FromString(plugin.content)
+            for column in content.experiment.hparam_infos if content.HasField("experiment") else ():
+                column.differs = column.name in FIRST
+            plugin.content = content.SerializeToString()
             events.add_summary(summary)
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         """Keep the best so far."""
-        named = getattr(pl_module, "metric_name", str)
-        value = trainer.callback_metrics.get(named(self.monitor))
+        value = trainer.callback_metrics.get(prefix_of(pl_module) + self.monitor)
         if trainer.sanity_checking or value is None:
             return
         self._best = max(float(value), self._best or 0.0)
@@ -49,6 +56,12 @@ class Hyperparameters(Callback):
         if here is not None and self._best is not None:
             here.writer.add_scalar(METRICS[0], self._best, here.step)
 
+    def on_test_end(self, trainer: Any, pl_module: Any) -> None:
+        """Write the test's."""
+        here, value = board(trainer, pl_module), trainer.callback_metrics.get(prefix_of(pl_module) + self.tested)
+        if here is not None and value is not None:
+            here.writer.add_scalar(METRICS[1], float(value), here.step)
+
     def state_dict(self) -> dict[str, Any]:
         """A resumed run remembers its best."""
         return {"best": self._best}
@@ -56,13 +69,6 @@ class Hyperparameters(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Remember it."""
         self._best = state_dict["best"]
-
-
-def log_test_accuracy(logger: Any, accuracy: float, step: int) -> None:
-    """Fill ``hp/test_accuracy``, which only a test can know."""
-    if isinstance(logger, TensorBoardLogger):
-        logger.log_metrics({METRICS[1]: accuracy}, step)
-        logger.finalize("success")  # the run has ended before: nobody else will write this out
 
 
 def settings(trainer: Any, pl_module: Any) -> dict[str, Column]:
@@ -82,7 +88,8 @@ def settings(trainer: Any, pl_module: Any) -> dict[str, Column]:
         "data.features": model.get("in_features", 0),
         "data.components": data.get("n_components") or 0,
         "data.batch_size": data.get("batch_size", 0),
-        **{f"data.{name}": data.get(name, "") for name in ("split", "sampling", "scaling", "whiten", "dtype")},
+        **{f"data.{name}": data.get(name, "") for name in ("split", "sampling", "scaling", "whiten")},
+        "data.dtype": data.get("dtype") or "",
         "data.whiten_epsilon": data.get("whiten_epsilon", 0.0),
         "data.fold": data.get("fold", 0) if data.get("num_folds") else -1,
         "model.network": type(pl_module).__name__,

@@ -12,7 +12,7 @@ from cifar_mlp.callbacks.examples import examples
 from cifar_mlp.callbacks.hidden import hidden_activations
 from cifar_mlp.callbacks.modes import evaluating
 from cifar_mlp.callbacks.view import View
-from cifar_mlp.pictures.style import save
+from cifar_mlp.pictures.style import png, save
 from cifar_mlp.pictures.tiles import as_rgb
 
 DIMENSIONS = 50
@@ -63,7 +63,7 @@ def write_points(folder: Path, spaces: dict[str, Tensor], images: Tensor, true: 
     place.mkdir(parents=True, exist_ok=True)
     rows = [f"{one}\t{other}\t{'right' if one == other else 'wrong'}" for one, other in zip(true, said, strict=True)]
     (place / "classes.tsv").write_text("\n".join(["class\tpredicted\tanswer", *rows]) + "\n")
-    save(sprite(images), place / "thumbnails.png")
+    save(png(sprite(images)), place / "thumbnails.png")
     height, width = images.shape[2:]
     entries = []
     for name, points in spaces.items():

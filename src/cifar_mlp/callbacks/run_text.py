@@ -20,17 +20,21 @@ class RunText(Callback):
     """Writes the texts ``run/config``, ``run/commit``, ``run/provenance`` and ``run/environment``."""
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Write them; the run's files have been written by now."""
+        """Write them, at the step that this run or its resumption starts from; its files have been written by now."""
         here = board(trainer, pl_module)
         if here is None:
             return
         config, record = here.folder / "config.yaml", here.folder / "provenance.json"
         facts = json.loads(record.read_text()) if record.is_file() else provenance(trainer.strategy.root_device)
-        here.writer.add_text("run/commit", f"`{facts.get('commit') or commit() or 'not from a git checkout'}`")
-        here.writer.add_text("run/provenance", table(facts))
-        here.writer.add_text("run/environment", table(environment(trainer.strategy.root_device)))
+        texts = {
+            "commit": f"`{facts.get('commit') or commit() or 'not from a git checkout'}`",
+            "provenance": table(facts),
+            "environment": table(environment(trainer.strategy.root_device)),
+        }
         if config.is_file():
-            here.writer.add_text("run/config", code(config.read_text()))
+            texts["config"] = code(config.read_text())
+        for name, text in texts.items():
+            here.writer.add_text(f"run/{name}", text, trainer.global_step)
 
 
 def environment(device: torch.device) -> dict[str, str]:

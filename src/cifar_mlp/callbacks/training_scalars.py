@@ -1,4 +1,4 @@
-"""How training goes, in four curves."""
+"""How training goes, in five curves."""
 
 import time
 from typing import Any
@@ -11,7 +11,7 @@ from cifar_mlp.callbacks.board import prefix_of
 
 
 class TrainingScalars(Callback):
-    """Logs ``train/learning_rate``, ``train/gradient_norm``, ``train/weight_norm`` and ``train/images_per_second``.
+    """Logs ``train/batch_loss``, ``learning_rate``, ``gradient_norm``, ``weight_norm`` and ``images_per_second``.
 
     Norms are Euclidean over all parameters together; the gradient is the one that the step took. The speed is that
     of a whole epoch of training, validation's time taken out.
@@ -48,6 +48,8 @@ class TrainingScalars(Callback):
         self._last_step = step
         parameters = list(pl_module.parameters())
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        if isinstance(outputs, dict) and "loss" in outputs:
+            self._log(trainer, pl_module, "batch_loss", float(outputs["loss"]))
         self._log(trainer, pl_module, "learning_rate", self._learning_rate)
         self._log(trainer, pl_module, "gradient_norm", norm(gradients))
         self._log(trainer, pl_module, "weight_norm", norm([parameter.detach() for parameter in parameters]))

@@ -1,5 +1,7 @@
 """Something to look at, every few epochs or at the end of training."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from lightning.pytorch import Callback
@@ -41,7 +43,14 @@ class View(Callback):
         if here is None or here.step == self._shown_at:
             return
         self._shown_at = here.step
-        try:
+        with harmless(self):
             self.show(trainer, pl_module, here)
-        except Exception as error:  # a picture is never worth a training
-            rank_zero_warn(f"{type(self).__name__} could not be shown: {type(error).__name__}: {error}")
+
+
+@contextmanager
+def harmless(view: Callback) -> Iterator[None]:
+    """A warning instead of an error: no picture is worth a training."""
+    try:
+        yield
+    except Exception as error:
+        rank_zero_warn(f"{type(view).__name__} could not be shown: {type(error).__name__}: {error}")

@@ -54,7 +54,8 @@ class CIFAR10DataModule(LightningDataModule):
         whiten: Divide each component by sqrt(its variance + whiten_epsilon).
         whiten_epsilon: Added to the variances under whiten, in squared units of the scaled pixels.
         pca_solver: exact: covariance from exact integer moments. sklearn: scikit-learn's covariance_eigh, slower.
-        dtype: Type in which features are held in memory; the network casts a batch to its own.
+        dtype: Type in which features are held in memory; the network casts a batch to its own. null is float32,
+            and for training under mixed precision bfloat16, to which the first layer would round them at each step.
         predict_path: Image files to predict: a file, a folder, or a list of them; null predicts the test images.
         output: CSV file that predict writes.
         seed: Decides splits and the order of training; the command line sets it by --seed_everything.
@@ -80,7 +81,7 @@ class CIFAR10DataModule(LightningDataModule):
         whiten: bool = False,
         whiten_epsilon: float = 0.0,
         pca_solver: Solver = "exact",
-        dtype: FeatureType = "float32",
+        dtype: FeatureType | None = None,
         predict_path: str | list[str] | None = None,
         output: str = "predictions.csv",
         seed: int = 0,
@@ -94,10 +95,12 @@ class CIFAR10DataModule(LightningDataModule):
             "split": get_args(Split),
             "sampling": get_args(Sampling),
             "pca_solver": get_args(Solver),
-            "dtype": get_args(FeatureType),
+            "dtype": (None, *get_args(FeatureType)),
         }.items():
             if self.settings[option] not in choices:
-                raise ValueError(f"--data.{option} must be one of {', '.join(choices)}, not {self.settings[option]!r}")
+                raise ValueError(
+                    f"--data.{option} must be one of {', '.join(map(str, choices))}, not {self.settings[option]!r}"
+                )
         self.source = SOURCES[source]
         self.root, self.cache_dir, self.seed = root, cache_dir, seed
         self.val_size = self.source.default_val_size if val_size is None else val_size
@@ -242,7 +245,15 @@ class CIFAR10DataModule(LightningDataModule):
             self._splits["val"] = TensorSplit(*self._on_device(images[val], labels[val]))
             return
         for name, indices in (("train", train), ("val", val)):
-            self._splits[name] = TensorSplit(*self._on_device(self.features(images, indices), labels[indices]))
+            features = self.features(images, indices, self._feature_type(name))
+            self._splits[name] = TensorSplit(*self._on_device(features, labels[indices]))
+
+    def _feature_type(self, split: str) -> torch.dtype:
+        if self.settings["dtype"] is not None:
+            chosen: torch.dtype = getattr(torch, self.settings["dtype"])
+            return chosen
+        mixed = self.trainer is not None and self.trainer.precision == "bf16-mixed"
+        return torch.bfloat16 if mixed and split == "train" else torch.float32
 
     def val_images(self) -> tuple[Tensor, Tensor]:
         """The validation split as it was loaded, for looking at: uint8 images and int64 labels, on the CPU."""
@@ -250,9 +261,8 @@ class CIFAR10DataModule(LightningDataModule):
         val = self._indices()[1]
         return images[val], labels[val]
 
-    def features(self, images: Tensor, indices: Tensor) -> Tensor:
+    def features(self, images: Tensor, indices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Features of the images at ``indices``, ``(len(indices), num_features)``, computed a chunk at a time."""
-        dtype = getattr(torch, self.settings["dtype"])
         features = torch.empty(len(indices), self.num_features, dtype=dtype)
         for rows, places in zip(features.split(EVALUATION_BATCH), indices.split(EVALUATION_BATCH), strict=True):
             rows.copy_(self.preprocessing(images[places]))

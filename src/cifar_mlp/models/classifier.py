@@ -21,6 +21,7 @@ from cifar_mlp.data.preprocessing import Preprocessing
 from cifar_mlp.models.initialization import Initialization
 from cifar_mlp.models.mlp import MLP, Activation, Normalization
 from cifar_mlp.models.recipes import from_recipe, fused, override_restored, to_recipe
+from cifar_mlp.models.training_mean import TrainingMean
 
 REPORT_TEST_SIZE = 1_000  # the report tested on the first 1,000 test images
 
@@ -92,7 +93,7 @@ class Classifier(LightningModule):
         self.save_hyperparameters(self.settings, logger=False)
         self.preprocessing: Preprocessing | None = None
         self.class_names = [str(label) for label in range(num_classes)]
-        self.train_accuracy = MulticlassAccuracy(num_classes, average="micro")
+        self.training_mean = TrainingMean()
         self.val_metrics, self.val_confusion = _evaluation_metrics(num_classes)
         self.test_metrics, self.test_confusion = _evaluation_metrics(num_classes)
         self.test_accuracy_report = MulticlassAccuracy(num_classes, average="micro")
@@ -114,23 +115,33 @@ class Classifier(LightningModule):
             if self.preprocessing is None:
                 raise ValueError("byte images need a fitted preprocessing: train first, or load a checkpoint")
             inputs = self.preprocessing(inputs)
-        logits: Tensor = self.network(inputs.to(self.network.output.weight.dtype))
+        # Autocast would round the first layer's inputs to bfloat16: those that are so already stay.
+        if not (torch.is_autocast_enabled(inputs.device.type) and inputs.dtype == torch.bfloat16):
+            inputs = inputs.to(self.network.output.weight.dtype)
+        logits: Tensor = self.network(inputs)
         return logits
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Loss of a batch of features."""
         logits = self(batch.inputs)
         loss = cross_entropy(logits, batch.labels, label_smoothing=self.settings["label_smoothing"])
-        self._log_training(loss, logits, batch.labels)
+        self.training_mean.add(loss, logits, batch.labels)
         return loss
 
-    def _log_training(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        self.train_accuracy.update(logits, labels)
-        self.log(
-            self.metric_name("train/loss"), loss, on_step=False, on_epoch=True, batch_size=len(labels), sync_dist=True
-        )
-        self.log(self.metric_name("train/batch_loss"), loss, on_step=True, on_epoch=False)
-        self.log(self.metric_name("train/accuracy"), self.train_accuracy, on_step=False, on_epoch=True)
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """At an epoch's last step, log its means."""
+        if self.trainer.is_last_batch:
+            self._log_training_mean()
+
+    def on_train_epoch_end(self) -> None:
+        """Log the means of an epoch that a limit cut short."""
+        self._log_training_mean()
+
+    def _log_training_mean(self) -> None:
+        means = self.training_mean.read()
+        if means is not None:
+            for name, mean in zip(("loss", "accuracy"), means, strict=True):
+                self.log(self.metric_name(f"train/{name}"), mean, on_step=False, on_epoch=True, sync_dist=True)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Metrics of a batch of the validation split."""
@@ -148,7 +159,8 @@ class Classifier(LightningModule):
 
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Probability of each class, ``(N, classes)``."""
-        return torch.softmax(self(batch.inputs).float(), dim=1)
+        with torch.autocast(self.device.type, enabled=False):
+            return torch.softmax(self(batch.inputs).float(), dim=1)
 
     def configure_optimizers(self) -> Any:
         """The optimizer and its schedule, from their recipes."""
@@ -189,8 +201,10 @@ class Classifier(LightningModule):
     def _evaluate(
         self, batch: Any, stage: str, metrics: MetricCollection, confusion: MulticlassConfusionMatrix
     ) -> Tensor:
-        logits: Tensor = self(batch.inputs)
-        loss = cross_entropy(logits, batch.labels)
+        # Mixed precision is for training steps: what is reported is what the saved weights answer anywhere.
+        with torch.autocast(self.device.type, enabled=False):
+            logits: Tensor = self(batch.inputs)
+            loss = cross_entropy(logits, batch.labels)
         metrics.update(logits.float(), batch.labels)
         confusion.update(logits, batch.labels)
         named = {self.metric_name(f"{stage}/{name}"): metric for name, metric in metrics.items()}

@@ -104,7 +104,7 @@ class HandwrittenClassifier(Classifier):
         last = self.trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
         if schedule is not None and (self.settings["lr_interval"] == "step" or last):
             schedule.step()
-        self._log_training(passed.loss, passed.scores, batch.labels)
+        self.training_mean.add(passed.loss, passed.scores, batch.labels)
         return passed.loss
 
     def _draw_kept(self, num_images: int) -> list[Tensor]:

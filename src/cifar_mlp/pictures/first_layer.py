@@ -53,7 +53,8 @@ def first_layer_weights(
         columns = min(columns, 10)
     channels = gradients.shape[1]
     more = "more of that colour" if channels == 3 else "more light"
-    shown = "" if len(order) == len(gradients) else f", the {len(order)} of largest norm of {len(gradients):,}"
+    which = f"the first {len(order)}" if names else f"the {len(order)} of largest norm"
+    shown = "" if len(order) == len(gradients) else f", {which} of {len(gradients):,}"
     return gallery(
         about_grey(gradients[order]),
         min(columns, len(order)),

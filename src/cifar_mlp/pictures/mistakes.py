@@ -64,6 +64,7 @@ def class_averages(answers: Answers, class_names: Sequence[str], title: str, mos
         most: Classes shown, from the first.
     """
     shown = list(range(min(len(class_names), most)))
+    some = "" if len(shown) == len(class_names) else f", the first {len(shown)} of {len(class_names):,} classes"
     whole = answers.images.float() / (255 if answers.images.dtype == torch.uint8 else 1)
     rows, captions = [], []
     for kind in (answers.labels, answers.predicted):
@@ -74,7 +75,7 @@ def class_averages(answers: Answers, class_names: Sequence[str], title: str, mos
     return gallery(
         torch.stack(rows),
         len(shown),
-        f"{title}: what each class looks like on average",
+        f"{title}: what each class looks like on average{some}",
         captions,
         ["true class", "predicted class"],
         [class_names[label] for label in shown],

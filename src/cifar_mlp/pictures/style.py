@@ -1,5 +1,7 @@
 """How every picture looks: white ground in any viewer, colours that colour-blind eyes tell apart, one size of type."""
 
+import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +39,18 @@ def pixels(figure: Figure) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def save(drawn: np.ndarray, path: Path) -> None:
-    """Write pixels as PNG, making the folder if need be."""
+def png(drawn: np.ndarray) -> bytes:
+    """Pixels ``(height, width, 3)`` as a PNG file's content."""
     from PIL import Image
 
+    content = io.BytesIO()
+    Image.fromarray(drawn).save(content, "PNG", compress_level=4)  # the usual 6 takes twice as long for 2 % less
+    return content.getvalue()
+
+
+def save(content: bytes, path: Path) -> None:
+    """Write a file whole or not at all, making the folder if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(drawn).save(path)
+    unfinished = path.with_name(f".unfinished-{path.name}")
+    unfinished.write_bytes(content)
+    os.replace(unfinished, path)

@@ -3,8 +3,6 @@
 import contextlib
 import io
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import yaml
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from cifar_mlp.cli import run
+from cifar_mlp.files import write_whole
 from cifar_mlp.runs import flat
 from cifar_mlp.sweep.space import Options, Space, encode
 
@@ -99,14 +98,4 @@ def write_card(path: Path, comments: list[str], text: str) -> None:
     """Write a card with its comments on top, whole or not at all."""
     heading = "".join(f"# {line}\n" for line in comments)
     body = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#"))
-    write_whole(path, (heading + body).encode())
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: several workers end with the same one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix="unfinished-")
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    Path(unfinished).chmod(0o644)
-    os.replace(unfinished, path)
+    write_whole(heading + body, path)

@@ -9,9 +9,10 @@ import optuna
 from matplotlib.figure import Figure
 from optuna.trial import FrozenTrial, TrialState
 
+from cifar_mlp.files import write_whole_bytes
 from cifar_mlp.pictures.search import history, importance, parallel_coordinates
 from cifar_mlp.results import percent
-from cifar_mlp.sweep.card import arguments, card_text, write_card, write_whole
+from cifar_mlp.sweep.card import arguments, card_text, write_card
 from cifar_mlp.sweep.search import Candidate, Found
 from cifar_mlp.sweep.space import Space
 
@@ -65,6 +66,7 @@ def candidate_lines(space: Space, candidates: Sequence[Candidate]) -> list[str]:
 
 def write_pictures(space: Space, study_name: str, trials: Sequence[FrozenTrial], output: Path) -> list[Path]:
     """Draw the search; returns the pictures' paths. Those that need more completed trials are left out."""
+    output.mkdir(parents=True, exist_ok=True)  # other machines may have run every trial
     drawn: dict[str, Figure] = {
         "history": history(
             study_name,
@@ -91,5 +93,5 @@ def write_pictures(space: Space, study_name: str, trials: Sequence[FrozenTrial],
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=PICTURE_DPI)
         paths.append(output / f"{name}.png")
-        write_whole(paths[-1], buffer.getvalue())
+        write_whole_bytes(buffer.getvalue(), paths[-1])
     return paths

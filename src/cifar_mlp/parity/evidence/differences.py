@@ -21,21 +21,27 @@ def loss_of(case: Case, parameters: Parameters) -> float:
     return float(data_loss + layers.l2_penalty_forward(case.regularization, parameters.w1, parameters.w2))
 
 
-def every_entry(case: Case, name: str) -> Tensor:
+def every_entry(case: Case, name: str, loss: Callable[[Case, Parameters], float] = loss_of) -> Tensor:
     """The numerical gradient in all of one parameter's entries, in its shape."""
     shape = getattr(case.parameters, name).shape
-    values = [entry(case, name, index) for index in product(*map(range, shape))]
+    values = [entry(case, name, index, loss=loss) for index in product(*map(range, shape))]
     return torch.tensor(values, dtype=torch.float64).reshape(shape)
 
 
-def entry(case: Case, name: str, index: tuple[int, ...], step: float = STEP) -> float:
+def entry(
+    case: Case,
+    name: str,
+    index: tuple[int, ...],
+    step: float = STEP,
+    loss: Callable[[Case, Parameters], float] = loss_of,
+) -> float:
     """The numerical gradient in one entry: (J(w + h) - J(w - h)) / 2h."""
     base = getattr(case.parameters, name)
 
     def at(offset: float) -> float:
         moved = base.clone()
         moved[index] += offset
-        return loss_of(case, case.parameters._replace(**{name: moved}))
+        return loss(case, case.parameters._replace(**{name: moved}))
 
     return (at(step) - at(-step)) / (2 * step)
 

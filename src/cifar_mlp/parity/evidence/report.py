@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from cifar_mlp.files import write_whole
 from cifar_mlp.parity.evidence.findings import DEVICES, Comparison
 from cifar_mlp.parity.evidence.rows import Row
 
@@ -66,13 +66,6 @@ def as_dict(comparison: Comparison, environment: Mapping[str, Any], arguments: M
 def write_json(document: Mapping[str, Any], path: Path) -> None:
     """Write a JSON file that is whole or not there."""
     write_whole(json.dumps(document, indent=1, allow_nan=False) + "\n", path)
-
-
-def write_whole(text: str, path: Path) -> None:
-    """Write beside, then rename."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
 
 
 def as_markdown(comparison: Comparison, environment: Mapping[str, Any], figure: str | None = None) -> str:

@@ -1,0 +1,156 @@
+#!/usr/bin/env python
+"""Run every experiment of the report over several seeds, judge its figures and statements, and write it all up.
+
+python scripts/reproduce.py                         questions 1 to 4, five seeds
+python scripts/reproduce.py --quick                 the same way in three minutes: one seed, one epoch
+python scripts/reproduce.py --only q3,q4_best       questions, cards or studies
+python scripts/reproduce.py --studies               the side studies behind what the report says in words, too
+
+Interrupted, it goes on where it stopped when started again. Several at once on the same output share the work.
+"""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from rich.console import Console
+
+from cifar_mlp.data.cifar import Part
+from cifar_mlp.data.sources import SOURCES
+from cifar_mlp.files import write_whole
+from cifar_mlp.messages import OneLineParser
+from cifar_mlp.reproduction.conducting import Conductor
+from cifar_mlp.reproduction.display import Display
+from cifar_mlp.reproduction.estimate import Estimator, in_words, macs_of_an_epoch, settings_of
+from cifar_mlp.reproduction.machine_share import default_jobs, threads_of
+from cifar_mlp.reproduction.plan import SEEDS, STUDY_SEEDS, Planned, chosen, over_seeds
+from cifar_mlp.reproduction.publish import publish
+from cifar_mlp.reproduction.report import write_report
+from cifar_mlp.reproduction.running import default_program
+from cifar_mlp.reproduction.store import Store
+from cifar_mlp.reproduction.toy_part import toy_results
+from cifar_mlp.results_text import documents
+
+ROOT = Path(__file__).resolve().parent.parent
+CARDS = ROOT / "configs" / "report"
+
+
+def parser() -> OneLineParser:
+    """The command line."""
+    made = OneLineParser(
+        prog="reproduce.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )  # fmt: skip
+    made.add_argument("--seeds", type=int, metavar="N", help=f"seeds (default: {SEEDS}; studies {STUDY_SEEDS})")
+    made.add_argument("--only", metavar="NAMES", help="questions, cards or studies, with commas between: q3,q4_best")
+    made.add_argument("--studies", action="store_true", help="the side studies, after what else is run")
+    made.add_argument("--quick", action="store_true", help="one seed, one epoch each: shows that everything works")
+    made.add_argument("--output", type=Path, metavar="DIR", help="default: reproduction, or reproduction_quick")
+    made.add_argument("--jobs", type=int, metavar="N", help="runs at a time (default: one a processor core)")
+    made.add_argument("--report-only", action="store_true", help="run nothing; write up the runs done so far")
+    made.add_argument("--publish", action="store_true", help="take the outcome into docs/, README.md and the cards")
+    return made
+
+
+def planned_runs(options: argparse.Namespace) -> tuple[list[Planned], bool]:
+    """The runs that are asked for, and whether the toy is."""
+    only = None if options.only is None else [name for name in options.only.split(",") if name]
+    if options.studies and only is not None:
+        only.append("studies")
+    of_report, of_studies, toy = chosen(only)
+    if options.studies and only is None:
+        of_studies = chosen(["studies"])[1]
+    seeds, study_seeds = (1, 1) if options.quick else (options.seeds or SEEDS, options.seeds or STUDY_SEEDS)
+    runs = over_seeds(of_report, seeds, options.quick) + over_seeds(of_studies, study_seeds, options.quick)
+    return list(dict.fromkeys(runs)), toy
+
+
+def run(options: argparse.Namespace, program: Sequence[str], console: Console) -> int:
+    """Do what is asked; 1 if a run fails."""
+    wanted, toy = planned_runs(options)
+    store = Store(
+        options.output or Path("reproduction_quick" if options.quick else "reproduction"), CARDS, options.quick
+    )
+    if toy:
+        store.set("toy", toy_results())
+    failures = [] if options.report_only else perform(wanted, store, options.jobs, program, console)
+    pictures = write_report(store)
+    console.print(f"written: {store.folder / 'report.md'} and report.html", highlight=False, soft_wrap=True)
+    if options.publish:
+        publish(store, pictures, ROOT / "docs")
+        for path, text in documents(ROOT).items():
+            write_whole(text, path)
+        console.print("published: docs/results.json, docs/results/, and the texts rendered from them", highlight=False)
+    for planned in failures:
+        print(f"reproduce.py: no result: {planned.name}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def perform(
+    wanted: Sequence[Planned], store: Store, jobs: int | None, program: Sequence[str], console: Console
+) -> list[Planned]:
+    """Run what is missing; returns what failed."""
+    missing = [planned for planned in wanted if store.find(planned) is None]
+    console.print(f"{len(wanted)} runs wanted, {len(wanted) - len(missing)} of them done: {store.folder}")
+    if not missing:
+        return []
+    for part in get_args(Part):  # what cannot be had is said before anything starts
+        SOURCES["cifar10"].prepare(None, part)
+    jobs = min(jobs or default_jobs(), len(missing))
+    threads = threads_of(jobs)
+    estimate = Estimator(CARDS, store.document()["runs"], threads)
+    display = Display(missing, estimate, lambda planned: epochs_of(planned, store), jobs, console)
+    console.print(
+        f"about {in_words(display.left())} for {len(missing)} runs, {jobs} at a time, {threads} thread"
+        f"{'s' if threads > 1 else ''} each; by {estimate.basis}"
+    )
+    first_of = {planned.variant: planned for planned in reversed(wanted)}
+    conductor = Conductor(store, program, jobs, threads, lambda planned: keeps_checkpoint(planned, store, first_of))
+    with display:
+        return conductor.run_all(missing, display)
+
+
+def epochs_of(planned: Planned, store: Store) -> float:
+    """Epochs that a run takes."""
+    return macs_of_an_epoch(settings_of(store.card(planned), planned.variant.options))[1]
+
+
+def keeps_checkpoint(planned: Planned, store: Store, first_of: dict) -> bool:  # type: ignore[type-arg]
+    """Pictures need one seed's checkpoint of each of the report's cards."""
+    return first_of[planned.variant] == planned and (store.quick or not planned.variant.options)
+
+
+def main(arguments: Sequence[str] | None = None, program: Sequence[str] | None = None) -> int:
+    """Reproduce; a mistake is one line and exit code 2, an interruption exit code 130.
+
+    Args:
+        arguments: Of the command line.
+        program: What runs one training, in the place of scripts/fit_and_test.py.
+    """
+    made = parser()
+    options = made.parse_args(arguments)
+    for name in ("seeds", "jobs"):
+        if getattr(options, name) is not None and getattr(options, name) < 1:
+            made.error(f"--{name} must be at least 1, not {getattr(options, name)}")
+    if options.quick and options.seeds is not None:
+        made.error("--quick means one seed: drop --seeds")
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.default_int_handler)
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    try:
+        return run(options, program or default_program(ROOT / "scripts"), console)
+    except KeyboardInterrupt:
+        print("reproduce.py: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    except (ValueError, OSError) as error:
+        if os.environ.get("CIFAR_MLP_DEBUG"):
+            raise
+        made.error(str(error))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,25 @@
+"""The precision that training steps run in where nobody chose one."""
+
+import torch
+
+
+def suited_precision(accelerator: str) -> str:
+    """``bf16-mixed`` on a processor with bfloat16 units, else ``32-true``.
+
+    There bfloat16 matrix products run at several times float32's rate, and docs/performance.md shows what that is
+    worth and that accuracy does not suffer. Without such units bfloat16 is emulated and slower; on a GPU small
+    networks wait for kernel launches, which mixed precision only adds to.
+
+    Args:
+        accelerator: As the trainer takes it; ``auto`` prefers a GPU.
+    """
+    graphics = torch.cuda.is_available() or torch.backends.mps.is_available()
+    if accelerator == "cpu" or (accelerator == "auto" and not graphics):
+        return "bf16-mixed" if has_bfloat16_units() else "32-true"
+    return "32-true"
+
+
+def has_bfloat16_units() -> bool:
+    """Whether this processor multiplies bfloat16 matrices in hardware (AVX512-BF16 or AMX)."""
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return any(capabilities.get(unit, False) for unit in ("avx512_bf16", "amx_bf16"))

@@ -1,0 +1,1 @@
+"""The whole report run again over seeds, judged, and written up."""

@@ -1,0 +1,45 @@
+"""The outcome of a full run, taken into the repository: results, and pictures small enough to commit."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from cifar_mlp.reproduction.blocks import Picture
+from cifar_mlp.reproduction.store import Store
+from cifar_mlp.results import save_document
+
+MOST_BYTES = 1_000_000
+
+
+def publish(store: Store, pictures: Sequence[Picture], docs: Path) -> None:
+    """Write ``results.json`` and ``results/*.png`` below ``docs``; texts are rendered from them.
+
+    Args:
+        store: A full reproduction.
+        pictures: Drawn from it.
+        docs: The repository's.
+
+    Raises:
+        ValueError: If it is a quick one, was measured with uncommitted changes, or its pictures are too large.
+    """
+    document = store.current()
+    if store.quick:
+        raise ValueError("--publish: a quick reproduction is no result")
+    changed = sorted({row["card"] for row in document["runs"] if "+changes" in str(row["commit"])})
+    if changed or not document["runs"]:
+        raise ValueError(
+            f"--publish: measured with uncommitted changes: {', '.join(changed)}; remove their rows' folders and "
+            "results, and run again from a clean checkout"
+            if changed
+            else f"--publish: {store.path} holds no runs"
+        )
+    size = sum(picture.path.stat().st_size for picture in pictures)
+    if size > MOST_BYTES:
+        raise ValueError(f"--publish: the pictures take {size:,} bytes, more than {MOST_BYTES:,}")
+    folder = docs / "results"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for picture in pictures:
+        shutil.copyfile(picture.path, folder / picture.path.name)
+    captions = {picture.path.name: picture.caption for picture in pictures}
+    save_document(docs / "results.json", {**document, "pictures": captions})

@@ -1,0 +1,155 @@
+"""Whether a figure of the report is reproduced.
+
+The report states one accuracy of one training, measured on n = 1,000 images, with a seed that nobody knows. We have
+the accuracies of m trainings. On the same images a further training of ours would fall, with 95 % probability, within
+
+    mean ± a,    a = t(m - 1) * s * sqrt(1 + 1/m),
+
+s their standard deviation, t Student's 97.5 % quantile: the prediction interval of one more run, since their
+figure is one run and no mean. On other images of the same kind, n of them, it would fall within
+
+    mean ± sqrt(a² + b²),    b = 1.96 * sqrt(p (1 - p) / n).
+
+Their figure is
+
+- **reproduced** if it lies within mean ± a, and a is no larger than b: seeds that scatter more than 1,000 images do
+  can confirm nothing;
+- **within the noise of 1,000 images** if it lies within mean ± sqrt(a² + b²);
+- **not reproduced** otherwise;
+- **not judged** with fewer than three seeds.
+
+Half a unit of the last digit that the report states is allowed for, and where it says "above", only falling short
+counts. Both are the last epoch's accuracies, which nothing was chosen by. Our accuracy on all 10,000 test images is
+held against theirs on the first 1,000 of them with b from 1/1,000 - 1/10,000.
+"""
+
+import math
+import statistics
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from scipy.stats import t as student
+
+from cifar_mlp.report_figures import REPORT, Figure
+from cifar_mlp.results import Row, accuracies, of_card
+
+REPRODUCED, WITHIN, NOT, UNJUDGED = (
+    "reproduced", "within the noise of 1,000 images", "not reproduced", "not judged",
+)  # fmt: skip
+STATED_IMAGES, ALL_IMAGES = 1_000, 10_000
+FEWEST_SEEDS = 3
+
+
+class Summary(NamedTuple):
+    """Accuracies over seeds, in percent.
+
+    Attributes:
+        seeds: How many.
+        mean: Their mean.
+        spread: Standard deviation, m - 1 in the denominator; 0 for one seed.
+        interval: Half the width of the 95 % t-interval of the mean; infinite for one seed.
+        one_more: Half the width of the 95 % prediction interval of one more run; infinite for one seed.
+    """
+
+    seeds: int
+    mean: float
+    spread: float
+    interval: float
+    one_more: float
+
+
+class Judged(NamedTuple):
+    """One figure of the report beside ours.
+
+    Attributes:
+        card: Of the network.
+        what: Which accuracy.
+        stated: The report's, in percent.
+        ours: Ours.
+        verdict: In words.
+    """
+
+    card: str
+    what: str
+    stated: float
+    ours: Summary
+    verdict: str
+
+
+def summary(values: Sequence[float]) -> Summary:
+    """Mean, spread and intervals.
+
+    Args:
+        values: One a seed, in percent.
+    """
+    count, mean = len(values), statistics.fmean(values)
+    if count < 2:
+        return Summary(count, mean, 0.0, math.inf, math.inf)
+    spread, quantile = statistics.stdev(values), float(student.ppf(0.975, count - 1))
+    return Summary(
+        count, mean, spread, quantile * spread / math.sqrt(count), quantile * spread * math.sqrt(1 + 1 / count)
+    )
+
+
+def image_noise(percent: float, images: int = STATED_IMAGES, out_of: int | None = None) -> float:
+    """Half the 95 % interval of an accuracy that ``images`` images give, in points.
+
+    Args:
+        percent: The accuracy.
+        images: How many.
+        out_of: If given, the number of images that ours was measured on, which hold theirs.
+    """
+    share = min(max(percent / 100, 0.0), 1.0)
+    effective = 1 / images - (0 if out_of is None else 1 / out_of)
+    return 196 * math.sqrt(share * (1 - share) * effective)
+
+
+def verdict(
+    stated: float, ours: Summary, rounding: float = 0.05, at_least: bool = False, out_of: int | None = None
+) -> str:
+    """The verdict in words; the rule is the module's.
+
+    Args:
+        stated: The report's figure, in percent.
+        ours: Ours on the same images, or on all of them.
+        rounding: Half a unit of the last digit stated, in points.
+        at_least: Whether the report says "above".
+        out_of: Images that ours was measured on, where they are more than the report's.
+    """
+    if ours.seeds < FEWEST_SEEDS:
+        return UNJUDGED
+    short = stated - ours.mean
+    distance = max(0.0, (short if at_least else abs(short)) - rounding)
+    noise = image_noise(ours.mean, out_of=out_of)
+    if distance <= ours.one_more <= noise:
+        return REPRODUCED
+    return WITHIN if distance <= math.hypot(ours.one_more, noise) else NOT
+
+
+VALIDATION, TEST, WHOLE_TEST = "validation", "test, their 1,000", "test, all 10,000"
+METRICS = {VALIDATION: "val/accuracy", TEST: "test/accuracy_first_1000", WHOLE_TEST: "test/accuracy"}
+
+
+def ours(rows: Sequence[Row], what: str) -> Summary | None:
+    """Our accuracies at the last epoch over these runs; ``None`` where they lack it."""
+    found = [row for row in rows if METRICS[what] in row["last"]]
+    return summary([100 * value for value in accuracies(found, "last", METRICS[what])]) if found else None
+
+
+def judge(card: str, figure: Figure, rows: Sequence[Row]) -> list[Judged]:
+    """The figures that the report states of one network: validation, and where it has one, test twice."""
+    judged = []
+    mine = ours(rows, VALIDATION)
+    if mine is not None:
+        words = verdict(figure.val, mine, figure.val_rounding, figure.at_least)
+        judged.append(Judged(card, VALIDATION, figure.val, mine, words))
+    for what, out_of in ((TEST, None), (WHOLE_TEST, ALL_IMAGES)):
+        mine = ours(rows, what)
+        if figure.test is not None and mine is not None:
+            judged.append(Judged(card, what, figure.test, mine, verdict(figure.test, mine, out_of=out_of)))
+    return judged
+
+
+def judge_all(rows: Sequence[Row]) -> list[Judged]:
+    """Every figure of questions 3b and 4 that there are runs for, of cards as they stand."""
+    return [judged for card, figure in REPORT.items() for judged in judge(card, figure, of_card(rows, card))]

@@ -1,0 +1,116 @@
+"""Every tab of a real TensorBoard in a real browser: it shows the runs and complains of nothing."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.browser import Tab
+from tests.callbacks.server import Server
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of TensorBoard's own server
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+HISTOGRAMS = ["digits/activations/hidden.1", "digits/gradients/hidden.0.affine.weight"]
+# By tab: what two runs have it say, and what it says where there is none.
+SAYS = {
+    "timeseries": (["version_0", "version_1", "digits/activations/hidden.0", "72 cards"], "Pin cards for a quick view"),
+    "scalars": (["version_1", "tag: digits/test/accuracy", "tag: digits/train/images_per_second"], "No scalar data"),
+    "custom_scalars": (["loss", "accuracy", "accuracy of each class", "Matches (20)"], "Write a regex to filter runs"),
+    "images": (["digits/pictures/mistakes", "digits/pictures/first_layer_weights"], "No image data"),
+    "graphs": (["Main Graph"], "No graph definition files"),
+    "distributions": (HISTOGRAMS, "No distribution data"),
+    "histograms": (HISTOGRAMS, "No histogram data"),
+    "text": (["tag: run/commit/text_summary", "tag: run/config/text_summary", "n_components: 12"], "No text data"),
+    "pr_curves": ([f"tag: digits/val_precision_recall/{label}" for label in range(10)], "Write a regex to filter runs"),
+    "projector": (["Points: 270", "Dimension: 12", "4 tensors found"], "No checkpoint was found"),
+    "hparams": (["data.components", "hp/val_accuracy", "hp/test_accuracy", "optimizer.lr"], "No hparams data"),
+}  # fmt: skip
+# What is drawn rather than said.
+DRAWN = {
+    "scalars": "tf-line-chart-data-loader, tf-scalar-card svg",
+    "images": "tf-image-loader img",
+    "graphs": "g.node[data-name=MLP]",
+    "histograms": "vz-histogram-timeseries svg path",
+    "projector": "canvas",
+}
+
+
+@pytest.fixture(scope="module")
+def server(logs: Path) -> Server:
+    server = Server(logs)
+    deadline = time.monotonic() + 20
+    while not server.ask("plugins_listing")["projector"]["enabled"] and time.monotonic() < deadline:
+        time.sleep(0.05)  # it looks for its files in a thread of its own
+    return server
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Server:
+    return Server(tmp_path_factory.mktemp("empty"))
+
+
+def complaints(tab: Tab, server: Server) -> list[str]:
+    """Without the address that no two servers share."""
+    return sorted({error.replace(server.url, "/") for error in tab.errors})
+
+
+def wait_for(tab: Tab, what: str, seconds: float = 20.0) -> None:
+    """Until ``text=WORDS`` or ``css=ELEMENT`` can be seen, on the page or within a frame of it, as the projector is."""
+    deadline = time.monotonic() + seconds
+    while not any(frame.locator(what).locator("visible=true").count() for frame in tab.page.frames):
+        assert time.monotonic() < deadline, f"{what} is not to be seen at {tab.page.url}"
+        tab.page.wait_for_timeout(50)
+
+
+def open_tab(tab: Tab, server: Server, name: str, words: list[str], question: str = "") -> None:
+    tab.page.goto(f"{server.url}{question}#{name}")
+    for word in words:
+        wait_for(tab, f"text={word}")
+
+
+@pytest.mark.parametrize("name", SAYS)
+def test_a_tab_shows_the_runs_without_a_complaint(name: str, server: Server, empty: Server, tab: Tab):
+    words, nothing = SAYS[name]
+    open_tab(tab, empty, name, [nothing])
+    usual = complaints(tab, empty)
+    tab.errors.clear()
+    open_tab(tab, server, name, words)
+    if name in DRAWN:
+        wait_for(tab, f"css={DRAWN[name]}")
+    tab.page.wait_for_load_state("networkidle")
+    tab.keep(f"tensorboard_{name}")
+    assert [error for error in complaints(tab, server) if error not in usual] == []
+    assert tab.outside == []
+
+
+def test_the_results_of_both_runs_stand_in_the_hparams_table(logs: Path, server: Server, tab: Tab):
+    open_tab(tab, server, "hparams", ["Table View"])
+    for folder in logs.iterdir():
+        best = json.loads((folder / "results.json").read_text())["best"]
+        for value in (best["val/accuracy"], best["test/accuracy"]):
+            tab.page.get_by_text(f"{value:.5g}").first.wait_for(state="attached", timeout=10_000)
+
+
+@pytest.mark.parametrize("name", ["images", "timeseries", "custom_scalars", "text"])
+def test_the_dark_mode_keeps_pictures_on_their_white_ground(name: str, server: Server, tab: Tab):
+    open_tab(tab, server, name, SAYS[name][0], "?darkMode=true")
+    ground = tab.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert max(int(level) for level in ground.removeprefix("rgb(").removesuffix(")").split(",")) < 80
+    if name == "images":
+        picture = tab.page.locator(DRAWN[name]).locator("visible=true").first
+        picture.wait_for()
+        read = """async shown => {
+            await shown.decode();
+            const sheet = new OffscreenCanvas(1, 1).getContext("2d");
+            sheet.drawImage(shown, 0, 0);
+            return [...sheet.getImageData(0, 0, 1, 1).data];
+        }"""
+        assert picture.evaluate(read) == [255, 255, 255, 255]
+    tab.page.wait_for_load_state("networkidle")
+    tab.keep(f"tensorboard_dark_{name}")
+    assert tab.errors == []
