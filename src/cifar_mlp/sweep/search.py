@@ -1,0 +1,158 @@
+"""A whole sweep: search, confirm, and leave the best card and its pictures."""
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.pruners import BasePruner, MedianPruner, NopPruner
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, Trial, TrialState
+from rich.console import Console
+
+from cifar_mlp.sweep.card import arguments, base_values, require_options
+from cifar_mlp.sweep.samplers import GivenPoint, grid_of, sampler_of
+from cifar_mlp.sweep.space import Options, Space
+from cifar_mlp.sweep.storage import open_storage, open_study
+from cifar_mlp.sweep.table import BASE_CARD, Board
+from cifar_mlp.sweep.worker import Propose, Search, work
+
+
+class Candidate(NamedTuple):
+    """Settings found, with what speaks for them.
+
+    Attributes:
+        trial: The trial of the search.
+        options: Drawn values; ``None`` for the base card as it stands.
+        confirmed: Validation accuracies over the seeds of the confirmation; empty without one.
+    """
+
+    trial: FrozenTrial
+    options: Options | None
+    confirmed: list[float]
+
+    @property
+    def score(self) -> float:
+        """What candidates are chosen by: the mean over new seeds where there are any."""
+        return statistics.fmean(self.confirmed) if self.confirmed else self.trial.values[0]
+
+
+class Found(NamedTuple):
+    """What a sweep ends with.
+
+    Attributes:
+        trials: The search's trials in their places.
+        candidates: The best first; the base card is among them if it was completed.
+    """
+
+    trials: list[FrozenTrial]
+    candidates: list[Candidate]
+
+
+def run_sweep(space: Space, where: str, output: Path, console: Console) -> Found:
+    """Search and confirm, beside however many other workers.
+
+    Args:
+        space: The sweep.
+        where: Journal file or PostgreSQL URL.
+        output: Folder of the trials.
+        console: Where to show progress.
+
+    Raises:
+        ValueError: For options that the command line does not take, a storage that cannot be opened, or a search whose
+            trials all fail.
+    """
+    require_options(space)
+    base = base_values(space)
+    grid = grid_of(space, base)
+    size = min(space.trials, 1 + len(grid)) if space.sampler == "grid" else space.trials
+    storage = open_storage(where)
+    study = open_study(storage, space.name, space.fingerprint, _pruner(space))
+    trials = _shown(console, space.name, study, size, _proposals(space, study, base, grid), output / "trials")
+    complete = [Candidate(trial, trial.params if place else None, []) for place, trial in enumerate(trials)
+                if trial.state == TrialState.COMPLETE]  # fmt: skip
+    if not complete:
+        raise ValueError(f"no trial was completed, see {output / 'trials'}")
+    candidates = sorted(complete, key=lambda candidate: candidate.score, reverse=True)
+    if space.confirm is not None:
+        candidates = confirm(space, storage, candidates, output / "confirmation", console)
+    return Found(trials, candidates)
+
+
+def confirm(
+    space: Space, storage: BaseStorage, candidates: Sequence[Candidate], folder: Path, console: Console
+) -> list[Candidate]:
+    """Run the best candidates, and the base card, with new seeds.
+
+    Args:
+        space: The sweep.
+        storage: Where the study of the reruns is kept too.
+        candidates: The best first.
+        folder: Where the reruns' folders are made.
+        console: Where to show progress.
+
+    Returns:
+        Those that were run again, the best by their mean first. One with a failed rerun is left out.
+    """
+    assert space.confirm is not None
+    chosen = list(candidates[: space.confirm.top])
+    chosen += [candidate for candidate in candidates[space.confirm.top :] if candidate.options is None]
+    reruns = [(candidate, seed) for seed in space.confirm.seeds for candidate in chosen]
+    numbers = "-".join(str(candidate.trial.number) for candidate in chosen)
+    name = f"{space.name}/confirmation of {numbers}, seeds {'-'.join(map(str, space.confirm.seeds))}"
+    study = open_study(storage, name, space.fingerprint, NopPruner())
+
+    def propose(trial: Trial, place: int) -> list[str]:
+        candidate, seed = reruns[place]
+        trial.set_user_attr("rerun", {"of trial": candidate.trial.number, "seed": seed})
+        return [*arguments(space, candidate.options), f"--seed_everything={seed}"]
+
+    runs = _shown(console, f"{space.name}, confirmation", study, len(reruns), propose, folder / numbers)
+    confirmed = [
+        candidate._replace(confirmed=[
+            run.values[0] for run, (other, _) in zip(runs, reruns, strict=True) if other is candidate and run.values
+        ])
+        for candidate in chosen
+    ]  # fmt: skip
+    whole = [candidate for candidate in confirmed if len(candidate.confirmed) == len(space.confirm.seeds)]
+    if not whole:
+        raise ValueError(f"no rerun of the best trials was completed, see {folder / numbers}")
+    return sorted(whole, key=lambda candidate: candidate.score, reverse=True)
+
+
+def _shown(
+    console: Console, title: str, study: optuna.Study, size: int, propose: Propose, folder: Path
+) -> list[FrozenTrial]:
+    with Board(console, study, size, title) as board:
+        return work(Search(study, size, propose, folder, board.changed))
+
+
+def _pruner(space: Space) -> BasePruner:
+    if space.pruning is None:
+        return NopPruner()
+    return MedianPruner(space.pruning.startup_trials, space.pruning.warmup_epochs)
+
+
+def _proposals(space: Space, study: optuna.Study, base: Options, grid: list[Options]) -> Propose:
+    def propose(trial: Trial, place: int) -> list[str]:
+        drawn = space.search if place else {name: space.search[name] for name in base}
+        study.sampler = sampler_of(space, place, grid) if place else GivenPoint(base)
+        options = {name: _draw(trial, name, distribution) for name, distribution in drawn.items()}
+        if place == 0:
+            trial.set_user_attr(BASE_CARD, space.base.stem)
+        return arguments(space, options if place else None)
+
+    return propose
+
+
+def _draw(trial: Trial, name: str, distribution: BaseDistribution) -> Any:
+    if isinstance(distribution, CategoricalDistribution):
+        return trial.suggest_categorical(name, distribution.choices)
+    if isinstance(distribution, IntDistribution):
+        return trial.suggest_int(
+            name, distribution.low, distribution.high, step=distribution.step, log=distribution.log
+        )
+    assert isinstance(distribution, FloatDistribution)
+    return trial.suggest_float(name, distribution.low, distribution.high, step=distribution.step, log=distribution.log)

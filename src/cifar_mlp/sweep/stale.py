@@ -1,0 +1,49 @@
+"""Is the worker of a running trial still there?"""
+
+import datetime
+import os
+import socket
+import time
+import uuid
+from typing import Any
+
+from optuna.trial import FrozenTrial, Trial
+
+HEARTBEAT = 20.0  # seconds between signs of life
+SILENCE = 300.0  # seconds without one after which a worker counts as dead, also on another machine
+WORKER, SEEN = "worker", "seen"
+
+
+def machine_name() -> str:
+    """This machine; the network address keeps two of the same name apart."""
+    return f"{socket.gethostname()}/{uuid.getnode():x}"
+
+
+def sign(trial: Trial) -> None:
+    """Write down who works on the trial, and that they are alive."""
+    trial.set_user_attr(SEEN, time.time())
+    trial.set_user_attr(WORKER, [machine_name(), os.getpid()])
+
+
+def sign_of_life(trial: Trial) -> None:
+    """Say that the trial's worker is alive."""
+    trial.set_user_attr(SEEN, time.time())
+
+
+def is_dead(trial: FrozenTrial) -> bool:
+    """Whether a running trial's worker is gone: its process on this machine, or any sign of it for too long."""
+    worker: Any = trial.user_attrs.get(WORKER)
+    if worker is not None and worker[0] == machine_name() and not _is_alive(worker[1]):
+        return True
+    began = trial.datetime_start or datetime.datetime.now()
+    return time.time() - trial.user_attrs.get(SEEN, began.timestamp()) > SILENCE
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's, but alive
+        return True
+    return True

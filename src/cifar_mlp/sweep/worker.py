@@ -1,0 +1,114 @@
+"""The loop of one worker: ask for a trial, run it, tell its value. Any number of workers may share a study."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from optuna import Study
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from cifar_mlp.sweep.places import REASON, claim, give_up, places, seats, take_up_lost
+from cifar_mlp.sweep.process import run_fit
+from cifar_mlp.sweep.stale import HEARTBEAT, sign, sign_of_life
+
+WAIT = 1.0  # seconds between looks at what other workers do
+FAILURES = 3  # so many at the start, and nothing else, are no accident
+
+Propose = Callable[[Trial, int], list[str]]
+
+
+class Search(NamedTuple):
+    """What a worker works on.
+
+    Attributes:
+        study: Where trials are kept.
+        size: Trials in all.
+        propose: Given a trial and its place, what ``cifar-mlp fit`` takes.
+        folder: Where the trials' folders are made.
+        changed: Called after whatever happened, for whoever shows it.
+    """
+
+    study: Study
+    size: int
+    propose: Propose
+    folder: Path
+    changed: Callable[[], None]
+
+
+class AllFailedError(ValueError):
+    """The first trials all failed."""
+
+
+def work(search: Search) -> list[FrozenTrial]:
+    """Work until every place is settled, by this worker or by others.
+
+    Returns:
+        The trials in their places.
+
+    Raises:
+        AllFailedError: If this worker's first trials failed.
+    """
+    study, ended = search.study, 0
+    failed: list[str] = []
+    while True:
+        take_up_lost(study, search.size)
+        mine = seats(study, search.size)
+        if len(mine) == search.size and all(trial.state.is_finished() for trial in mine):
+            search.changed()
+            return mine
+        full = len(places(study.get_trials(deepcopy=False))) >= search.size
+        if full and not any(trial.state == TrialState.WAITING for trial in mine):
+            search.changed()
+            time.sleep(WAIT)
+            continue
+        trial = study.ask()
+        sign(trial)
+        place = claim(study, trial, search.size)
+        if place is None:
+            continue
+        try:
+            reason = conduct(search, trial, place)
+        except KeyboardInterrupt:
+            give_up(study, trial)
+            raise
+        ended += 1
+        failed += [reason] if reason else []
+        if ended == len(failed) == FAILURES:
+            raise AllFailedError(f"the first {FAILURES} trials all failed, see {search.folder}: {failed[-1]}")
+
+
+def conduct(search: Search, trial: Trial, place: int) -> str | None:
+    """Run one trial to its end; returns why it failed, if it did."""
+    fit_arguments = search.propose(trial, place)
+    folder = search.folder / f"{trial.number:04d}"
+    trial.set_user_attr("folder", str(folder))
+    search.changed()
+
+    def go_on(epoch: int, value: float) -> bool:
+        trial.report(value, epoch)
+        sign_of_life(trial)
+        search.changed()
+        return not trial.should_prune()
+
+    def alive() -> None:
+        sign_of_life(trial)
+
+    try:
+        outcome = run_fit(fit_arguments, folder, go_on, alive, HEARTBEAT)
+        for record in folder.rglob("provenance.json"):
+            trial.set_user_attr("provenance", json.loads(record.read_text()))
+        if outcome.reason is not None:
+            trial.set_user_attr(REASON, outcome.reason)
+            search.study.tell(trial, state=TrialState.FAIL)
+        elif outcome.stopped:
+            search.study.tell(trial, state=TrialState.PRUNED)
+        else:
+            search.study.tell(trial, outcome.values[-1])
+    except UpdateFinishedTrialError:  # this worker was silent for so long that another took the trial up
+        return None
+    finally:
+        search.changed()
+    return outcome.reason
