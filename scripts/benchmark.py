@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from cifar_mlp.benchmarks import train_job
 from cifar_mlp.callbacks.stopwatch import Stopwatch
 from cifar_mlp.cli import run
 from cifar_mlp.messages import OneLineParser
@@ -35,6 +36,7 @@ COLUMNS = (
     "peak MB",
 )
 SCHEMA_VERSION = 1
+CARD = Path(__file__).resolve().parent.parent / "configs" / "report" / "q4_best.yaml"
 
 
 def parity(options: argparse.Namespace) -> int:
@@ -134,6 +136,10 @@ def parser() -> argparse.ArgumentParser:
     job.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     job.add_argument("--output", type=Path, metavar="DIR", help="for benchmark.json and benchmark.md")
     job.set_defaults(run=parity)
+    job = jobs.add_parser("train", help="images a second of this package and of others")
+    job.add_argument("--output", type=Path, metavar="DIR", help="for benchmark.json, benchmark.md and train.png")
+    train_job.add_options(job)
+    job.set_defaults(run=train_job.run, card=CARD)
     job = jobs.add_parser("views", help="what TensorBoard's views cost; takes the options of cifar-mlp fit")
     job.set_defaults(run=views)
     return root
