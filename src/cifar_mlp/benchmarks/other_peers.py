@@ -16,7 +16,6 @@ def scikit_learn(problem: Problem, laps: Laps) -> None:
     not.
     """
     from sklearn.neural_network import MLPClassifier
-    from threadpoolctl import threadpool_limits
 
     inputs, labels = (tensor.numpy() for tensor in problem.load())
     network = MLPClassifier(
@@ -26,13 +25,12 @@ def scikit_learn(problem: Problem, laps: Laps) -> None:
         alpha=problem.weight_decay * problem.batch_size,  # it divides the penalty by the batch's size
         random_state=problem.seed,
     )
-    with threadpool_limits(problem.threads):
-        for epoch in range(laps.count):
-            laps.start()
-            network.partial_fit(inputs, labels, classes=np.unique(labels))
-            laps.end()
-            if epoch == 0:
-                laps.see("epoch", _transposed(zip(network.coefs_, network.intercepts_, strict=True)), slope=0)
+    for epoch in range(laps.count):
+        laps.start()
+        network.partial_fit(inputs, labels, classes=np.unique(labels))
+        laps.end()
+        if epoch == 0:
+            laps.see("epoch", _transposed(zip(network.coefs_, network.intercepts_, strict=True)), slope=0)
 
 
 def skorch(problem: Problem, laps: Laps) -> None:

@@ -1,8 +1,11 @@
 """A harness in a process of its own, whose turns are called from here."""
 
+import fcntl
 import multiprocessing
 import os
+import struct
 import sys
+import termios
 import threading
 import traceback
 from collections import deque
@@ -11,11 +14,14 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle, send_handle
 from typing import Any
 
+import torch
+from threadpoolctl import threadpool_limits
+
 from cifar_mlp.benchmarks.harnesses import Runner
 from cifar_mlp.benchmarks.laps import Lap, Laps, Seen
 
-SPAWN = multiprocessing.get_context("spawn")
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+PROCESSES = multiprocessing.get_context("forkserver")  # which imports PyTorch once for all
+PROCESSES.set_forkserver_preload([__name__])
 
 
 class Worker:
@@ -36,18 +42,10 @@ class Worker:
         self.runner = runner
         laps += 1  # what a harness does at its end is nobody's to wait for: it is stopped before
         self.seen: dict[str, Seen] = {}
-        self._wire, theirs = SPAWN.Pipe()
-        before = dict(os.environ)
-        os.environ.update({name: str(runner.problem.threads) for name in THREAD_VARIABLES}, TERM="xterm-256color")
-        try:
-            fresh = replace(runner, problem=replace(runner.problem))  # without what has been loaded here
-            self._process = SPAWN.Process(
-                target=_work, args=(fresh, laps + 1, theirs)
-            )  # what follows the last is not for here
-            self._process.start()
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
+        self._wire, theirs = PROCESSES.Pipe()
+        fresh = replace(runner, problem=replace(runner.problem))  # without what has been loaded here
+        self._process = PROCESSES.Process(target=_work, args=(fresh, laps, theirs))
+        self._process.start()
         theirs.close()
         self._last_words: deque[bytes] = deque(maxlen=20)
         try:
@@ -99,11 +97,10 @@ class Worker:
 
 def _work(runner: Runner, laps: int, wire: Connection) -> None:
     _write_to_a_terminal(wire)
-    import torch
-
     torch.set_num_threads(runner.problem.threads)
     try:
-        runner.entry.run(runner.problem, Laps(runner.problem, laps, wire))
+        with threadpool_limits(runner.problem.threads):  # NumPy's and SciPy's
+            runner.entry.run(runner.problem, Laps(runner.problem, laps, wire))
     except (EOFError, BrokenPipeError):
         sys.exit(1)  # whoever called the turns is gone
     except Exception as error:
@@ -113,10 +110,7 @@ def _work(runner: Runner, laps: int, wire: Connection) -> None:
 
 
 def _write_to_a_terminal(wire: Connection) -> None:
-    import fcntl
-    import struct
-    import termios
-
+    os.environ["TERM"] = "xterm-256color"
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
     for standard in (1, 2):
