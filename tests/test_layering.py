@@ -28,7 +28,8 @@ HOUSE = """
     data.pca_fit data.pca
     models.recipes models.mlp
     models.initialization
-    results_text performance_text
+    results_text
+    performance_text
     results report_figures
     provenance seeds
     parity.*

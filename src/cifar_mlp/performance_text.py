@@ -1,7 +1,9 @@
 """Tables of measured speed, made from a benchmark's JSON and from nothing else."""
 
+import json
 import statistics
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 INPUTS = {"pca": "{components} components", "pixels": "3,072 pixels"}
@@ -25,6 +27,94 @@ def train_tables(document: dict[str, Any]) -> list[TextTable]:
     if document["limits"]:
         tables.append(_limit_table(document))
     return tables
+
+
+def pca_tables(document: dict[str, Any]) -> list[TextTable]:
+    """Of the job ``pca``."""
+    rows = [
+        [row["solver"], f"{row['seconds']['median']:.2f}", "{:.2f} to {:.2f}".format(*row["seconds"]["range"]),
+         f"{row['ours_faster']['median']:.3g}", f"{row['peak_bytes'] / 1e6:,.0f}", f"{row['variance_error']:.0e}",
+         f"{row['component_error']:.0e}"]
+        for row in document["solvers"]
+    ]  # fmt: skip
+    header = (
+        "solver", "seconds", "range", "ours is so many times as fast", "peak extra memory, MB",
+        "variances, relative error", "components, largest error",
+    )  # fmt: skip
+    problem = document["problem"]
+    title = (
+        f"{problem['images']:,} images of {problem['data']} x 3,072 pixels to {problem['components']} components, "
+        f"{problem['device']}, {problem['threads']} thread(s), {document['rounds']} rounds in turn, each fit in a "
+        "fresh process; errors against scikit-learn's covariance_eigh in float64"
+    )
+    return [TextTable(title, header, rows)]
+
+
+def startup_tables(document: dict[str, Any]) -> list[TextTable]:
+    """Of the job ``startup``."""
+    started = [
+        [row["command"], f"{row['seconds']['median']:.2f}", "{:.2f} to {:.2f}".format(*row["seconds"]["range"])]
+        for row in document["commands"]
+    ]
+    imported = [[row["package"], f"{row['seconds']:.2f}", str(row["modules"])] for row in document["imports"]]
+    return [
+        TextTable(
+            f"Seconds of a fresh process, {document['rounds']} rounds in turn", ("command", "median", "range"), started
+        ),
+        TextTable("Importing cifar_mlp.cli, by package", ("package", "own seconds", "modules"), imported),
+    ]
+
+
+def scaling_tables(document: dict[str, Any]) -> list[TextTable]:
+    """Of the job ``scaling``."""
+    rows = [
+        [row["axis"], f"{row['place']:g}", "-".join(map(str, row["hidden_sizes"])) or "none",
+         *(f"{row[key]['median']:,.0f}" for key in ("ours", "plain", "limit")),
+         f"{row['ours_to_plain']['median']:.2f}", f"{100 * row['share_of_limit']['median']:.0f} %"]
+        for row in document["points"]
+    ]  # fmt: skip
+    problem = document["problem"]
+    title = (
+        f"Images a second, {problem['precision']}, {problem['components']} components; elsewhere batch "
+        f"{problem['batch_size']}, {problem['images']:,} images, {problem['threads']} thread(s)"
+    )
+    header = ("changed", "to", "hidden", "cifar-mlp fit", "plain loop", "limit", "of the plain loop", "of the limit")
+    return [TextTable(title, header, rows, words=3)]
+
+
+def markdown(table: TextTable) -> list[str]:
+    """The table line by line, under its title; numbers stand to the right."""
+    rule = ["---"] * table.words + ["--:"] * (len(table.header) - table.words)
+    lines = ["| " + " | ".join(row) + " |" for row in (table.header, rule, *table.rows)]
+    return [f"{table.title}:", "", *lines, ""]
+
+
+MAKERS = {"train": train_tables, "pca": pca_tables, "startup": startup_tables, "scaling": scaling_tables}
+
+
+def performance_blocks(folder: Path) -> dict[str, str]:
+    """The text of each job, ``benchmark-JOB``, from ``folder/JOB/benchmark.json``; and training's first table alone.
+
+    Args:
+        folder: ``docs/performance``.
+    """
+    blocks: dict[str, str] = {}
+    for job, tables_of in MAKERS.items():
+        path = folder / job / "benchmark.json"
+        if not path.is_file():
+            blocks |= {f"benchmark-{job}": "Not measured.\n", f"benchmark-{job}-short": "Not measured.\n"}
+            continue
+        document = json.loads(path.read_text())
+        tables, where = tables_of(document), document["environment"]
+        device = next(name for name in where["devices"].values() if name)
+        closing = [
+            *document.get("not_run", ()),
+            f"{device}, {where['threads']} thread(s), torch {where['torch']}, {where['date'][:10]}, commit "
+            f"{str(where['git_commit'])[:12]}.",
+        ]
+        for name, shown in ((f"benchmark-{job}", tables), (f"benchmark-{job}-short", tables[:1])):
+            blocks[name] = "\n".join([line for table in shown for line in markdown(table)] + closing) + "\n"
+    return blocks
 
 
 def _harness_table(document: dict[str, Any]) -> TextTable:

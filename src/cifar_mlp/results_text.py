@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cifar_mlp.performance_text import performance_blocks
 from cifar_mlp.report_figures import REPORT, Figure
 from cifar_mlp.results import Row, accuracies, card_fingerprint, load_rows, of_card, percent, same
 
@@ -35,13 +36,15 @@ def documents(root: Path) -> dict[Path, str]:
         made[card] = fill(card.read_text(), {"card": card_text(mine, figure)})
     parity = root / "docs" / "parity" / "parity.json"
     speed = root / "docs" / "parity" / "benchmark.json"
-    for page in (root / "README.md", root / "docs" / "results.md", root / "docs" / "log.md"):
+    docs = root / "docs"
+    for page in (root / "README.md", docs / "results.md", docs / "log.md", docs / "performance.md"):
         blocks = {
             "table": report_table(rows, "configs" if page.parent == root else "../configs"),
             "provenance": provenance_text(rows),
             "dropout": dropout_table(rows),
             "parity": parity_table(json.loads(parity.read_text())),
             "speed": speed_table(json.loads(speed.read_text())),
+            **performance_blocks(root / "docs" / "performance"),
         }
         made[page] = fill(page.read_text(), blocks)
     return made

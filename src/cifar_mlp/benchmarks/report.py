@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from cifar_mlp.parity.evidence.environment import environment
-from cifar_mlp.parity.evidence.report import markdown_table, write_json, write_whole
-from cifar_mlp.performance_text import TextTable
+from cifar_mlp.parity.evidence.report import write_json, write_whole
+from cifar_mlp.performance_text import TextTable, markdown
 
 
 def show_progress(step: str) -> None:
@@ -65,7 +65,7 @@ class Report:
         write_json(self.document, self.output / "benchmark.json")
         lines = [f"# {self.title}", ""]
         for table in self.tables:
-            lines += [f"{table.title}:", "", *markdown_table(table.header, table.rows), ""]
+            lines += markdown(table)
         lines += [f"![{self.title}]({name})" for name in self.pictures]
         lines += ["", *self.document.get("not_run", ()), ""]
         lines += [f"- {key}: {value}" for key, value in self.document["environment"].items()]

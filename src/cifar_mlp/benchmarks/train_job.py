@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
         chosen = runners(problem, options.only, options.inputs, options.precision)
         results, absent = race(chosen, options.rounds, show_progress)
     document = as_document(problem, options.rounds, results, absent)
-    report = Report("train", "Training speed", document, train_tables(document), options.output)
+    report = Report("train", "Training speed", document, train_tables(document), options.output, ("train.png",))
     report.show()
     if options.output is not None:
         report.write()
@@ -83,24 +83,29 @@ def problem_of(options: argparse.Namespace, scratch: Path) -> Problem:
     )
 
 
+def describe(problem: Problem) -> dict[str, Any]:
+    """The problem as plain JSON types."""
+    return {
+        "data": "CIFAR-10" if problem.real else "made bytes",
+        "images": problem.images,
+        "steps": problem.steps,
+        "components": problem.components,
+        "hidden_sizes": problem.hidden_sizes,
+        "batch_size": problem.batch_size,
+        "lr": problem.lr,
+        "weight_decay": problem.weight_decay,
+        "check_steps": problem.check_steps,
+        "device": problem.device,
+        "threads": problem.threads,
+    }
+
+
 def as_document(problem: Problem, rounds: int, results: Sequence[Result], absent: Sequence[str]) -> dict[str, Any]:
     """Everything as plain JSON types."""
     return {
         "schema_version": SCHEMA_VERSION,
         "benchmark": "train",
-        "problem": {
-            "data": "CIFAR-10" if problem.real else "made bytes",
-            "images": problem.images,
-            "steps": problem.steps,
-            "components": problem.components,
-            "hidden_sizes": problem.hidden_sizes,
-            "batch_size": problem.batch_size,
-            "lr": problem.lr,
-            "weight_decay": problem.weight_decay,
-            "check_steps": problem.check_steps,
-            "device": problem.device,
-            "threads": problem.threads,
-        },
+        "problem": describe(problem),
         "rounds": rounds,
         "harnesses": [_entry(result, results) for result in results if result.runner.entry.trains],
         "limits": [_limit(result) for result in results if not result.runner.entry.trains],
