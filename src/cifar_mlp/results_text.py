@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from cifar_mlp.performance_text import performance_blocks
 from cifar_mlp.report_figures import REPORT, Figure
 from cifar_mlp.reproduction.blocks import Block, Heading, Picture, Text, as_markdown
 from cifar_mlp.reproduction.report import outcome, sources
@@ -41,7 +42,8 @@ def documents(root: Path) -> dict[Path, str]:
         made[card] = fill(card.read_text(), {"card": card_text(mine, figure)})
     parity = root / "docs" / "parity" / "parity.json"
     speed = root / "docs" / "parity" / "benchmark.json"
-    for page in (root / "README.md", root / "docs" / "results.md", root / "docs" / "log.md"):
+    docs = root / "docs"
+    for page in (root / "README.md", docs / "results.md", docs / "log.md", docs / "performance.md"):
         blocks = {
             "table": report_table(rows, "configs" if page.parent == root else "../configs"),
             "provenance": provenance_text(rows),
@@ -49,6 +51,7 @@ def documents(root: Path) -> dict[Path, str]:
             "reproduction": reproduction_text(document, root / "docs"),
             "parity": parity_table(json.loads(parity.read_text())),
             "speed": speed_table(json.loads(speed.read_text())),
+            **performance_blocks(root / "docs" / "performance"),
         }
         made[page] = fill(page.read_text(), blocks)
     return made

@@ -1,0 +1,85 @@
+"""All harnesses side by side, a lap each in turn."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from cifar_mlp.benchmarks.agreement import Agreement, compare
+from cifar_mlp.benchmarks.harnesses import Runner
+from cifar_mlp.benchmarks.laps import Lap
+from cifar_mlp.benchmarks.worker import Worker
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one harness did: its laps after the first, and how it compared."""
+
+    runner: Runner
+    laps: list[Lap]
+    agreement: Agreement | None
+
+    @property
+    def seconds(self) -> list[float]:
+        """Of an epoch's training, by round."""
+        return [lap.seconds for lap in self.laps]
+
+
+def race(
+    runners: Sequence[Runner], rounds: int, progress: Callable[[str], None] = lambda step: None
+) -> tuple[list[Result], list[str]]:
+    """Start all harnesses, warm each by an epoch, compare them, and then let them train in turn.
+
+    Every round starts with another harness, and only one is ever at work.
+
+    Returns:
+        The results, and one line for every harness that could not run.
+
+    Raises:
+        ValueError: For no rounds, or nothing to run.
+        RuntimeError: If a harness fails, or does other work than the plain loop.
+    """
+    if rounds < 1:
+        raise ValueError(f"--rounds must be at least 1, not {rounds}")
+    if not runners:
+        raise ValueError("--only, --inputs and --precision leave nothing to run")
+    absent: dict[str, str] = {}
+    present = []
+    for runner in runners:
+        reason = runner.entry.missing(runner.problem.device)
+        if reason is None:
+            present.append(runner)
+        else:
+            absent[runner.harness] = f"{runner.entry.title}: not run ({reason})"
+    with ExitStack() as stack:
+        workers = []
+        for runner in present:
+            progress(f"{runner.label}: starting, first epoch")
+            worker = Worker(runner, rounds + 1)
+            stack.callback(worker.stop)
+            workers.append(worker)
+            worker.lap()
+        agreements = _compared(workers)
+        laps: list[list[Lap]] = [[] for _ in workers]
+        order = list(range(len(workers)))
+        for number in range(rounds):
+            progress(f"round {number + 1} of {rounds}")
+            for place in order:
+                laps[place].append(workers[place].lap())
+            order.append(order.pop(0))
+    return [Result(*parts) for parts in zip(present, laps, agreements, strict=True)], list(absent.values())
+
+
+def _compared(workers: Sequence[Worker]) -> list[Agreement | None]:
+    plain = {worker.runner.key[1:]: worker for worker in workers if worker.runner.harness == "plain"}
+    agreements: list[Agreement | None] = []
+    for worker in workers:
+        runner = worker.runner
+        reference = plain.get(runner.key[1:])
+        if reference is None or not runner.entry.trains:
+            agreements.append(None)
+            continue
+        start = runner.problem.starting_weights()
+        agreements.append(
+            compare(runner.label, runner.problem.precision, worker.seen, reference.seen, start, runner.entry.exact)
+        )
+    return agreements

@@ -1,0 +1,31 @@
+"""``benchmark.py views``: what share of a fit each of TensorBoard's views takes."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from cifar_mlp import cli
+from cifar_mlp.callbacks.stopwatch import Stopwatch
+from cifar_mlp.views import Views
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train once, and say what share of the time each of TensorBoard's views took."""
+    stopwatch, make = Stopwatch(), Views.callbacks
+    Views.callbacks = lambda self: [stopwatch.watch(view) for view in make(self)]  # type: ignore[method-assign]
+    try:
+        trainer = cli.run(["fit", *options.fit]).trainer
+    finally:
+        Views.callbacks = make  # type: ignore[method-assign]
+    assert trainer.log_dir is not None, "views are drawn into a run's folder"
+    whole = json.loads((Path(trainer.log_dir) / "provenance.json").read_text())["fit_seconds"]
+    table = Table("view", "seconds", "% of the fit", title=f"What the views cost in a fit of {whole:.1f} s")
+    spent = sorted(stopwatch.seconds.items(), key=lambda item: -item[1])
+    for name, seconds in [*spent, ("all", sum(stopwatch.seconds.values()))]:
+        table.add_row(name, f"{seconds:.2f}", f"{100 * seconds / whole:.1f}")
+    Console(width=None if sys.stdout.isatty() else 100).print(table)
+    return 0
