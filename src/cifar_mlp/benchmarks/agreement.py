@@ -55,6 +55,8 @@ def compare(
         RuntimeError: If they have not done the same work.
     """
     moment = "steps" if exact else "epoch"
+    if moment not in seen:
+        raise RuntimeError(f"{name} did not show its network after the first {moment}")
     mine, theirs = seen[moment], plain[moment]
     if mine.parameters != theirs.parameters:
         raise RuntimeError(f"{name} has {mine.parameters:,} parameters, the plain loop {theirs.parameters:,}")

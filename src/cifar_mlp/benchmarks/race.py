@@ -65,7 +65,7 @@ def race(
             progress(f"round {number + 1} of {rounds}")
             for place in order:
                 laps[place].append(workers[place].lap())
-            order.append(order.pop(0))
+            order = order[1:] + order[:1]
     return [Result(*parts) for parts in zip(present, laps, agreements, strict=True)], list(absent.values())
 
 

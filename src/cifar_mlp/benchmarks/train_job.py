@@ -54,6 +54,9 @@ def run(options: argparse.Namespace) -> int:
         problem = problem_of(options, Path(scratch))
         chosen = runners(problem, options.only, options.inputs, options.precision)
         results, absent = race(chosen, options.rounds, show_progress)
+    if not results:
+        print(*absent, sep="\n")
+        return 0
     document = as_document(problem, options.rounds, results, absent)
     report = Report("train", "Training speed", document, train_tables(document), options.output, ("train.png",))
     report.show()
