@@ -91,7 +91,7 @@ class Accumulating(Callback):
         ("clipped gradients", ["--trainer.gradient_clip_val", "1.0"]),
         ("its profiler", ["--trainer.profiler", "simple"]),
         ("its precision", ["--trainer.precision", "64-true"]),
-        ("hooks of a callback", ["--trainer.callbacks+", f"{__name__}.Accumulating"]),
+        ("hooks of a callback", ["--trainer.callbacks", f"{__name__}.Accumulating"]),
         ("its optimizers", ["--model.optimizer", "LBFGS"]),
     ],
 )

@@ -180,6 +180,7 @@ class CommandLine(LightningCLI):
         if not fitting or config["logger"] is False:
             self.save_config_callback = None
         given = config["callbacks"] or []
+        config["callbacks"] = given = given if isinstance(given, list) else [given]
         added = self._own_callbacks(fitting, config)
         added = [callback for callback in added if not any(type(callback) is type(other) for other in given)]
         trainer = super()._instantiate_trainer(config, callbacks + added)
@@ -207,7 +208,7 @@ class CommandLine(LightningCLI):
             if config["enable_checkpointing"] is not False and not config["fast_dev_run"]:
                 callbacks += [BestCheckpoint(), LastCheckpoint()]
         callbacks += self.views.callbacks()
-        bars = [callback for callback in config["callbacks"] or [] if isinstance(callback, ProgressBar)]
+        bars = [callback for callback in config["callbacks"] if isinstance(callback, ProgressBar)]
         if not bars and config["enable_progress_bar"] is not False:
             callbacks.append(SparingProgressBar() if sys.stdout.isatty() else EpochLines())
         return callbacks

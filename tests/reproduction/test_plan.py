@@ -5,6 +5,7 @@ import pytest
 from cifar_mlp.report_figures import REPORT
 from cifar_mlp.reproduction.estimate import Estimator, in_words, macs_of_an_epoch, settings_of
 from cifar_mlp.reproduction.plan import QUICK, STUDIES, Planned, Variant, chosen, groups, over_seeds
+from cifar_mlp.reproduction.plots import place_name
 from cifar_mlp.reproduction.statements import OURS, STATED
 from tests.reproduction.planted import CARDS, planted_row
 
@@ -58,6 +59,12 @@ def test_no_two_variants_of_a_study_ask_for_the_same(study: str):
     asked = [settings_of(CARDS / f"{variant.card}.yaml", variant.options) for variant in STUDIES[study]]
     assert all(first != second for place, first in enumerate(asked) for second in asked[:place])
     assert all(macs_of_an_epoch(settings)[1] > 0 for settings in asked)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_variant_of_a_study_has_a_name_below_the_axis(study: str):
+    names = [place_name(study, variant) for variant in STUDIES[study]]
+    assert len(set(names)) == len(names)
 
 
 def test_a_run_is_expected_to_take_what_it_took(monkeypatch: pytest.MonkeyPatch):

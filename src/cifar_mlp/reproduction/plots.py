@@ -35,6 +35,7 @@ PLACE_OF = {
     ("dropout", "q4_four_layer"): "none", ("dropout", "q4_dropout"): "0.1",
     ("activation", "q4_four_layer"): "ReLU\n20", ("activation", "q4_best"): "LeakyReLU\n25",
     ("rate", TUNED): "1e-3\n6,000", ("width", TUNED): "600", ("components", TUNED): "510",
+    ("precision", "q4_best"): "32-true",
 }  # fmt: skip
 WITH_WEIGHTS = ("q3_baseline", TUNED, "q4_best")
 WITH_CONFUSION = (TUNED, "q4_best")
