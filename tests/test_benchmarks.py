@@ -19,7 +19,7 @@ from cifar_mlp.benchmarks.measured_process import PeakMemory, in_a_process
 from cifar_mlp.benchmarks.pca_job import OURS, SOLVERS, errors
 from cifar_mlp.benchmarks.pca_job import _fit as fit_pca
 from cifar_mlp.benchmarks.problem import Problem, weights_of
-from cifar_mlp.benchmarks.race import Result, race
+from cifar_mlp.benchmarks.race import Result, race, turn
 from cifar_mlp.benchmarks.scaling_job import points
 from cifar_mlp.benchmarks.scaling_plot import curves
 from cifar_mlp.benchmarks.spread import ratios, spread
@@ -169,6 +169,12 @@ def test_the_clock_gives_inner_time_to_the_inner_part(monkeypatch: pytest.Monkey
 def test_ratios_are_taken_round_by_round():
     assert ratios([2, 20, 200], [1, 10, 20]) == (2, (2, 6), (2, 10))
     assert spread([3.0]) == (3, (3, 3), (3, 3))
+
+
+def test_a_turn_s_first_lap_is_not_counted_where_there_are_more():
+    cold, laps = Lap(9.0, {"validation": 3.0}), [Lap(1.0, {"validation": 0.5}), Lap(2.0, {"pictures": 1.0})]
+    assert turn([cold]) == cold
+    assert turn([cold, *laps]) == Lap(1.5, {"validation": 0.25, "pictures": 0.5})
 
 
 def made_results(problem: Problem) -> list[Result]:
