@@ -18,7 +18,7 @@ pytestmark = [
 HISTOGRAMS = ["digits/activations/hidden.1", "digits/gradients/hidden.0.affine.weight"]
 # By tab: what two runs have it say, and what it says where there is none.
 SAYS = {
-    "timeseries": (["version_0", "version_1", "digits/activations/hidden.0", "72 cards"], "Pin cards for a quick view"),
+    "timeseries": (["version_0", "version_1", "digits/activations/hidden.0"], "Pin cards for a quick view"),
     "scalars": (["version_1", "tag: digits/test/accuracy", "tag: digits/train/images_per_second"], "No scalar data"),
     "custom_scalars": (["loss", "accuracy", "accuracy of each class", "Matches (20)"], "Write a regex to filter runs"),
     "images": (["digits/pictures/mistakes", "digits/pictures/first_layer_weights"], "No image data"),
@@ -86,6 +86,13 @@ def test_a_tab_shows_the_runs_without_a_complaint(name: str, server: Server, emp
     tab.keep(f"tensorboard_{name}")
     assert [error for error in complaints(tab, server) if error not in usual] == []
     assert tab.outside == []
+
+
+def test_every_series_has_its_card(server: Server, tab: Tab):
+    tags = {kind: server.ask(f"plugin/{kind}/tags").values() for kind in ("scalars", "histograms", "images")}
+    cards = [*set().union(*tags.pop("scalars"))]  # the runs share one; each has its own of the others
+    cards += [tag for runs in tags.values() for run in runs for tag in run]
+    open_tab(tab, server, "timeseries", [f"{sum(tag.startswith('digits/') for tag in cards)} cards"])
 
 
 def test_the_results_of_both_runs_stand_in_the_hparams_table(logs: Path, server: Server, tab: Tab):

@@ -50,6 +50,30 @@ def test_the_exact_fit_is_exact_to_float64(images: torch.Tensor):
         assert torch.allclose(found, expected, rtol=1e-11, atol=1e-11), name
 
 
+def test_eigenpairs_by_the_solver_for_gpus_are_the_same():
+    covariance = torch.cov(torch.randn(12, 300, generator=torch.Generator().manual_seed(0), dtype=torch.float64))
+    expected, found = (
+        solver(covariance.clone(), 5) for solver in (pca_fit._leading_eigenpairs, pca_fit._leading_of_all_eigenpairs)
+    )
+    torch.testing.assert_close(found[0], expected[0])
+    torch.testing.assert_close(pca_fit._fix_signs(found[1]), pca_fit._fix_signs(expected[1]))
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA GPU on this machine")
+@pytest.mark.parametrize("precision", ["highest", "high"])
+def test_a_gpu_finds_the_same_integers_and_components(
+    images: torch.Tensor, precision: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", precision == "high")
+    pixels, shift, scale = images.flatten(1), torch.full((60,), 127.5).double(), torch.ones(60).double()
+    for found, expected in zip(pca_fit.moments(pixels.cuda()), pca_fit.moments(pixels), strict=True):
+        torch.testing.assert_close(found.cpu(), expected, rtol=1e-15, atol=0)
+    found, expected = (pca_fit.fit(where, shift, scale, K, "exact") for where in (pixels.cuda(), pixels))
+    torch.testing.assert_close(found.explained_variance, expected.explained_variance)
+    torch.testing.assert_close(found.components, expected.components, rtol=1e-9, atol=1e-9)
+
+
 def test_moments_are_the_moments_of_integers():
     pixels = torch.randint(0, 256, (pca_fit.CHUNK + 37, 9), dtype=torch.uint8)
     pixels[:3] = torch.tensor([[0], [128], [255]], dtype=torch.uint8)

@@ -223,7 +223,9 @@ class CIFAR10DataModule(LightningDataModule):
         if not self._fitted:
             images, train = self._load("train")[0], self._indices()[0]
             edition = {"source": self.source.name, "files": self.source.fingerprint()}
-            fit_or_read(self.preprocessing, images, train, edition, self.cache_dir, self.settings["pca_solver"])
+            device = self._device if self._device.type == "cuda" else "cpu"  # others lack float64
+            solver = self.settings["pca_solver"]
+            fit_or_read(self.preprocessing, images, train, edition, self.cache_dir, solver, device)
             self._fitted = True
 
     def use_fitted(self, state: dict[str, Tensor]) -> None:
@@ -276,5 +278,8 @@ class CIFAR10DataModule(LightningDataModule):
 
     def _on_device(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         """The whole split lives where it is used: batches are then cut there."""
-        device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
-        return tuple(tensor.to(device) for tensor in tensors)
+        return tuple(tensor.to(self._device) for tensor in tensors)
+
+    @property
+    def _device(self) -> torch.device:
+        return torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device

@@ -3,6 +3,7 @@
 import hashlib
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from cifar_mlp.data.cache import cache_path, read_cache, require_writable, write_cache
@@ -11,7 +12,13 @@ from cifar_mlp.data.preprocessing import Preprocessing
 
 
 def fit_or_read(
-    preprocessing: Preprocessing, images: Tensor, train: Tensor, edition: dict[str, Any], cache_dir: str, solver: Solver
+    preprocessing: Preprocessing,
+    images: Tensor,
+    train: Tensor,
+    edition: dict[str, Any],
+    cache_dir: str,
+    solver: Solver,
+    device: torch.device | str = "cpu",
 ) -> None:
     """Fit ``preprocessing`` in place on the training split; a PCA is kept in the cache, and read from it.
 
@@ -22,6 +29,7 @@ def fit_or_read(
         edition: What identifies the images.
         cache_dir: Folder of fitted PCAs.
         solver: How a PCA is fitted.
+        device: Where a PCA is fitted.
 
     Raises:
         ValueError: If the folder cannot be written, or whitening would divide by zero; names the option.
@@ -36,7 +44,7 @@ def fit_or_read(
             require_writable(path.parent)
             print(f"fitting PCA: {len(train):,} images to {preprocessing.num_features} components", flush=True)
         contiguous = len(train) == int(train[-1]) + 1  # then a view will do
-        preprocessing.fit(images[: len(train)] if contiguous else images[train], solver)
+        preprocessing.fit(images[: len(train)] if contiguous else images[train], solver, device)
         if pca is not None:
             write_cache(path, preprocessing.state_dict())
     if pca is not None and pca.whiten and not (pca.explained_variance + pca.epsilon > 0).all():

@@ -27,7 +27,7 @@ def fit(pixels_ND: Tensor, shift_D: Tensor, scale_D: Tensor, n_components: int, 
     """The leading principal components of ``(pixels - shift) * scale``.
 
     Args:
-        pixels_ND: uint8 images, one a row, on the CPU.
+        pixels_ND: uint8 images, one a row; ``exact`` works where they lie, on the CPU or an NVIDIA GPU.
         shift_D: float64, subtracted from each pixel.
         scale_D: float64, what the difference is multiplied by.
         n_components: Components wanted, K, at most min(N, D).
@@ -36,13 +36,15 @@ def fit(pixels_ND: Tensor, shift_D: Tensor, scale_D: Tensor, n_components: int, 
             N x D doubles.
 
     Returns:
-        The fit.
+        The fit, on the CPU.
     """
     if solver == "sklearn":
-        return _fit_sklearn(pixels_ND, shift_D, scale_D, n_components)
+        return _fit_sklearn(pixels_ND.cpu(), shift_D, scale_D, n_components)
     mean_D, covariance_DD = moments(pixels_ND)
-    covariance_DD *= scale_D[:, None] * scale_D
-    variance_K, components_KD = _leading_eigenpairs(covariance_DD, n_components)
+    covariance_DD *= (scale_D[:, None] * scale_D).to(covariance_DD.device)
+    eigenpairs = _leading_eigenpairs if covariance_DD.device.type == "cpu" else _leading_of_all_eigenpairs
+    variance_K, components_KD = eigenpairs(covariance_DD, n_components)
+    mean_D, variance_K, components_KD = mean_D.cpu(), variance_K.cpu(), components_KD.cpu()
     return Fit((mean_D - shift_D) * scale_D, _fix_signs(components_KD), variance_K.clamp_(min=0.0))
 
 
@@ -52,12 +54,14 @@ def moments(pixels_ND: Tensor) -> tuple[Tensor, Tensor]:
     A pixel less 128 fits a signed byte, so one chunk's second moments are an int8 x int8 -> int32 product without
     rounding (4,096 * 2**14 < 2**31), and their sum over chunks is exact in int64. So is N * sum(x y) - sum(x) sum(y),
     below 2**63 for N up to 2**24. Only the division by N (N - 1) rounds. Where the processor's int8 products
-    saturate, smaller chunks in float32 give the same integers.
+    saturate, and on a GPU, smaller chunks in float32 give the same integers (in TF32 too, which holds signed bytes).
     """
-    gram, chunk = (_gram_int8, CHUNK) if int8_products_are_exact() else (_gram_float32, FLOAT_CHUNK)
+    device = pixels_ND.device
+    in_bytes = device.type == "cpu" and int8_products_are_exact()
+    gram, chunk = (_gram_int8, CHUNK) if in_bytes else (_gram_float32, FLOAT_CHUNK)
     num_images, num_pixels = pixels_ND.shape
-    second_DD = torch.zeros(num_pixels, num_pixels, dtype=torch.int64)
-    first_D = torch.zeros(num_pixels, dtype=torch.int64)
+    second_DD = torch.zeros(num_pixels, num_pixels, dtype=torch.int64, device=device)
+    first_D = torch.zeros(num_pixels, dtype=torch.int64, device=device)
     for chunk_ND in pixels_ND.split(chunk):
         centred_ND = (chunk_ND ^ 128).view(torch.int8)  # flipping the top bit of a byte subtracts 128
         second_DD += gram(centred_ND)
@@ -98,6 +102,12 @@ def _leading_eigenpairs(covariance_DD: Tensor, n_components: int) -> tuple[Tenso
     leading = (num_pixels - n_components, num_pixels - 1)
     variances, vectors = scipy.linalg.eigh(covariance_DD.numpy(), subset_by_index=leading, overwrite_a=True)
     return torch.from_numpy(variances).flip(0), torch.from_numpy(vectors).T.flip(0)
+
+
+def _leading_of_all_eigenpairs(covariance_DD: Tensor, n_components: int) -> tuple[Tensor, Tensor]:
+    """The same on any device, where no solver for the leading ones alone exists."""
+    variances, vectors = torch.linalg.eigh(covariance_DD)
+    return variances[-n_components:].flip(0), vectors[:, -n_components:].T.flip(0)
 
 
 def _fix_signs(components_KD: Tensor) -> Tensor:

@@ -70,12 +70,15 @@ class Preprocessing(nn.Module):
         """Features per image, K."""
         return len(self.shift) if self.pca is None else len(self.pca.components)
 
-    def fit(self, images: Tensor, solver: pca_fit.Solver = "exact") -> "Preprocessing":
+    def fit(
+        self, images: Tensor, solver: pca_fit.Solver = "exact", device: torch.device | str = "cpu"
+    ) -> "Preprocessing":
         """Measure what the scaling and the PCA need.
 
         Args:
             images: The training split, uint8 ``(N, channels, height, width)``; nothing else may be shown.
             solver: How the PCA is fitted, see :func:`pca_fit.fit`.
+            device: Where it is fitted.
 
         Returns:
             This module, fitted, in float32.
@@ -85,7 +88,7 @@ class Preprocessing(nn.Module):
         self.shift.copy_(shift_D)
         self.scale.copy_(scale_D)
         if self.pca is not None:
-            fitted = pca_fit.fit(pixels_ND, shift_D, scale_D, len(self.pca.components), solver)
+            fitted = pca_fit.fit(pixels_ND.to(device), shift_D, scale_D, len(self.pca.components), solver)
             self.pca.load_state_dict({name: value.float() for name, value in fitted._asdict().items()})
         return self
 
