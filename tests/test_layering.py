@@ -35,7 +35,7 @@ HOUSE = """
     data.download data.cache data.loader data.preprocessing data.splits
     data.pca_fit data.pca
     models.recipes models.mlp models.training_mean
-    models.initialization
+    models.affine models.initialization
     performance_text
     results report_figures
     provenance seeds

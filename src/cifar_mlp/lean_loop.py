@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loops.fetchers import _DataLoaderIterDataFetcher
 from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
 from lightning.pytorch.plugins.precision import MixedPrecision, Precision
@@ -43,7 +44,11 @@ class LeanEpochLoop(_TrainingEpochLoop):
         trainer: Any = self.trainer
         self._is_lean = obstacle(trainer) is None and not isinstance(data_fetcher, _DataLoaderIterDataFetcher)
         self._at_start = [callback for callback in trainer.callbacks if _overrides(callback, "on_train_batch_start")]
-        self._at_end = [callback for callback in trainer.callbacks if _overrides(callback, "on_train_batch_end")]
+        self._at_end = [
+            callback
+            for callback in trainer.callbacks
+            if _overrides(callback, "on_train_batch_end") and not _saves_at_no_step(callback)
+        ]
         if self._is_lean and not torch.cuda.is_available():
             # Lightning sets it for processes that fork; every optimizer step would search for NVIDIA's library anew.
             os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
@@ -84,11 +89,12 @@ class LeanEpochLoop(_TrainingEpochLoop):
             callback.on_train_batch_end(trainer, module, outputs, batch, batch_idx)
         module.on_train_batch_end(outputs, batch, batch_idx)
         module._current_fx_name = None
-        if results:
+        has_step_values = any(value.meta.on_step for value in results.values())
+        if has_step_values:
             logs.on_batch_end()
         results.batch = results.batch_size = None
         progress.increment_completed()
-        if results:
+        if has_step_values:
             logs.update_train_step_metrics()
 
     def _step(self, module: LightningModule, batch: Any, batch_idx: int) -> dict[str, Any]:
@@ -141,6 +147,16 @@ def _steps_alone(optimizers: list[Any]) -> bool:
         return False
     closure = inspect.signature(type(optimizers[0]).step).parameters.get("closure")
     return closure is None or closure.default is None
+
+
+def _saves_at_no_step(callback: Any) -> bool:
+    """Whether it is a checkpoint that at a step's end only finds out that it has nothing to do."""
+    return (
+        isinstance(callback, ModelCheckpoint)
+        and type(callback).on_train_batch_end is ModelCheckpoint.on_train_batch_end
+        and not callback._every_n_train_steps
+        and callback._train_time_interval is None
+    )
 
 
 def _overrides(thing: Any, hook: str) -> bool:

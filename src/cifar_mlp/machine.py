@@ -23,9 +23,17 @@ def commit() -> str | None:
 
 def cpu_name() -> str:
     """The processor's name as the system tells it."""
+    return _from_cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def cpu_vendor() -> str | None:
+    """The x86 processor's maker, e.g. ``AuthenticAMD``; ``None`` where the system does not tell."""
+    return _from_cpuinfo("vendor_id")
+
+
+def _from_cpuinfo(key: str) -> str | None:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+        return None
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(key)), None)

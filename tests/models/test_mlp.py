@@ -24,7 +24,7 @@ def test_any_depth_maps_features_to_logits(hidden_sizes, activation, normalizati
 
 def test_a_hidden_layer_is_affine_normalization_activation_dropout():
     kinds = [type(part).__name__ for part in MLP(4, 2, [3], "gelu", 0.5, "layer").hidden[0]]
-    assert kinds == ["Linear", "LayerNorm", "GELU", "Dropout"]
+    assert kinds == ["Affine", "LayerNorm", "GELU", "Dropout"]
 
 
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))

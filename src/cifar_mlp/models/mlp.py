@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from cifar_mlp.models.affine import Affine
 from cifar_mlp.models.initialization import Initialization, initialize
 
 # Shape legend: B = batch, D = input features, H = hidden units of a layer, C = classes
@@ -72,7 +73,7 @@ class MLP(nn.Module):
             raise ValueError(f"dropout must lie in [0, 1), not {dropout}")
 
         def hidden_layer(inputs: int, outputs: int) -> nn.Sequential:
-            parts: OrderedDict[str, nn.Module] = OrderedDict(affine=nn.Linear(inputs, outputs))
+            parts: OrderedDict[str, nn.Module] = OrderedDict(affine=Affine(inputs, outputs))
             if normalization != "none":
                 parts["normalization"] = NORMALIZATIONS[normalization](outputs)
             parts["activation"] = ACTIVATIONS[activation]()
@@ -82,7 +83,7 @@ class MLP(nn.Module):
 
         widths = [in_features, *hidden_sizes]
         self.hidden = nn.ModuleList(hidden_layer(inputs, outputs) for inputs, outputs in pairwise(widths))
-        self.output = nn.Linear(widths[-1], num_classes)
+        self.output = Affine(widths[-1], num_classes)
         initialize(self, initialization, init_std)
 
     def forward(self, x_BD: Tensor) -> Tensor:
