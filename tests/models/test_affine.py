@@ -16,9 +16,9 @@ B, I, O = 200, 510, 60  # noqa: E741
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
     """The products that oneDNN computed, on a machine where it is the faster one."""
     found: list[Tensor] = []
-    product = affine._product
+    product = affine.onednn_product
     monkeypatch.setattr(affine, "onednn_is_faster", lambda: True)
-    monkeypatch.setattr(affine, "_product", lambda *factors: found.append(product(*factors)) or found[-1])
+    monkeypatch.setattr(affine, "onednn_product", lambda *factors: found.append(product(*factors)) or found[-1])
     return found
 
 
@@ -81,16 +81,16 @@ def missing(*_: Tensor) -> Tensor:
 
 
 def test_the_machine_is_asked(monkeypatch: pytest.MonkeyPatch):
-    product = affine._product
+    product = affine.onednn_product
     monkeypatch.setattr(affine, "cpu_vendor", lambda: "AuthenticAMD")
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
     assert asked_anew()
     # Products that are not float32's, or not there:
-    monkeypatch.setattr(affine, "_product", lambda a, b, c: (a.bfloat16() @ b.bfloat16().T).float() + c)
+    monkeypatch.setattr(affine, "onednn_product", lambda a, b, c: (a.bfloat16() @ b.bfloat16().T).float() + c)
     assert not asked_anew()
-    monkeypatch.setattr(affine, "_product", missing)
+    monkeypatch.setattr(affine, "onednn_product", missing)
     assert not asked_anew()
-    monkeypatch.setattr(affine, "_product", product)
+    monkeypatch.setattr(affine, "onednn_product", product)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
     assert not asked_anew()
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")

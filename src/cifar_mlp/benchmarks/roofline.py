@@ -3,7 +3,8 @@
 A step of the plain arithmetic needs, and nothing can leave out:
 
 - three matrix products a layer (forward, weight gradient, input gradient; the first layer needs no input gradient),
-  each at the rate that this machine reaches on a product of that very shape and type;
+  each at the rate that this machine reaches on a product of that very shape and type, by the faster of MKL
+  and oneDNN where this package chooses;
 - the optimizer's traffic: Adam reads parameter, gradient and two moments and writes all but the gradient, seven
   floats a parameter; in bfloat16 the parameters are also cast on the way in and the gradients on the way out, twelve
   bytes more; at the rate at which this machine streams arrays of that size.
@@ -13,12 +14,14 @@ Everything else (activations, loss, batches, bookkeeping) counts as overhead.
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from cifar_mlp.benchmarks.laps import Laps
 from cifar_mlp.benchmarks.problem import Problem
+from cifar_mlp.models.affine import onednn_is_faster, onednn_product
 
 ADAM_BYTES = 7 * 4
 CAST_BYTES = 2 * (4 + 2)
@@ -31,7 +34,7 @@ def measure(problem: Problem, laps: Laps) -> None:
     stream, moved = _stream(problem)
     for _ in range(laps.count):
         laps.start()
-        seconds = [_seconds_a_call(call, problem.device) for call, _ in products]
+        seconds = [min(_seconds_a_call(way, problem.device) for way in ways) for ways, _ in products]
         flops = sum(count for _, count in products)
         bandwidth = moved / _seconds_a_call(stream, problem.device)
         arithmetic, traffic = sum(seconds) * problem.steps, traffic_bytes(problem) / bandwidth * problem.steps
@@ -49,8 +52,8 @@ def traffic_bytes(problem: Problem) -> int:
     return parameters(problem) * (ADAM_BYTES + CAST_BYTES * problem.half)
 
 
-def _products(problem: Problem) -> Iterator[tuple[Callable[[], Tensor], int]]:
-    """Every matrix product of a step, ready to be called, and its floating-point operations."""
+def _products(problem: Problem) -> Iterator[tuple[list[Callable[[], Tensor]], int]]:
+    """Every matrix product of a step, ready to be called in each way there is, and its floating-point operations."""
     dtype = torch.bfloat16 if problem.half else torch.float32
 
     def drawn(*shape: int) -> Tensor:
@@ -61,12 +64,10 @@ def _products(problem: Problem) -> Iterator[tuple[Callable[[], Tensor], int]]:
                                                (outputs, inputs)))  # fmt: skip
         pairs = [(x, w.T), (g.T, x)] + ([(g, w)] if number else [])
         for left, right in pairs:
-            product = left @ right
-
-            def call(left: Tensor = left, right: Tensor = right, product: Tensor = product) -> Tensor:
-                return torch.mm(left, right, out=product)
-
-            yield call, 2 * problem.batch_size * inputs * outputs
+            ways: list[Callable[[], Tensor]] = [partial(torch.mm, left, right, out=left @ right)]
+            if problem.device == "cpu" and not problem.half and onednn_is_faster():
+                ways.append(partial(onednn_product, left, right.T))
+            yield ways, 2 * problem.batch_size * inputs * outputs
 
 
 def _stream(problem: Problem) -> tuple[Callable[[], None], int]:

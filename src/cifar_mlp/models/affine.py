@@ -49,7 +49,7 @@ class Product(torch.autograd.Function):
     def forward(ctx: Any, a_BI: Tensor, b_OI: Tensor, c_O: Tensor | None) -> Tensor:
         """``a (B, I)``, ``b (O, I)`` and ``c (O,)`` or ``None`` give ``(B, O)``."""
         ctx.save_for_backward(a_BI, b_OI)
-        return _product(a_BI, b_OI, c_O)
+        return onednn_product(a_BI, b_OI, c_O)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
@@ -72,13 +72,14 @@ def onednn_is_faster() -> bool:
     generator = torch.Generator().manual_seed(0)
     a, b, c = (torch.randn(size, generator=generator) for size in ((48, 96), (80, 96), (80,)))
     try:
-        found = _product(a, b, c)
+        found = onednn_product(a, b, c)
     except (AttributeError, RuntimeError):  # the operator is not part of PyTorch's documented interface
         return False
     exact = a.double() @ b.double().T + c.double()
     return bool((found - exact).norm() <= 1e-6 * exact.norm())
 
 
-def _product(a_BI: Tensor, b_OI: Tensor, c_O: Tensor | None) -> Tensor:
+def onednn_product(a_BI: Tensor, b_OI: Tensor, c_O: Tensor | None = None) -> Tensor:
+    """``a b^T + c`` by oneDNN, on the CPU."""
     product: Tensor = torch.ops.mkldnn._linear_pointwise(a_BI, b_OI, c_O, "none", [], "")
     return product
