@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import yaml
 
+from cifar_mlp.models.mlp import MLP
 from cifar_mlp.precision import suited_precision
 from cifar_mlp.reproduction.plan import Planned
 from cifar_mlp.results import Row
@@ -53,8 +54,7 @@ def settings_of(card: Path, options: Sequence[str]) -> dict[str, Any]:
 def speed(threads: int, precision: str) -> float:
     """Multiply-adds a second while training, forward and backward counted as the forward's alone."""
     torch.set_num_threads(threads)
-    widths = (PIXELS, *CALIBRATION_WIDTHS, CLASSES)
-    network = torch.nn.Sequential(*(torch.nn.Linear(*sizes) for sizes in pairwise(widths)))
+    network = MLP(PIXELS, CLASSES, CALIBRATION_WIDTHS)
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
     inputs, labels = torch.randn(BATCH, PIXELS), torch.randint(CLASSES, (BATCH,))
     mixed = precision.startswith("bf16")
