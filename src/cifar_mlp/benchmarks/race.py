@@ -58,12 +58,12 @@ def race(
     with ExitStack() as stack:
         workers, counts = [], []
         for runner in present:
-            progress(f"{runner.label}: starting, first epoch")
-            worker = Worker(runner, rounds * MOST_LAPS + 1)
+            progress(f"{runner.label}: starting, first epochs")
+            worker = Worker(runner, rounds * MOST_LAPS + 2)
             stack.callback(worker.stop)
             workers.append(worker)
-            first = worker.lap().seconds
-            counts.append(max(1, min(MOST_LAPS, round(SECONDS_OF_A_TURN / max(first, 1e-9)))))
+            worker.lap()  # cold: compared, and not timed
+            counts.append(max(1, min(MOST_LAPS, round(SECONDS_OF_A_TURN / max(worker.lap().seconds, 1e-9)))))
         agreements = _compared(workers)
         laps: list[list[Lap]] = [[] for _ in workers]
         order = list(range(len(workers)))
