@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from cifar_mlp.benchmarks.laps import Seen
 from cifar_mlp.benchmarks.problem import Precision, Weights
 
-# Given the same start and order, what may differ after ten steps is rounding. Adam's first steps are nearly the
-# gradient's sign, which rounding turns where a gradient is near zero: hence the wide berth for weights in bfloat16.
+# Given the same start and order, what may differ after ten steps is rounding; libraries add products in different
+# orders. Adam's first steps are nearly the gradient's sign, which rounding turns where a gradient is near zero: hence
+# the wide berth, widest for weights in bfloat16.
 STEP_TOLERANCE: dict[Precision, float] = {"float32": 1e-2, "bfloat16": 0.3}
-LOSS_TOLERANCE: dict[Precision, float] = {"float32": 1e-4, "bfloat16": 3e-3}
+LOSS_TOLERANCE: dict[Precision, float] = {"float32": 2e-3, "bfloat16": 3e-3}
 ROUGH_TOLERANCE = 0.1
 
 
