@@ -126,6 +126,11 @@ def tally(judged: Sequence[Judged], statements: Sequence[Statement], toy: dict[s
         words = ", ".join(f"{counts[name]} {name}" for name in (REPRODUCED, WITHIN, NOT, UNJUDGED) if counts[name])
         sentences.append(f"Of {len(judged)} accuracies: {words}.")
     counts = Counter(one.verdict for one in statements)
-    words = ", ".join(f"{counts[name]} {name}" for name in (HOLDS, FAILS, OPEN, "not run") if counts[name])
+    several = {HOLDS: "hold", FAILS: "do not hold"}
+    words = ", ".join(
+        f"{counts[name]} {several.get(name, name) if counts[name] > 1 else name}"
+        for name in (HOLDS, FAILS, OPEN, "not run")
+        if counts[name]
+    )
     sentences.append(f"Of {len(statements)} statements: {words}.")
     return " ".join(sentences)
