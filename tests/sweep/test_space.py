@@ -1,5 +1,6 @@
 """A sweep file that cannot be is refused in one line, before any trial."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import yaml
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from cifar_mlp.cards import named_model
+from cifar_mlp.cli import main
 from cifar_mlp.sweep.card import arguments, base_values, require_options
 from cifar_mlp.sweep.samplers import grid_of, sampler_of
 from cifar_mlp.sweep.space import read_space
@@ -151,3 +153,18 @@ def test_committed_sweeps_are_accepted(path: Path):
     require_options(space)
     assert named_model(["--config", str(space.base)]) == "HandwrittenClassifier"
     assert yaml.safe_load(space.base.read_text())["model"]["init_args"]["regularization"]
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "configs" / "sweeps" / "best").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_found_cards_are_accepted_and_say_how_good_they_are(path: Path, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as ended:
+        main(["fit", "--config", str(path), "--print_config"])
+    assert ended.value.code == 0
+    assert "HandwrittenClassifier" in capsys.readouterr().out
+    head = path.read_text()
+    assert f"Run:  cifar-mlp fit --config {path.relative_to(ROOT)}" in head
+    confirmed = re.search(r"(\d\d\.\d) ± \d\.\d over other seeds 1, 2, 3", head)
+    assert confirmed
+    assert float(confirmed[1]) > 57  # what the report states
