@@ -6,8 +6,8 @@ import torch
 def suited_precision(accelerator: str) -> str:
     """``bf16-mixed`` on a processor with bfloat16 units, else ``32-true``.
 
-    There bfloat16 matrix products run at several times float32's rate, and docs/performance.md shows what that is
-    worth and that accuracy does not suffer. Without such units bfloat16 is emulated and slower; on a GPU small
+    There bfloat16 matrix products run at a multiple of float32's rate: docs/performance.md shows what that is worth,
+    docs/results.md what it does to accuracy. Without such units bfloat16 is emulated and slower; on a GPU small
     networks wait for kernel launches, which mixed precision only adds to.
 
     Args:
