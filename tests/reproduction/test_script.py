@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ def start(program: str, *options: str, **environment: str) -> subprocess.Popen[s
     return subprocess.Popen(
         [sys.executable, "-m", "tests.reproduction.driver", program, *options],
         env=known, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
     )  # fmt: skip
 
 
