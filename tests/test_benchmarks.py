@@ -248,7 +248,7 @@ def test_harnesses_race_in_processes_of_their_own(script, tmp_path: Path, capsys
     document = json.loads((tmp_path / "out" / "benchmark.json").read_text())
     mine, plain = document["harnesses"]
     assert [len(row["seconds"]) for row in (mine, plain)] == [2, 2]
-    assert mine["agreement"]["step_error"] <= 1e-2
+    assert mine["agreement"]["step_error"] <= 0.08
     assert mine["share_of_limit"]["median"] > 0
     assert document["environment"]["torch"] == torch.__version__
     assert (tmp_path / "out" / "train.png").is_file()
