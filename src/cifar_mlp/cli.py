@@ -13,6 +13,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from cifar_mlp.allocator import keep_freed_memory
 from cifar_mlp.callbacks.checkpoint_step import CheckpointStep
 from cifar_mlp.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
 from cifar_mlp.callbacks.network_summary import NetworkSummary
@@ -185,6 +186,7 @@ class CommandLine(LightningCLI):
         added = [callback for callback in added if not any(type(callback) is type(other) for other in given)]
         trainer = super()._instantiate_trainer(config, callbacks + added)
         use_lean_loop(trainer)
+        keep_freed_memory()
         return trainer
 
     def _run_logger(self, root: str | None) -> TensorBoardLogger:

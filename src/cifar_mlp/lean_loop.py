@@ -14,6 +14,8 @@ from lightning.pytorch.profilers import PassThroughProfiler
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from torch import Tensor
 
+from cifar_mlp.lean_optimizer import lean_optimizer, spare_capture_check
+
 TRANSFER_HOOKS = ("on_before_batch_transfer", "on_after_batch_transfer")
 STEP_HOOKS = ("on_before_zero_grad", "on_before_backward", "on_after_backward", "on_before_optimizer_step")
 MODULE_HOOKS = (
@@ -48,9 +50,11 @@ class LeanEpochLoop(_TrainingEpochLoop):
             for callback in trainer.callbacks
             if _overrides(callback, "on_train_batch_end") and not _saves_at_no_step(callback)
         ]
+        if self._is_lean and self.trainer.lightning_module.automatic_optimization:
+            self._optimizer = lean_optimizer(trainer.optimizers[0])
         if self._is_lean and trainer.strategy.root_device.type == "cpu":
             for optimizer in trainer.optimizers:
-                _spare_capture_check(optimizer)
+                spare_capture_check(optimizer)
 
     def advance(self, data_fetcher: Any) -> None:
         """One batch, one step."""
@@ -97,7 +101,7 @@ class LeanEpochLoop(_TrainingEpochLoop):
             logs.update_train_step_metrics()
 
     def _step(self, module: LightningModule, batch: Any, batch_idx: int) -> dict[str, Any]:
-        optimizer = self.trainer.optimizers[0]
+        optimizer = self._optimizer
         counts = self.automatic_optimization.optim_progress.optimizer
         counts.step.increment_ready()
         with self.trainer.precision_plugin.train_step_context():
@@ -146,17 +150,6 @@ def _steps_alone(optimizers: list[Any]) -> bool:
         return False
     closure = inspect.signature(type(optimizers[0]).step).parameters.get("closure")
     return closure is None or closure.default is None
-
-
-def _spare_capture_check(optimizer: Any) -> None:
-    """Keep an optimizer on the CPU from asking before each step whether a GPU records it.
-
-    Without a driver, PyTorch's builds for GPUs answer that by searching the file system for one, every time anew: a
-    sixth of a millisecond beside a small network's step, twice that beside a large one's.
-    """
-    for check in ("_accelerator_graph_capture_health_check", "_cuda_graph_capture_health_check"):  # now; before 2.15
-        if hasattr(optimizer, check):
-            setattr(optimizer, check, lambda: None)
 
 
 def _saves_at_no_step(callback: Any) -> bool:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cifar_mlp.benchmarks.laps import Laps
+from cifar_mlp.benchmarks.peers import forget_lightning
 from cifar_mlp.benchmarks.problem import Problem, Weights, weights_of
 
 
@@ -37,6 +38,7 @@ def skorch(problem: Problem, laps: Laps) -> None:
     """``NeuralNetClassifier``: one epoch a ``partial_fit``; own order."""
     from skorch import NeuralNetClassifier
 
+    forget_lightning()
     inputs, labels = problem.load()
     network = NeuralNetClassifier(
         problem.network(),

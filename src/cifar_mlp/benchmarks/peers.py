@@ -1,6 +1,7 @@
 """Other ways to train the same network with PyTorch: the plain loop, and Lightning as it is commonly used."""
 
 import functools
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +20,7 @@ from cifar_mlp.quiet import quiet
 
 def plain(problem: Problem, laps: Laps) -> None:
     """The loop of ``plain_loop.py``."""
+    forget_lightning()
     inputs, labels = problem.load()
     network = problem.network().to(problem.device)
     optimizer = plain_loop.fused_adam(network, problem.lr, problem.weight_decay)
@@ -34,6 +36,11 @@ def plain(problem: Problem, laps: Laps) -> None:
         laps.end()
         if epoch == 0:
             laps.see("epoch", weights_of(network))
+
+
+def forget_lightning() -> None:
+    """Undo what importing Lightning does to a process that trains without it: a slower search for a GPU, each step."""
+    os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
 
 
 def tensor_dataset(problem: Problem, laps: Laps) -> None:
