@@ -3,6 +3,7 @@
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from cifar_mlp.pictures.style import BLACK, BLUE, BODY, GREY, ORANGE, SMALL, TITLE, new_figure
 
@@ -39,6 +40,7 @@ def curves(document: dict[str, Any]) -> Figure:
         panel.set(xscale="log", yscale="log", xlabel=LABELS[name])
         panel.set_xticks(places, [f"{place:g}" for place in places], fontsize=SMALL)
         panel.minorticks_off()
+        panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panel.yaxis.set_major_formatter("{x:,.0f}")
         panel.tick_params(axis="y", labelsize=SMALL, which="both")
         panel.grid(color=GREY, alpha=0.25)
