@@ -22,7 +22,7 @@ HOUSE = """
     album runs
     cli
     cards checkpoint parser lean_loop precision
-    views messages quiet
+    views messages quiet lean_optimizer
     callbacks.*
     pictures.*
     data.datamodule
@@ -40,7 +40,7 @@ HOUSE = """
     results report_figures
     provenance seeds
     parity.*
-    machine files
+    machine files allocator
     data.__init__ callbacks.__init__ pictures.__init__ reproduction.__init__ sweep.__init__ __init__
 """
 RANKS = {name: rank for rank, line in enumerate(HOUSE.split("\n")) for name in line.split()}
