@@ -200,7 +200,8 @@ def difference(rows: Sequence[Row], figure: Figure) -> float:
 def seconds(rows: Sequence[Row]) -> str:
     """How long the fits took, shortest to longest."""
     taken = [row["fit_seconds"] for row in rows]
-    return f"{min(taken):.0f} to {max(taken):.0f}"
+    shortest, longest = f"{min(taken):.0f}", f"{max(taken):.0f}"
+    return shortest if shortest == longest else f"{shortest} to {longest}"
 
 
 def dates(rows: Sequence[Row]) -> str:

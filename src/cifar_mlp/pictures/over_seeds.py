@@ -61,7 +61,7 @@ def training_curves(runs: Sequence[Curves], title: str) -> Figure:
         axes.set(xlabel="epoch (245 steps of 200 images)", ylabel=f"{quantity}{unit}")
     handles, labels = right.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=BODY, frameon=False)
-    figure.suptitle(f"{title}: {_seeds(len(runs))}", fontsize=TITLE)
+    figure.suptitle(f"{title}: {_seeds([len(runs)])}", fontsize=TITLE)
     return figure
 
 
@@ -78,7 +78,7 @@ def validation_of_networks(networks: Sequence[tuple[str, Sequence[Curves]]], tit
         _banded(axes, [run["val/accuracy"] for run in runs], name, colour, "-", 100, mark)
     axes.set(xlabel="epoch", ylabel="validation accuracy, %")
     figure.legend(loc="outside lower center", ncols=2, fontsize=BODY, frameon=False)
-    figure.suptitle(f"{title}: {_seeds(max(len(runs) for _, runs in networks))}", fontsize=TITLE)
+    figure.suptitle(f"{title}: {_seeds([len(runs) for _, runs in networks])}", fontsize=TITLE)
     return figure
 
 
@@ -151,5 +151,8 @@ def _plain(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _seeds(count: int) -> str:
-    return "one seed" if count == 1 else f"mean of {count} seeds, bands from the lowest to the highest"
+def _seeds(counts: Sequence[int]) -> str:
+    fewest, most = min(counts), max(counts)
+    if most == 1:
+        return "one seed"
+    return f"mean of {fewest if fewest == most else f'{fewest} to {most}'} seeds, bands from the lowest to the highest"
