@@ -4,8 +4,12 @@ import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from cifar_mlp import cli
+from cifar_mlp.cli import run
 
 SCRIPT = """
 import resource, sys
@@ -41,3 +45,10 @@ def page_faults(how: str) -> float:
 def test_steps_take_their_memory_without_page_faults():
     assert page_faults("kept") < 50
     assert page_faults("freed") > 1000, "without it there is something to save"
+
+
+def test_a_fit_keeps_its_memory(small_cifar: Path, monkeypatch: pytest.MonkeyPatch):
+    asked: list[int] = []
+    monkeypatch.setattr(cli, "keep_freed_memory", lambda: bool(asked.append(1)))
+    run(["fit", "--data.n_components", "5", "--model.hidden_sizes", "[4]", "--trainer.fast_dev_run", "true"])
+    assert asked == [1]

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -117,6 +118,12 @@ def test_who_was_never_seen_is_not_taken_for_right(problem: Problem):
     plain = drive(peers.plain, problem).seen
     with pytest.raises(RuntimeError, match="a peer did not show its network after the first steps"):
         agreement.compare("a peer", "float32", {}, plain, problem.starting_weights(), True)
+
+
+def test_the_plain_loop_runs_as_where_lightning_was_never_imported(problem: Problem, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+    drive(peers.plain, problem)
+    assert "PYTORCH_NVML_BASED_CUDA_CHECK" not in os.environ
 
 
 def test_another_network_is_found_out(problem: Problem):

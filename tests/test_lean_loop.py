@@ -11,6 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from cifar_mlp import cli, lean_loop
 from cifar_mlp.cli import run
 from cifar_mlp.lean_loop import LeanEpochLoop, obstacle, use_lean_loop
+from cifar_mlp.lean_optimizer import CAPTURE_CHECKS, FusedAdam
 from cifar_mlp.quiet import quiet
 
 RUN = ["fit", "--data.batch_size", "20", "--data.n_components", "12", "--model.hidden_sizes", "[16]"]
@@ -77,6 +78,17 @@ def test_the_lean_loop_is_what_fit_uses(small_cifar: Path, monkeypatch: pytest.M
     monkeypatch.setattr(LeanEpochLoop, "_step", lambda self, *given: (steps.append(given[-1]), step(self, *given))[1])
     assert run(RUN).trainer.global_step == 26
     assert steps == [*range(13), *range(13)]
+
+
+def test_a_fit_s_steps_are_the_lean_optimizer_s_and_look_for_no_gpu(small_cifar: Path, monkeypatch: pytest.MonkeyPatch):
+    own, lean, checks = [], [], []
+    step, lean_step = torch.optim.Adam.step, FusedAdam.step
+    monkeypatch.setattr(torch.optim.Adam, "step", lambda self, *given: (own.append(1), step(self, *given))[1])
+    monkeypatch.setattr(FusedAdam, "step", lambda self: (lean.append(1), lean_step(self))[1])
+    for check in CAPTURE_CHECKS:
+        monkeypatch.setattr(torch.optim.Optimizer, check, lambda self: checks.append(1), raising=False)
+    run([*RUN, "--model.optimizer", "Adam", "--trainer.accelerator", "cpu"])
+    assert (len(lean), len(own), len(checks)) == (26, 1, 0)
 
 
 class Accumulating(Callback):

@@ -186,7 +186,8 @@ class CommandLine(LightningCLI):
         added = [callback for callback in added if not any(type(callback) is type(other) for other in given)]
         trainer = super()._instantiate_trainer(config, callbacks + added)
         use_lean_loop(trainer)
-        keep_freed_memory()
+        if fitting:
+            keep_freed_memory()
         return trainer
 
     def _run_logger(self, root: str | None) -> TensorBoardLogger:

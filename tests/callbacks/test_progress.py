@@ -19,6 +19,7 @@ def test_a_terminal_s_bar_is_updated_now_and_then(small_cifar: Path, monkeypatch
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     trainer = run(RUN).trainer
     assert isinstance(trainer.progress_bar_callback, SparingProgressBar)
+    assert trainer.progress_bar_callback.refresh_rate == 4  # its thread wakes so often in a second
     assert trainer.num_training_batches == 32
     assert updates == [25, 32, 25, 32]
 
