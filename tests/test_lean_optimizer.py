@@ -152,3 +152,16 @@ def test_no_step_on_the_cpu_looks_for_a_gpu(monkeypatch: pytest.MonkeyPatch):
     spare_capture_check(optimizer)
     optimizer.step()
     assert not asked
+
+
+def test_a_schedule_that_is_new_to_a_restored_optimizer_sees_its_steps():
+    saved = trained(SETTINGS["Adam"], lean=False)[1]
+    network = layers()
+    optimizer = SETTINGS["Adam"](in_groups(network))
+    optimizer.load_state_dict(saved)
+    for group in optimizer.param_groups:
+        group.pop("initial_lr", None)
+    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)
+    network(torch.ones(2, 6)).sum().backward()
+    lean_optimizer(optimizer).step()
+    schedule.step()  # warns, an error here, unless it saw a step before
