@@ -1,12 +1,15 @@
 import functools
 import json
+from typing import Any
 
 import pytest
 import torch
 from torch.optim import SGD, Adam
-from torch.optim.lr_scheduler import ExponentialLR, StepLR
+from torch.optim.lr_scheduler import ExponentialLR, OneCycleLR, ReduceLROnPlateau, StepLR
 
-from cifar_mlp.models.recipes import from_recipe, fused, override_restored, to_recipe
+from cifar_mlp.models.classifier import Classifier
+from cifar_mlp.models.mlp import MLP
+from cifar_mlp.models.recipes import from_recipe, fused, override_restored, to_recipe, try_out
 
 PARAMETERS = [torch.nn.Parameter(torch.zeros(2))]
 
@@ -113,3 +116,34 @@ def test_a_recipe_from_a_file_imports_nothing(tmp_path, monkeypatch: pytest.Monk
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ValueError, match="neither an optimizer nor"):
         from_recipe({"class_path": "planted.Thing", "init_args": {}})
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"optimizer": functools.partial(Adam, lr=-1.0)}, "^optimizer torch.optim.adam.Adam: Invalid learning rate"),
+        ({"lr_scheduler": functools.partial(StepLR, step_size=0)}, "^lr_scheduler torch.optim.lr_scheduler.StepLR: "),
+        ({"lr_scheduler": functools.partial(OneCycleLR, max_lr=0.1)}, "^lr_scheduler .*OneCycleLR: .* total_steps"),
+    ],
+)
+def test_settings_that_an_optimizer_or_schedule_refuses_are_refused_at_once_by_name(
+    settings: dict[str, Any], complaint: str
+):
+    with pytest.raises(ValueError, match=complaint):
+        Classifier(in_features=4, hidden_sizes=[2], **settings)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        functools.partial(OneCycleLR, max_lr=0.1, total_steps=1),
+        ReduceLROnPlateau,  # steps by a metric
+        functools.partial(StepLR, step_size=1),
+    ],
+)
+def test_trying_settings_out_leaves_the_network_alone(schedule: Any):
+    torch.manual_seed(0)
+    network = MLP(4, 3, [2])
+    before = [parameter.clone() for parameter in network.parameters()]
+    try_out(to_recipe(functools.partial(SGD, lr=0.1)), to_recipe(schedule), network.parameters())
+    assert all(torch.equal(*pair) for pair in zip(before, network.parameters(), strict=True))

@@ -20,7 +20,7 @@ from torchmetrics.classification import (
 from cifar_mlp.data.preprocessing import Preprocessing
 from cifar_mlp.models.initialization import Initialization
 from cifar_mlp.models.mlp import MLP, Activation, Normalization
-from cifar_mlp.models.recipes import from_recipe, fused, override_restored, to_recipe
+from cifar_mlp.models.recipes import from_recipe, fused, override_restored, to_recipe, try_out
 from cifar_mlp.models.training_mean import TrainingMean
 
 REPORT_TEST_SIZE = 1_000  # the report tested on the first 1,000 test images
@@ -90,6 +90,7 @@ class Classifier(LightningModule):
             "lr_scheduler": None if lr_scheduler is None else to_recipe(lr_scheduler),
             "lr_interval": lr_interval,
         }
+        try_out(self.settings["optimizer"], self.settings["lr_scheduler"], self.network.parameters())
         self.save_hyperparameters(self.settings, logger=False)
         self.preprocessing: Preprocessing | None = None
         self.class_names = [str(label) for label in range(num_classes)]

@@ -3,9 +3,11 @@
 import functools
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
+from torch import Tensor
 from torch.optim import Optimizer
 
 Recipe = dict[str, Any]
@@ -45,6 +47,30 @@ def from_recipe(recipe: Recipe) -> Callable[..., Any]:
     if not (inspect.isclass(made) and (issubclass(made, Optimizer) or hasattr(made, "get_last_lr"))):
         raise ValueError(f"{recipe['class_path']} is neither an optimizer nor a learning-rate schedule")
     return functools.partial(made, **recipe["init_args"])
+
+
+def try_out(optimizer: Recipe, schedule: Recipe | None, parameters: Iterable[Tensor]) -> None:
+    """Make both once, so that settings which PyTorch refuses are refused before anything else is done.
+
+    Args:
+        optimizer: The optimizer's recipe.
+        schedule: The schedule's recipe, or ``None``.
+        parameters: What would be optimized; left as it is.
+
+    Raises:
+        ValueError: Naming the option, the class, and what PyTorch says.
+    """
+    option, recipe = "optimizer", optimizer
+    try:
+        made: Any = from_recipe(optimizer)(parameters)
+        if schedule is not None:
+            option, recipe = "lr_scheduler", schedule
+            advance = from_recipe(schedule)(made).step
+            made._opt_called = True  # a schedule warns where the optimizer has not stepped yet
+            with suppress(ValueError, TypeError):  # planned for one step only; in want of a metric
+                advance()
+    except (ValueError, TypeError, ArithmeticError) as error:
+        raise ValueError(f"{option} {recipe['class_path']}: {error}") from error
 
 
 def fused(recipe: Recipe) -> Recipe:
