@@ -89,10 +89,35 @@ def test_a_fit_by_the_command_line_takes_the_plain_loops_steps(problem: Problem,
 
 
 @pytest.mark.parametrize(
-    ("harness", "components"), [(peers.tensor_dataset, 6), (peers.tensor_dataset, None), (peers.tutorial, None)]
+    ("harness", "components"),
+    [
+        (peers.tensor_dataset, 6),
+        (peers.tensor_dataset, None),
+        (peers.whole_batches, 6),
+        (peers.whole_batches, None),
+        (peers.tutorial, None),
+    ],
 )
 def test_lightning_peers_take_the_plain_loops_steps(problem: Problem, harness: Harness, components):
     agree(harness, problem.variant(components, "float32"))
+
+
+def test_the_silent_fit_is_the_same_training_and_logs_nothing(problem: Problem):
+    silent = HARNESSES["silent"].run
+    agree(silent, problem)
+    assert not list(problem.scratch.rglob("events.out*"))
+    drive(ours.train, problem)
+    assert list(problem.scratch.rglob("events.out*"))
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process to cores")
+def test_compilers_are_given_as_many_cores_as_there_may_be_threads():
+    cores = os.sched_getaffinity(0)
+    try:
+        other_peers.keep_to_cores(1)
+        assert len(os.sched_getaffinity(0)) == 1
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def test_scikit_learn_trains_as_many_parameters_to_about_the_same_loss(problem: Problem):
@@ -240,7 +265,7 @@ def test_only_what_was_asked_for_runs(problem: Problem):
     chosen = runners(problem, ["ours", "sklearn"], ["pca"], ["float32"])
     assert [runner.key for runner in chosen] == [("ours", "pca", "float32"), ("sklearn", "pca", "float32")]
     everything = runners(problem, list(HARNESSES), ["pca", "pixels"], ["float32", "bfloat16"])
-    assert len({runner.key for runner in everything}) == len(everything) == 20
+    assert len({runner.key for runner in everything}) == len(everything) == 28
 
 
 @pytest.mark.slow

@@ -45,8 +45,10 @@ class Entry:
 
 HARNESSES: dict[str, Entry] = {
     "ours": Entry("cifar-mlp fit", ours.train),
+    "silent": Entry("cifar-mlp fit, nothing logged or drawn", functools.partial(ours.train, more=ours.SILENT)),
     "plain": Entry("plain PyTorch loop", peers.plain),
     "lightning": Entry("Lightning + TensorDataset DataLoader", peers.tensor_dataset, precisions=SINGLE),
+    "whole-batch": Entry("Lightning + whole-batch indexing", peers.whole_batches, precisions=SINGLE),
     "tutorial": Entry("Lightning + torchvision transforms, 0 workers", peers.tutorial, ("pixels",), SINGLE),
     "tutorial-2": Entry(
         "Lightning + torchvision transforms, 2 workers", functools.partial(peers.tutorial, num_workers=2), ("pixels",),
@@ -56,8 +58,8 @@ HARNESSES: dict[str, Entry] = {
         "scikit-learn MLPClassifier", other_peers.scikit_learn, ("pca",), SINGLE, False, "sklearn", gpu=False
     ),
     "skorch": Entry("skorch NeuralNetClassifier", other_peers.skorch, ("pca",), SINGLE, False, "skorch"),
-    "keras": Entry("Keras Model.fit", other_peers.keras, ("pca",), SINGLE, False, "keras"),
-    "jax": Entry("JAX, compiled epoch", other_peers.jax, ("pca",), SINGLE, True, "jax"),
+    "keras": Entry("Keras Model.fit", other_peers.keras, precisions=SINGLE, exact=False, needs="keras"),
+    "jax": Entry("JAX, compiled epoch", other_peers.jax, precisions=SINGLE, needs="jax"),
     "roofline": Entry("this machine's limit", roofline.measure, exact=False, trains=False),
 }  # fmt: skip
 

@@ -64,6 +64,7 @@ def skorch(problem: Problem, laps: Laps) -> None:
 
 def keras(problem: Problem, laps: Laps) -> None:
     """``Model.fit`` on whichever backend is installed; own order, the first epoch's time holds the compilation."""
+    keep_to_cores(problem.threads)
     os.environ.setdefault("KERAS_BACKEND", _keras_backend())
     import keras
 
@@ -89,6 +90,7 @@ def keras(problem: Problem, laps: Laps) -> None:
 
 def jax(problem: Problem, laps: Laps) -> None:
     """A compiled epoch: ``lax.scan`` over the batches, Adam written out."""
+    keep_to_cores(problem.threads)
     import jax
     import jax.numpy as jnp
 
@@ -132,6 +134,12 @@ def jax(problem: Problem, laps: Laps) -> None:
             if epoch == 0:
                 laps.see(moment, _transposed(state[0]))
         laps.end()
+
+
+def keep_to_cores(count: int) -> None:
+    """Leave this process so many cores: compilers that start a thread for each can be told in no other way."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
 
 
 def _keras_backend() -> str:

@@ -1,5 +1,6 @@
 """This package as its user runs it: ``cifar-mlp fit`` with a card, and everything that is on by default."""
 
+from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -20,12 +21,20 @@ EPOCH_HOOKS = ("on_train_epoch_start", "on_train_epoch_end", "on_train_end")
 RACING: ContextVar[tuple[Problem, Laps]] = ContextVar("RACING")
 """What the callback below races for: the command line makes it, and can hand it nothing but text."""
 
+SILENT = ("--trainer.logger", "false", "--trainer.enable_progress_bar", "false", "--views.all", "false")
 
-def train(problem: Problem, laps: Laps) -> None:
-    """``fit``; validation, checkpoints and pictures are reported apart."""
+
+def train(problem: Problem, laps: Laps, more: Sequence[str] = ()) -> None:
+    """``fit``; validation, checkpoints and pictures are reported apart.
+
+    Args:
+        problem: What is trained.
+        laps: Who is told.
+        more: Further options of ``fit``.
+    """
     token = RACING.set((problem, laps))
     try:
-        cli.run(arguments(problem, laps.count))
+        cli.run([*arguments(problem, laps.count), *more])
     finally:
         RACING.reset(token)
 

@@ -45,12 +45,17 @@ def forget_lightning() -> None:
 
 def tensor_dataset(problem: Problem, laps: Laps) -> None:
     """Lightning with a ``TensorDataset``, whose samples are collated one by one."""
-    _fit(problem, laps, TensorDataset(*(tensor.cpu() for tensor in problem.load())), num_workers=0)
+    _fit(problem, laps, _one_by_one(problem, TensorDataset(*(tensor.cpu() for tensor in problem.load()))))
+
+
+def whole_batches(problem: Problem, laps: Laps) -> None:
+    """Lightning at its simplest, given batches that are cut by one index operation."""
+    _fit(problem, laps, WholeBatches(problem))
 
 
 def tutorial(problem: Problem, laps: Laps, num_workers: int = 0) -> None:
     """Lightning with torchvision's transforms on every image, as tutorials do it."""
-    _fit(problem, laps, TransformedImages(*problem.load_bytes()), num_workers)
+    _fit(problem, laps, _one_by_one(problem, TransformedImages(*problem.load_bytes()), num_workers))
 
 
 class SimpleModule(LightningModule):
@@ -104,12 +109,31 @@ class SameOrder(Sampler[int]):
         return iter(self._problem.order(self._epoch).tolist())
 
 
-def _fit(problem: Problem, laps: Laps, dataset: Dataset[Any], num_workers: int) -> None:
-    quiet()
-    loader = DataLoader(
+class WholeBatches:
+    """Every epoch's batches, each cut at once."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem, self._epoch = problem, -1
+        self._tensors = [tensor.cpu() for tensor in problem.load()]
+
+    def __len__(self) -> int:
+        return self._problem.steps
+
+    def __iter__(self) -> Iterator[list[Tensor]]:
+        self._epoch += 1
+        for places in self._problem.order(self._epoch).split(self._problem.batch_size):
+            yield [tensor.index_select(0, places) for tensor in self._tensors]
+
+
+def _one_by_one(problem: Problem, dataset: Dataset[Any], num_workers: int = 0) -> DataLoader[Any]:
+    return DataLoader(
         dataset, problem.batch_size, sampler=SameOrder(problem), num_workers=num_workers,
         persistent_workers=num_workers > 0,
     )  # fmt: skip
+
+
+def _fit(problem: Problem, laps: Laps, batches: Any) -> None:
+    quiet()
     trainer = Trainer(
         max_epochs=laps.count,
         accelerator=problem.device,
@@ -123,4 +147,4 @@ def _fit(problem: Problem, laps: Laps, dataset: Dataset[Any], num_workers: int) 
         callbacks=[LapsOfTrainer(problem, laps)],
     )
     module: nn.Module = SimpleModule(problem)
-    trainer.fit(module, loader)  # type: ignore[arg-type]
+    trainer.fit(module, batches)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 import fcntl
 import multiprocessing
 import os
+import signal
 import struct
 import sys
 import termios
@@ -96,6 +97,7 @@ class Worker:
 
 
 def _work(runner: Runner, laps: int, wire: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; whoever called the turns ends this process
     _write_to_a_terminal(wire)
     torch.set_num_threads(runner.problem.threads)
     try:
