@@ -98,9 +98,10 @@ def measure(problem: Problem, rounds: int, progress: Callable[[str], None] = lam
             {
                 "solver": name,
                 "seconds": spread([one.seconds for one in done])._asdict(),
+                "seconds_by_round": [one.seconds for one in done],
                 "ours_faster": ratios([one.seconds for one in done], mine)._asdict(),
                 "peak_bytes": max(one.peak_bytes for one in done),
-                **errors(done[-1], reference),
+                **worst([errors(one, reference) for one in done]),
             }
             for name, done in fits.items()
         ],
@@ -141,3 +142,8 @@ def errors(found: Fit, reference: Fit) -> dict[str, float]:
         "variance_error": float(np.max(np.abs(found.variances - reference.variances) / reference.variances)),
         "component_error": float(np.max(np.abs(signs_K * found.components - reference.components))),
     }
+
+
+def worst(rounds: list[dict[str, float]]) -> dict[str, float]:
+    """The largest of each error over the rounds; what is no number counts as largest."""
+    return {name: float(np.max([found[name] for found in rounds])) for name in rounds[0]}

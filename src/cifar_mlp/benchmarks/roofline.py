@@ -9,7 +9,8 @@ A step of the plain arithmetic needs, and nothing can leave out:
   floats a parameter; in bfloat16 the parameters are also cast on the way in and the gradients on the way out, twelve
   bytes more; at the rate at which this machine streams arrays of that size.
 
-Everything else (activations, loss, batches, bookkeeping) counts as overhead.
+An epoch has the products in proportion to its images, also where its last batch is not full, and the traffic once a
+step. Everything else (activations, loss, batches, bookkeeping) counts as overhead.
 """
 
 import time
@@ -37,7 +38,8 @@ def measure(problem: Problem, laps: Laps) -> None:
         seconds = [min(_seconds_a_call(way, problem.device) for way in ways) for ways, _ in products]
         flops = sum(count for _, count in products)
         bandwidth = moved / _seconds_a_call(stream, problem.device)
-        arithmetic, traffic = sum(seconds) * problem.steps, traffic_bytes(problem) / bandwidth * problem.steps
+        arithmetic = sum(seconds) * problem.images / problem.batch_size
+        traffic = traffic_bytes(problem) / bandwidth * problem.steps
         rates = {"flop_per_second": flops / sum(seconds), "bytes_per_second": bandwidth}
         laps.report(arithmetic + traffic, {"products": arithmetic, "traffic": traffic, **rates})
 

@@ -20,7 +20,7 @@ from cifar_mlp.parity.compare import missing
 from cifar_mlp.performance_text import scaling_tables
 from cifar_mlp.pictures.style import pixels, png, save
 
-IMAGES = 9_800  # in an epoch, unless their number is what changes: short, and divisible by most batches
+IMAGES = 9_800  # in an epoch, unless their number is what changes: short; a last batch may not be full
 NAMES = ("ours", "plain", "roofline")
 AXES = ("batch size", "width", "depth", "images", "threads")
 Point = tuple[str, float, Problem]
@@ -100,6 +100,7 @@ def _at(problem: Problem, rounds: int) -> dict[str, Any]:
 
     return {
         "hidden_sizes": problem.hidden_sizes,
+        "seconds_by_round": {"ours": ours, "plain": plain, "limit": limit},
         "ours": speed(ours),
         "plain": speed(plain),
         "limit": speed(limit),

@@ -80,7 +80,10 @@ def measure(
         "schema_version": SCHEMA_VERSION,
         "benchmark": "startup",
         "rounds": rounds,
-        "commands": [{"command": name, "seconds": spread(taken)._asdict()} for name, taken in seconds.items()],
+        "commands": [
+            {"command": name, "seconds": spread(taken)._asdict(), "seconds_by_round": taken}
+            for name, taken in seconds.items()
+        ],
         "imports": import_seconds("cifar_mlp.cli"),
         "not_run": absent,
     }
