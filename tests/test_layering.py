@@ -40,7 +40,7 @@ HOUSE = """
     results report_figures
     provenance seeds
     parity.*
-    machine files allocator
+    machine files allocator leaving
     data.__init__ callbacks.__init__ pictures.__init__ reproduction.__init__ sweep.__init__ __init__
 """
 RANKS = {name: rank for rank, line in enumerate(HOUSE.split("\n")) for name in line.split()}
