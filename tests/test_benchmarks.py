@@ -238,7 +238,8 @@ def test_the_report_holds_the_ratios(problem: Problem):
     assert second.rows == [["plain PyTorch loop", "6 components", "float32", "0.5 (0.5 to 0.5)"]]
     assert apart.rows[0][2:4] == ["20.000", "0.500"]
     assert limit.rows[0][2] == "26"
-    assert pixels(speeds(document)).std() > 0
+    where = {"devices": {"cpu": "a machine"}, "threads": 1}
+    assert pixels(speeds({**document, "environment": where})).std() > 0
 
 
 def test_the_limit_counts_every_product_and_byte(problem: Problem, monkeypatch: pytest.MonkeyPatch):

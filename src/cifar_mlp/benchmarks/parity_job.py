@@ -7,11 +7,14 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.table import Table
 
+from cifar_mlp.benchmarks.parity_plot import times
 from cifar_mlp.parity.compare import missing
+from cifar_mlp.parity.evidence.cases import DEFAULT_BATCH
 from cifar_mlp.parity.evidence.environment import environment
 from cifar_mlp.parity.evidence.precision import full_precision
 from cifar_mlp.parity.evidence.report import markdown_table, write_json, write_whole
 from cifar_mlp.parity.speed import BASELINE, DEFAULT_SIZES, Timing, benchmark
+from cifar_mlp.pictures.style import pixels, png, save
 
 COLUMNS = (
     "size",
@@ -24,14 +27,17 @@ COLUMNS = (
     "peak MB",
 )
 SCHEMA_VERSION = 1
+PICTURE = "benchmark.png"  # parity.png in the same folder is that of scripts/parity.py
 
 
 def add_options(job: argparse.ArgumentParser) -> None:
     """The job's own."""
-    job.add_argument("--sizes", nargs="+", default=DEFAULT_SIZES, metavar="D-H-C[:N]")
+    job.add_argument("--sizes", nargs="+", default=DEFAULT_SIZES, metavar="D-H-C[:N]",
+                     help=f"inputs, hidden units and classes of a two-layer network, and images in a batch "
+                     f"(default {' '.join(DEFAULT_SIZES)}; N {DEFAULT_BATCH})")  # fmt: skip
     job.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    job.add_argument("--rounds", type=int, default=20)
-    job.add_argument("--seed", type=int, default=0)
+    job.add_argument("--rounds", type=int, default=20, help="timings of each candidate (default 20)")
+    job.add_argument("--seed", type=int, default=0, help="of the numbers drawn for inputs and weights (default 0)")
     job.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
 
 
@@ -76,12 +82,15 @@ def run(options: argparse.Namespace) -> int:
             "",
             *markdown_table(COLUMNS, rows),
             "",
+            f"![Speed of the gradients by hand]({PICTURE})",
+            "",
             *absent,
             "",
             *about,
             "",
         ]
         write_whole("\n".join(text), options.output / "benchmark.md")
+        save(png(pixels(times(document))), options.output / PICTURE)
         print(f"written: {options.output}")
     return 0
 

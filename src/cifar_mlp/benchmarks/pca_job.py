@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from cifar_mlp.benchmarks.measured_process import PeakMemory, in_a_process
+from cifar_mlp.benchmarks.pca_plot import seconds_and_memory
 from cifar_mlp.benchmarks.problem import Problem
 from cifar_mlp.benchmarks.report import Report, show_progress
 from cifar_mlp.benchmarks.spread import ratios, spread
@@ -21,6 +22,7 @@ from cifar_mlp.benchmarks.train_job import SCHEMA_VERSION, add_problem_options, 
 from cifar_mlp.data import pca_fit
 from cifar_mlp.parity.compare import missing
 from cifar_mlp.performance_text import pca_tables
+from cifar_mlp.pictures.style import pixels, png, save
 
 SHIFT, SCALE = 127.5, 1 / 127.5
 REFERENCE = "scikit-learn covariance_eigh, float64"
@@ -71,10 +73,11 @@ def run(options: argparse.Namespace) -> int:
         if not 1 <= options.components <= min(options.images, 3072):
             raise ValueError(f"--components must lie between 1 and {min(options.images, 3072)}")
         document = measure(problem, options.rounds, show_progress)
-    report = Report("pca", "Principal components", document, pca_tables(document), options.output)
+    report = Report("pca", "Principal components", document, pca_tables(document), options.output, ("pca.png",))
     report.show()
     if options.output is not None:
         report.write()
+        save(png(pixels(seconds_and_memory(document))), options.output / "pca.png")
     return 0
 
 

@@ -14,9 +14,11 @@ from typing import Any
 
 from cifar_mlp.benchmarks.report import Report, show_progress
 from cifar_mlp.benchmarks.spread import spread
+from cifar_mlp.benchmarks.startup_plot import waits
 from cifar_mlp.benchmarks.train_job import SCHEMA_VERSION
 from cifar_mlp.data.cifar import ROOT_VARIABLE
 from cifar_mlp.performance_text import startup_tables
+from cifar_mlp.pictures.style import pixels, png, save
 
 TOP = 12  # packages that are listed
 STOP = ["--trainer.callbacks+", "cifar_mlp.benchmarks.first_step.StopAtFirstStep"]
@@ -50,10 +52,11 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"--rounds must be at least 1, not {options.rounds}")
     with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
         document = measure(options.card, Path(scratch), options.rounds, show_progress)
-    report = Report("startup", "Start-up", document, startup_tables(document), options.output)
+    report = Report("startup", "Start-up", document, startup_tables(document), options.output, ("startup.png",))
     report.show()
     if options.output is not None:
         report.write()
+        save(png(pixels(waits(document))), options.output / "startup.png")
     return 0
 
 
