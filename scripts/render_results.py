@@ -1,26 +1,35 @@
 #!/usr/bin/env python
-"""Write the measured numbers of docs/results.json into the cards, README.md and docs/results.md."""
+"""Write measured numbers into the texts that show them: README.md, the cards of configs/report, docs/results.md,
+docs/log.md and docs/performance.md, from docs/results.json, docs/parity/*.json and docs/performance/*/benchmark.json.
+"""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from cifar_mlp.files import write_whole
 from cifar_mlp.messages import OneLineParser
-from cifar_mlp.results_text import documents
+from cifar_mlp.results_text import documents, sources_of
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def main() -> None:
-    parser = OneLineParser(description=__doc__)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Render; what is missing or broken is one line and exit code 2, before anything is written."""
+    parser = OneLineParser(prog="render_results.py", description=__doc__, allow_abbrev=False)
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if something would change")
-    check = parser.parse_args().check
-    changed = [(path, text) for path, text in documents(ROOT).items() if path.read_text() != text]
-    for path, text in changed:
-        print(f"{path.relative_to(ROOT)}: {'differs from' if check else 'written from'} docs/results.json")
-        if not check:
-            path.write_text(text)
-    sys.exit(1 if check and changed else 0)
+    check = parser.parse_args(arguments).check
+    try:
+        changed = [(path, text) for path, text in documents(ROOT).items() if path.read_text() != text]
+        for path, text in changed:
+            if not check:
+                write_whole(text, path)
+            verb = "differs from" if check else "written from"
+            print(f"{path.relative_to(ROOT)}: {verb} {', '.join(sources_of(text))}")
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+    return 1 if check and changed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -36,7 +36,8 @@ HOUSE = """
     data.pca_fit data.pca
     models.recipes models.mlp models.training_mean
     models.affine models.initialization
-    performance_text
+    targets_text
+    performance_text measured_files
     results report_figures
     provenance seeds
     parity.*

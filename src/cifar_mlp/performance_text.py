@@ -1,9 +1,7 @@
 """Tables of measured speed, made from a benchmark's JSON and from nothing else."""
 
-import json
 import statistics
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 INPUTS = {"pca": "{components} components", "pixels": "3,072 pixels"}
@@ -69,14 +67,15 @@ def scaling_tables(document: dict[str, Any]) -> list[TextTable]:
     """Of the job ``scaling``."""
     rows = [
         [row["axis"], f"{row['place']:g}", "-".join(map(str, row["hidden_sizes"])) or "none",
-         *(f"{row[key]['median']:,.0f}" for key in ("ours", "plain", "limit")),
-         f"{row['ours_to_plain']['median']:.2f}", f"{100 * row['share_of_limit']['median']:.0f} %"]
+         *(_spread(row[key], ",.0f") for key in ("ours", "plain")), f"{row['limit']['median']:,.0f}",
+         _spread(row["ours_to_plain"], ".2f"), f"{100 * row['share_of_limit']['median']:.0f} %"]
         for row in document["points"]
     ]  # fmt: skip
     problem = document["problem"]
     title = (
         f"Images a second, {problem['precision']}, {problem['components']} components; elsewhere batch "
-        f"{problem['batch_size']}, {problem['images']:,} images, {problem['threads']} thread(s)"
+        f"{problem['batch_size']}, {problem['images']:,} images, {problem['threads']} thread(s); "
+        f"{document['rounds']} rounds in turn, medians (quartiles)"
     )
     header = ("changed", "to", "hidden", "cifar-mlp fit", "plain loop", "limit", "of the plain loop", "of the limit")
     return [TextTable(title, header, rows, words=3)]
@@ -92,29 +91,27 @@ def markdown(table: TextTable) -> list[str]:
 MAKERS = {"train": train_tables, "pca": pca_tables, "startup": startup_tables, "scaling": scaling_tables}
 
 
-def performance_blocks(folder: Path) -> dict[str, str]:
-    """The text of each job, ``benchmark-JOB``, from ``folder/JOB/benchmark.json``; and training's first table alone.
+def job_text(job: str, document: dict[str, Any], short: bool = False) -> str:
+    """The tables of one job and where they were measured, in Markdown.
 
     Args:
-        folder: ``docs/performance``.
+        job: One of ``MAKERS``.
+        document: Its ``benchmark.json``.
+        short: Its first table alone.
     """
-    blocks: dict[str, str] = {}
-    for job, tables_of in MAKERS.items():
-        path = folder / job / "benchmark.json"
-        if not path.is_file():
-            blocks |= {f"benchmark-{job}": "Not measured.\n", f"benchmark-{job}-short": "Not measured.\n"}
-            continue
-        document = json.loads(path.read_text())
-        tables, where = tables_of(document), document["environment"]
-        device = next(name for name in where["devices"].values() if name)
-        closing = [
-            *document.get("not_run", ()),
-            f"{device}, {where['threads']} thread(s), torch {where['torch']}, {where['date'][:10]}, commit "
-            f"{str(where['git_commit'])[:12]}.",
-        ]
-        for name, shown in ((f"benchmark-{job}", tables), (f"benchmark-{job}-short", tables[:1])):
-            blocks[name] = "\n".join([line for table in shown for line in markdown(table)] + closing) + "\n"
-    return blocks
+    tables = MAKERS[job](document)
+    lines = [line for table in (tables[:1] if short else tables) for line in markdown(table)]
+    return "\n".join([*lines, *document.get("not_run", ()), _surroundings(document["environment"])]) + "\n"
+
+
+def _surroundings(where: dict[str, Any]) -> str:
+    device = next(name for name in where["devices"].values() if name)
+    versions = {"torch": where["torch"], **where.get("packages", {})}
+    installed = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+    return (
+        f"{device}, {where['threads']} thread(s), {installed}, {where['date'][:10]}, commit "
+        f"{str(where['git_commit'])[:12]}."
+    )
 
 
 def _harness_table(document: dict[str, Any]) -> TextTable:
@@ -192,8 +189,14 @@ def _to_plain(row: dict[str, Any]) -> str:
 def _ratio(row: dict[str, Any], harness: str, inputs: str, precision: str) -> str:
     for to in row["speed_to"]:
         if (to["harness"], to["inputs"], to["precision"]) == (harness, inputs, precision):
-            return "{:.3g} ({:.3g} to {:.3g})".format(to["median"], *to["quartiles"])
+            return _spread(to, ".3g")
     return ""
+
+
+def _spread(of: dict[str, Any], form: str) -> str:
+    """Median, and quartiles in brackets."""
+    low, high = of["quartiles"]
+    return f"{of['median']:{form}} ({low:{form}} to {high:{form}})"
 
 
 def _agreement(agreement: dict[str, Any] | None) -> str:

@@ -1,60 +1,138 @@
-"""The texts that measured numbers appear in, made from the results file and from nothing else."""
+"""The texts that measured numbers appear in, made from the files of measured numbers and from nothing else."""
 
-import json
 import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from cifar_mlp.performance_text import performance_blocks
+from cifar_mlp.measured_files import SOURCES, Measured, blaming, read_measured
+from cifar_mlp.performance_text import MAKERS, job_text
 from cifar_mlp.report_figures import REPORT, Figure
 from cifar_mlp.reproduction.blocks import Block, Heading, Picture, Text, as_markdown
 from cifar_mlp.reproduction.report import outcome, sources
 from cifar_mlp.reproduction.verdicts import TEST, VALIDATION, judge
-from cifar_mlp.results import Document, Row, accuracies, card_fingerprint, load_document, of_card, percent, same
+from cifar_mlp.results import Document, Row, accuracies, card_fingerprint, of_card, percent, same
+from cifar_mlp.targets_text import targets_text
 
 BLOCK = re.compile(
     r"(?P<begin>^(?:# |<!-- )results:(?P<name>\S+)[^\n]*\n)(?P<body>.*?)(?P<end>^(?:# |<!-- )/results)", re.M | re.S
 )
+MARKER = re.compile(r"^(?:# |<!-- )(?:results:(?P<name>\S*)|/results)", re.M)
+
+# By block: the names of the measured files that it is made from.
+MADE_FROM: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("card", "table", "provenance", "dropout", "reproduction"), ("results",)),
+    "parity": ("parity",),
+    "speed": ("speed",),
+    "benchmark-targets": ("train", "pca", "startup"),
+    **{f"benchmark-{job}{short}": (job,) for job in MAKERS for short in ("", "-short")},
+}
+Maker = Callable[[], str]
 
 
-def fill(text: str, blocks: dict[str, str]) -> str:
-    """Replace what stands between ``results:NAME`` and ``/results`` by the block of that name.
+def fill(path: Path, root: Path, makers: dict[str, Maker]) -> str:
+    """What a file must read: between ``results:NAME`` and ``/results`` stands the block of that name.
 
     Args:
-        text: A card, or a Markdown page.
-        blocks: Text of each block, by name.
+        path: A card, or a Markdown page.
+        root: The repository's.
+        makers: What makes each block, by name.
+
+    Raises:
+        ValueError: For a file that is missing, and markers or measured files that are not what they should be; names
+            the file and the remedy.
     """
-    return BLOCK.sub(lambda found: found["begin"] + blocks[found["name"]] + found["end"], text)
+    with _reading(path, root):
+        text = path.read_text()
+    check_markers(text, str(path.relative_to(root)), makers)
+    return BLOCK.sub(lambda found: found["begin"] + _made(found["name"], makers) + found["end"], text)
+
+
+def check_markers(text: str, where: str, names: Collection[str]) -> None:
+    """Each ``results:NAME`` must be known, and closed by a ``/results`` before the next.
+
+    Raises:
+        ValueError: Names file and line, and says what to do.
+    """
+    opened = None
+    for found in MARKER.finditer(text):
+        name, line = found["name"], text.count("\n", 0, found.start()) + 1
+        if name is None and opened is None:
+            raise ValueError(f"{where}, line {line}: /results closes nothing; put the results:NAME before it back")
+        if name is not None and opened is not None:
+            break
+        if name is not None and name not in names:
+            raise ValueError(f"{where}, line {line}: no block results:{name}; there are: {', '.join(sorted(names))}")
+        opened = None if name is None else (name, line)
+    if opened is not None:
+        raise ValueError(f"{where}, line {opened[1]}: results:{opened[0]} is not closed; put its /results back")
+
+
+def sources_of(text: str) -> list[str]:
+    """The measured files that the blocks of a card or page are made from."""
+    names = [source for found in BLOCK.finditer(text) for source in MADE_FROM[found["name"]]]
+    return [SOURCES[name].path for name in dict.fromkeys(names)]
+
+
+@contextmanager
+def _reading(path: Path, root: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        said = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise ValueError(f"{path.relative_to(root)}: {said}; take it back from git") from error
+
+
+def _made(name: str, makers: dict[str, Maker]) -> str:
+    with blaming(MADE_FROM[name]):
+        return makers[name]()
 
 
 def documents(root: Path) -> dict[Path, str]:
-    """Every file below ``root`` that holds measured numbers, as it must read."""
-    document = load_document(root / "docs" / "results.json")
-    rows = document["runs"]
+    """Every file below ``root`` that holds measured numbers, as it must read.
+
+    Raises:
+        ValueError: As ``fill`` and ``read_measured``.
+    """
+    measured = read_measured(root)
+    rows = measured["results"]["runs"]
     made = {}
     for name, figure in REPORT.items():
         card = root / "configs" / "report" / f"{name}.yaml"
-        mine = [row for row in of_card(rows, name) if row["settings"] == card_fingerprint(card)]
-        made[card] = fill(card.read_text(), {"card": card_text(mine, figure)})
-    parity = root / "docs" / "parity" / "parity.json"
-    speed = root / "docs" / "parity" / "benchmark.json"
-    docs = root / "docs"
-    for page in (root / "README.md", docs / "results.md", docs / "log.md", docs / "performance.md"):
-        blocks = {
-            "table": report_table(rows, "configs" if page.parent == root else "../configs"),
-            "provenance": provenance_text(rows),
-            "dropout": dropout_table(rows, root / "configs" / "report" / "q4_dropout.yaml"),
-            "reproduction": reproduction_text(document, root / "docs"),
-            "parity": parity_table(json.loads(parity.read_text())),
-            "speed": speed_table(json.loads(speed.read_text())),
-            **performance_blocks(root / "docs" / "performance"),
-        }
-        made[page] = fill(page.read_text(), blocks)
+        with _reading(card, root):
+            fingerprint = card_fingerprint(card)
+        made[card] = fill(card, root, {"card": partial(own_card_text, rows, name, fingerprint, figure)})
+    for page in (root / "README.md", *(root / "docs" / name for name in ("results.md", "log.md", "performance.md"))):
+        made[page] = fill(page, root, page_makers(measured, root, page))
     return made
+
+
+def page_makers(measured: Measured, root: Path, page: Path) -> dict[str, Maker]:
+    """What makes each block of a Markdown page."""
+    rows = measured["results"]["runs"]
+    made: dict[str, Maker] = {
+        "table": partial(report_table, rows, "configs" if page.parent == root else "../configs"),
+        "provenance": partial(provenance_text, rows),
+        "dropout": partial(dropout_table, rows, root / "configs" / "report" / "q4_dropout.yaml"),
+        "reproduction": partial(reproduction_text, measured["results"], root / "docs"),
+        "parity": partial(parity_table, measured["parity"]),
+        "speed": partial(speed_table, measured["speed"]),
+        "benchmark-targets": partial(targets_text, measured),
+    }
+    for job in MAKERS:
+        made[f"benchmark-{job}"] = partial(job_text, job, measured[job])
+        made[f"benchmark-{job}-short"] = partial(job_text, job, measured[job], short=True)
+    return made
+
+
+def own_card_text(rows: Sequence[Row], name: str, fingerprint: str, figure: Figure) -> str:
+    """The heading of a card, from those of its runs that were made with its settings as they are now."""
+    return card_text([row for row in of_card(rows, name) if row["settings"] == fingerprint], figure)
 
 
 def card_text(rows: Sequence[Row], figure: Figure) -> str:
