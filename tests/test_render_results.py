@@ -259,5 +259,5 @@ def test_versions_of_packages_stand_under_a_table(measured):
     document["environment"]["torch"] = "1.0"
     document["environment"].pop("packages", None)
     assert ", torch 1.0, 20" in job_text("pca", document).splitlines()[-1]
-    document["environment"]["packages"] = {"lightning": "2.0", "jax": None, "scikit-learn": "3.0"}
+    document["environment"]["packages"] = {"lightning": "2.0", "scikit-learn": "3.0"}
     assert ", torch 1.0, lightning 2.0, scikit-learn 3.0, 20" in job_text("pca", document).splitlines()[-1]

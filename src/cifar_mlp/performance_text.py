@@ -107,9 +107,9 @@ def job_text(job: str, document: dict[str, Any], short: bool = False) -> str:
 def _surroundings(where: dict[str, Any]) -> str:
     device = next(name for name in where["devices"].values() if name)
     versions = {"torch": where["torch"], **where.get("packages", {})}
-    installed = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+    listed = ", ".join(f"{name} {version}" for name, version in versions.items())
     return (
-        f"{device}, {where['threads']} thread(s), {installed}, {where['date'][:10]}, commit "
+        f"{device}, {where['threads']} thread(s), {listed}, {where['date'][:10]}, commit "
         f"{str(where['git_commit'])[:12]}."
     )
 
