@@ -228,7 +228,7 @@ def options_of(job: ModuleType, *arguments: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     job.add_options(parser)
     parser.add_argument("--output", type=Path)
-    parser.set_defaults(card=CARD)
+    parser.set_defaults(card=CARD, job=job.__name__.rsplit(".", 1)[1].removesuffix("_job"))
     return parser.parse_args(arguments)
 
 
