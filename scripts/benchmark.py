@@ -6,8 +6,12 @@ python scripts/benchmark.py pca|startup|scaling|parity --output DIR
 python scripts/benchmark.py views --config configs/report/q4_best.yaml
 """
 
+import argparse
+import signal
 import sys
+import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from cifar_mlp.benchmarks import parity_job, pca_job, scaling_job, startup_job, train_job, views_job
@@ -30,21 +34,52 @@ def parser() -> OneLineParser:
     for name, (module, words) in JOBS.items():
         job = jobs.add_parser(name, help=words, description=words, allow_abbrev=False)
         module.add_options(job)
-        job.add_argument("--output", type=Path, metavar="DIR", help="for benchmark.json, benchmark.md and plots")
+        job.add_argument("--output", type=folder, metavar="DIR", help="for benchmark.json, benchmark.md and plots")
         job.set_defaults(run=module.run, card=CARD)
-    job = jobs.add_parser("views", help="what TensorBoard's views cost; takes the options of cifar-mlp fit")
-    job.set_defaults(run=views_job.run)
+    words = "what TensorBoard's views cost; takes the options of cifar-mlp fit"
+    usage, more = "benchmark.py views [-h] [OPTION OF FIT ...]", "The options of a fit: cifar-mlp fit --help"
+    job = jobs.add_parser("views", help=words, usage=usage, description=words, epilog=more, allow_abbrev=False)
+    job.set_defaults(run=views_job.run, output=None)
     return root
 
 
+def folder(name: str) -> Path:
+    """``--output`` as a path."""
+    if not name:
+        raise argparse.ArgumentTypeError("the name is empty; name a folder that can be written")
+    return Path(name)
+
+
+def require_writable(output: Path) -> None:
+    """See that the folder can be made and written, and leave things as they were: a job may yet fail."""
+    made: list[Path] = []
+    try:
+        made += [place for place in (output, *output.parents) if not place.exists()]
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output):
+            pass
+    except OSError as error:
+        raise ValueError(f"--output {output}: {error.strerror}; name a folder that can be written") from error
+    finally:
+        for place in made:
+            with suppress(OSError):
+                place.rmdir()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one job; a bad option is one line and exit code 2, a disagreement 1."""
+    """Run one job; a bad option is one line and exit code 2, a disagreement 1, an interruption 130."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that temporary folders go and processes end
     options, fit = parser().parse_known_args(arguments)
     if fit and options.job != "views":
         parser().error(f"unrecognized arguments: {' '.join(fit)}")
     options.fit = fit
     try:
+        if options.output is not None:
+            require_writable(options.output)
         code: int = options.run(options)
+    except KeyboardInterrupt:
+        print("benchmark.py: stopped; nothing was written", file=sys.stderr)
+        return 130
     except (ValueError, OSError) as error:
         print(f"benchmark.py: {error}", file=sys.stderr)
         return 2

@@ -289,12 +289,14 @@ def test_harnesses_race_in_processes_of_their_own(script, tmp_path: Path, capsys
 
 
 @pytest.mark.slow
-def test_a_harness_that_fails_is_named_and_nothing_is_written(script, tmp_path: Path, capsys):
-    arguments = ["train", "--images", "600", "--rounds", "1", "--inputs", "pca", "--components", "601",
-                 "--only", "plain", "--output", str(tmp_path / "out")]  # fmt: skip
+def test_a_harness_that_fails_is_named_and_nothing_is_written(script, monkeypatch, tmp_path: Path, capsys):
+    (tmp_path / "card.yaml").write_text(CARD.read_text().replace("data:", "data:\n  test_size: 0"))
+    monkeypatch.setattr(script, "CARD", tmp_path / "card.yaml")
+    arguments = ["train", "--images", "600", "--rounds", "1", "--inputs", "pca", "--components", "5",
+                 "--only", "ours", "--output", str(tmp_path / "out")]  # fmt: skip
     assert script.main(arguments) == 1
     said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert said.startswith("benchmark.py: plain PyTorch loop, pca, float32: ValueError: --data.n_components 601")
+    assert said.startswith("benchmark.py: cifar-mlp fit, pca, float32: ValueError: --data.test_size must lie")
     assert not (tmp_path / "out").exists()
 
 
@@ -302,8 +304,8 @@ def test_a_harness_that_fails_is_named_and_nothing_is_written(script, tmp_path: 
     ("arguments", "words"),
     [
         (["train", "--rounds", "0"], "--rounds must be at least 1"),
-        (["train", "--images", "50000"], "--images must lie between 2 and 49000"),
-        (["train", "--threads", "0"], "--threads must be at least 1"),
+        (["train", "--images", "50000"], "--images must lie between 200 and 49000"),
+        (["train", "--threads", "0"], "--threads must lie between 1 and"),
         (["train", "--only", "sklearn", "--inputs", "pixels"], "leave nothing to run"),
         (["pca", "--rounds", "0"], "--rounds must be at least 1"),
         (["pca", "--images", "100", "--components", "101"], "--components must lie between 1 and 100"),

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import resource
+import signal
 import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -24,12 +25,17 @@ def in_a_process(function: Callable[..., Any], *arguments: Any) -> Any:
     """
     ours, theirs = PROCESSES.Pipe(duplex=False)
     process = PROCESSES.Process(target=_answer, args=(theirs, function, arguments))
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C goes to all, and only we answer
     process.start()
+    signal.signal(signal.SIGINT, before)
     theirs.close()
     try:
         answer = ours.recv()
     except EOFError:
         answer = RuntimeError(f"{function.__name__} ended without an answer")
+    except BaseException:
+        process.kill()
+        raise
     finally:
         ours.close()
         process.join()

@@ -1,8 +1,10 @@
 """A benchmark on the console and on paper."""
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,10 @@ from rich.table import Table
 from cifar_mlp.parity.evidence.environment import environment
 from cifar_mlp.parity.evidence.report import write_json, write_whole
 from cifar_mlp.performance_text import TextTable, markdown
+from cifar_mlp.reproduction.machine_share import cores
+
+PACKAGES = ("lightning", "torchvision", "scikit-learn", "skorch", "keras", "jax")
+"""What the harnesses stand on, besides PyTorch and NumPy."""
 
 
 def show_progress(step: str) -> None:
@@ -43,7 +49,7 @@ class Report:
         device = self.document.get("problem", {}).get("device", "cpu")
         surroundings = environment((device,), self.document.get("problem", {}).get("seed", 0))
         surroundings["threads"] = self.document.get("problem", {}).get("threads", surroundings["threads"])
-        self.document["environment"] = surroundings
+        self.document["environment"] = {**surroundings, "cores": cores(), "packages": versions()}
 
     def show(self) -> None:
         """Print the tables."""
@@ -71,3 +77,12 @@ class Report:
         lines += [f"- {key}: {value}" for key, value in self.document["environment"].items()]
         write_whole("\n".join(lines) + "\n", self.output / "benchmark.md")
         print(f"written: {self.output}")
+
+
+def versions() -> dict[str, str]:
+    """Of the packages that are installed."""
+    found = {}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

@@ -1,6 +1,7 @@
 """``benchmark.py train``: images a second of every harness."""
 
 import argparse
+import math
 import os
 import statistics
 import sys
@@ -23,6 +24,7 @@ from cifar_mlp.data.cifar import CIFAR10, ROOT_VARIABLE
 from cifar_mlp.parity.compare import missing
 from cifar_mlp.performance_text import train_tables
 from cifar_mlp.pictures.style import pixels, png, save
+from cifar_mlp.reproduction.machine_share import cores
 
 SCHEMA_VERSION = 1
 
@@ -30,19 +32,24 @@ SCHEMA_VERSION = 1
 def add_options(job: argparse.ArgumentParser) -> None:
     """The job's own."""
     add_problem_options(job)
-    job.add_argument("--rounds", type=int, default=10, help="epochs of each harness that are timed (default 10)")
+    job.add_argument("--rounds", type=int, default=10, help="turns of each harness that are timed (default 10)")
     job.add_argument("--only", nargs="+", choices=HARNESSES, default=list(HARNESSES), metavar="HARNESS",
-                     help=f"of {', '.join(HARNESSES)}")  # fmt: skip
-    job.add_argument("--inputs", nargs="+", choices=("pca", "pixels"), default=["pca", "pixels"])
-    job.add_argument("--precision", nargs="+", choices=BOTH, default=list(BOTH))
+                     help=f"of {', '.join(HARNESSES)} (default all)")  # fmt: skip
+    job.add_argument("--inputs", nargs="+", choices=("pca", "pixels"), default=["pca", "pixels"],
+                     help="principal components, pixels, or both (default both)")  # fmt: skip
+    job.add_argument("--precision", nargs="+", choices=BOTH, default=list(BOTH),
+                     help="of the matrix products (default both)")  # fmt: skip
 
 
 def add_problem_options(job: argparse.ArgumentParser) -> None:
     """What is trained, and where."""
-    job.add_argument("--images", type=int, default=most_images(), metavar="N", help="training images in an epoch")
-    job.add_argument("--components", type=int, default=510, help="principal components for the pca inputs")
-    job.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    job.add_argument("--threads", type=int, default=torch.get_num_threads())
+    job.add_argument("--images", type=int, default=most_images(), metavar="N",
+                     help="training images in an epoch (default %(default)s)")  # fmt: skip
+    job.add_argument("--components", type=int, default=510, metavar="K",
+                     help="principal components for the pca inputs (default %(default)s)")  # fmt: skip
+    job.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where (default %(default)s)")
+    job.add_argument("--threads", type=int, default=torch.get_num_threads(), metavar="N",
+                     help="what PyTorch and the BLAS may use (default %(default)s)")  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> int:
@@ -50,13 +57,11 @@ def run(options: argparse.Namespace) -> int:
     if reason := missing(options.device):
         print(f"{options.device}: not run ({reason})")
         return 0
+    require_a_harness(options)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
         problem = problem_of(options, Path(scratch))
         chosen = runners(problem, options.only, options.inputs, options.precision)
         results, absent = race(chosen, options.rounds, show_progress)
-    if not results:
-        print(*absent, sep="\n")
-        return 0
     document = as_document(problem, options.rounds, results, absent)
     report = Report("train", "Training speed", document, train_tables(document), options.output, ("train.png",))
     report.show()
@@ -66,17 +71,27 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def require_a_harness(options: argparse.Namespace) -> None:
+    """Raise ``ValueError`` where none of those asked for can run here."""
+    chosen = runners(Problem(options.card, Path()), options.only, options.inputs, options.precision)
+    reasons = {runner.entry.title: runner.entry.missing(options.device) for runner in chosen}
+    if reasons and all(reasons.values()):
+        said = ", ".join(f"{title} ({reason})" for title, reason in reasons.items())
+        raise ValueError(f"--only leaves nothing that can run: {said}; name another harness, such as plain")
+
+
 def problem_of(options: argparse.Namespace, scratch: Path) -> Problem:
     """What the options ask for.
 
     Raises:
         ValueError: For numbers that cannot be; names the option.
     """
-    if not 2 <= options.images <= most_images():
-        raise ValueError(f"--images must lie between 2 and {most_images()}, not be {options.images}")
-    if options.threads < 1:
-        raise ValueError(f"--threads must be at least 1, not {options.threads}")
-    real = ROOT_VARIABLE in os.environ
+    require_sizes(options)
+    if not 1 <= options.threads <= cores():
+        raise ValueError(
+            f"--threads must lie between 1 and {cores()}, the cores that this process may use, not be {options.threads}"
+        )
+    real = bool(os.environ.get(ROOT_VARIABLE))
     if real:
         CIFAR10.prepare(None, "train")
     else:
@@ -84,6 +99,19 @@ def problem_of(options: argparse.Namespace, scratch: Path) -> Problem:
     return Problem(
         options.card, scratch, options.components, "float32", options.images, real, options.device, options.threads
     )
+
+
+def require_sizes(options: argparse.Namespace) -> None:
+    """Raise ``ValueError`` for too many or too few images, or components that so many images do not have."""
+    share = 2 if "images" in getattr(options, "axes", ()) else 1  # scaling by images trains on half of them too
+    fewest = 2 if options.job == "pca" else share * Problem.batch_size
+    if not fewest <= options.images <= most_images():
+        raise ValueError(f"--images must lie between {fewest} and {most_images()}, not be {options.images}")
+    most = min(options.images // share, math.prod(CIFAR10.image_shape))
+    if "pca" in getattr(options, "inputs", ("pca",)) and not 1 <= options.components <= most:
+        raise ValueError(
+            f"--components must lie between 1 and {most} with --images {options.images}, not be {options.components}"
+        )
 
 
 def describe(problem: Problem) -> dict[str, Any]:

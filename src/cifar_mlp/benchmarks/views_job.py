@@ -10,15 +10,36 @@ from rich.table import Table
 
 from cifar_mlp import cli
 from cifar_mlp.callbacks.stopwatch import Stopwatch
+from cifar_mlp.quiet import quiet
 from cifar_mlp.views import Views
 
 
+class FitWithAFolder(cli.CommandLine):
+    """The command line of a fit that must write a run's folder."""
+
+    def before_fit(self) -> None:
+        """Refuse a fit without one."""
+        if self.trainer.logger is None:
+            raise ValueError(
+                "--trainer.logger false or --trainer.fast_dev_run leaves no run folder, which views are drawn into; "
+                "drop it"
+            )
+        super().before_fit()
+
+
 def run(options: argparse.Namespace) -> int:
-    """Train once, and say what share of the time each of TensorBoard's views took."""
+    """Train once, and say what share of the time each of TensorBoard's views took.
+
+    Raises:
+        ValueError: For an option that cannot be, before anything is trained.
+    """
+    if any(option.split("=")[0] == "--output" for option in options.fit):
+        raise ValueError("--output: views only prints its table; drop the option")
     stopwatch, make = Stopwatch(), Views.callbacks
     Views.callbacks = lambda self: [stopwatch.watch(view) for view in make(self)]  # type: ignore[method-assign]
     try:
-        trainer = cli.run(["fit", *options.fit]).trainer
+        quiet()
+        trainer = FitWithAFolder(["fit", *options.fit]).trainer
     finally:
         Views.callbacks = make  # type: ignore[method-assign]
     assert trainer.log_dir is not None, "views are drawn into a run's folder"

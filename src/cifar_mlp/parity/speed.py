@@ -162,7 +162,7 @@ def _finish(device: str) -> None:
 
 def _timing(size: str, name: str, device: str, seconds: Mapping[str, list[float]], candidate: Candidate) -> Timing:
     speeds = [base / own for base, own in zip(seconds[BASELINE], seconds[name], strict=True)]
-    low, _, high = statistics.quantiles(speeds, n=4) if len(speeds) > 1 else (speeds[0],) * 3
+    low, _, high = statistics.quantiles(speeds, n=4, method="inclusive") if len(speeds) > 1 else (speeds[0],) * 3
     allocated, peak = _numpy_memory(candidate) if name == "NumPy" else _memory(candidate, device)
     return Timing(
         size,
