@@ -5,6 +5,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,13 @@ def in_a_process(function: Callable[..., Any], *arguments: Any) -> Any:
         RuntimeError: If it fails.
     """
     ours, theirs = PROCESSES.Pipe(duplex=False)
-    process = PROCESSES.Process(target=_answer, args=(theirs, function, arguments))
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C goes to all, and only we answer
-    process.start()
-    signal.signal(signal.SIGINT, before)
+    process = PROCESSES.Process(target=_answer, args=(theirs, function, arguments), daemon=True)  # ends with us
+    resource_tracker.ensure_running()  # its start, else a part of the process's, would lift the mask
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited: Ctrl-C goes to all, only we answer
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     theirs.close()
     try:
         answer = ours.recv()
