@@ -122,6 +122,8 @@ def test_a_measured_file_that_is_missing_or_broken_is_named_with_its_remedy(scri
         ("train", lambda document: document.update(benchmark="pca"), "\"benchmark\" is 'pca', not 'train'"),
         ("train", lambda document: document.update(schema_version=2), '"schema_version" is 2, not 1'),
         ("train", lambda document: document["harnesses"].clear(), '"harnesses" is no list, or empty'),
+        ("train", lambda document: document.update(harnesses={"a": 1}), '"harnesses" is no list, or empty'),
+        ("train", lambda document: document["harnesses"][0]["speed_to"][3].update(quartiles=[1]), "ValueError"),
         ("train", lambda document: document["harnesses"][0].pop("title"), "KeyError: 'title'"),
         ("train", lambda document: document["environment"].update(devices=5), "AttributeError"),
         ("results", lambda document: document.update(schema=1), '"schema" is 1, not 2'),
