@@ -29,3 +29,21 @@ def test_a_log_file_gets_a_line_an_epoch(small_cifar: Path, capsys: pytest.Captu
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch")]
     assert [line.split()[1] for line in lines] == ["1/2", "2/2"]
     assert all("train/loss" in line and "val/accuracy" in line for line in lines)
+
+
+def test_the_bar_counts_epochs_from_one_and_shows_loss_and_accuracy(
+    small_cifar: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    described, updated = [], []
+    monkeypatch.setattr(SparingProgressBar, "_add_task", lambda bar, total, text, visible=True: described.append(text))
+    monkeypatch.setattr(
+        SparingProgressBar, "_update_metrics", lambda bar, *given: updated.append(bar.get_metrics(*given))
+    )
+    trainer = run(RUN).trainer
+    bar = trainer.progress_bar_callback
+    assert "Epoch 1/2" in {text.strip() for text in described}
+    assert bar._get_train_description(1).strip() == "Epoch 2/2"
+    assert updated[0] == {}  # nothing before the first epoch's end: a GPU is not waited for within it
+    assert updated[-1] == {name: float(trainer.callback_metrics[name]) for name in ("train/loss", "val/accuracy")}
+    assert [column.bar_width for column in bar.configure_columns(trainer) if hasattr(column, "bar_width")] == [20]

@@ -5,9 +5,13 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar, RichProgressBar
+from rich.progress import BarColumn
 
 STEPS_BETWEEN_UPDATES = 25
 DRAWN_PER_SECOND = 4
+BAR_WIDTH = 20  # characters; rich's own 40 leave no room for metrics beside it
+SHOWN = ("train/loss", "val/loss", "val/accuracy")
+SHOWN_IN_BAR = ("train/loss", "val/accuracy")
 
 
 class SparingProgressBar(RichProgressBar):
@@ -19,11 +23,32 @@ class SparingProgressBar(RichProgressBar):
 
     def __init__(self) -> None:
         super().__init__(refresh_rate=DRAWN_PER_SECOND)
+        self._shown: dict[str, float] = {}
+
+    def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
+        """Those of the last whole epoch: newer ones a GPU would have to be waited for."""
+        return self._shown
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Show the epoch's metrics from now on."""
+        self._shown = {name: value for name, value in shown_metrics(trainer).items() if name.endswith(SHOWN_IN_BAR)}
+        super().on_train_epoch_end(trainer, pl_module)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Update the bar if it is time."""
         if (batch_idx + 1) % STEPS_BETWEEN_UPDATES == 0 or trainer.is_last_batch:
             super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+
+    def configure_columns(self, trainer: Any) -> list[Any]:
+        """Lightning's, with room for the metrics."""
+        columns: list[Any] = super().configure_columns(trainer)
+        for column in columns:
+            if isinstance(column, BarColumn):
+                column.bar_width = BAR_WIDTH
+        return columns
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        return f"Epoch {current_epoch + 1}/{last_epoch(self.trainer)}".ljust(len(self.validation_description))
 
 
 class EpochLines(ProgressBar):
@@ -50,11 +75,16 @@ class EpochLines(ProgressBar):
         """Print the epoch's metrics."""
         if not self._enabled:
             return
-        metrics = {name: value for name, value in trainer.callback_metrics.items() if name.endswith(SHOWN)}
-        shown = "  ".join(f"{name} {float(value):.4f}" for name, value in sorted(metrics.items()))
-        total = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else "?"
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in shown_metrics(trainer).items())
         seconds = time.perf_counter() - self._started
-        print(f"epoch {trainer.current_epoch + 1}/{total}  {seconds:.1f} s  {shown}", flush=True)
+        print(f"epoch {trainer.current_epoch + 1}/{last_epoch(trainer)}  {seconds:.1f} s  {shown}", flush=True)
 
 
-SHOWN = ("train/loss", "val/loss", "val/accuracy")
+def shown_metrics(trainer: Trainer) -> dict[str, float]:
+    """The epoch's metrics worth a glance, by name."""
+    return {name: float(value) for name, value in sorted(trainer.callback_metrics.items()) if name.endswith(SHOWN)}
+
+
+def last_epoch(trainer: Trainer) -> int | str:
+    """How many epochs there will be; ``?`` where steps or time decide."""
+    return trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else "?"

@@ -14,7 +14,8 @@ class TrainingScalars(Callback):
     """Logs ``train/batch_loss``, ``learning_rate``, ``gradient_norm``, ``weight_norm`` and ``images_per_second``.
 
     Norms are Euclidean over all parameters together; the gradient is the one that the step took. The speed is that
-    of a whole epoch of training, validation's time taken out.
+    of a whole epoch of training, validation's time taken out. Within an epoch values stay where they were computed, so
+    that no step waits for a GPU; they are written when the epoch ends, when a checkpoint is, and when training stops.
 
     Args:
         every_n_steps: Optimizer steps between two points; each epoch's last step is a point too.
@@ -29,6 +30,7 @@ class TrainingScalars(Callback):
         self._since = 0.0
         self._last_step = -1
         self._learning_rate = 0.0
+        self._points: list[tuple[int, dict[str, Tensor | float]]] = []
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Start the epoch's clock."""
@@ -39,7 +41,7 @@ class TrainingScalars(Callback):
         self._learning_rate = trainer.optimizers[0].param_groups[0]["lr"]
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Count images; at some steps look at the parameters, which a GPU has to be waited for."""
+        """Count images; at some steps take a point."""
         self._images += len(batch[0])
         step = trainer.global_step - 1
         due = step % self.every_n_steps == 0 or trainer.is_last_batch
@@ -48,11 +50,11 @@ class TrainingScalars(Callback):
         self._last_step = step
         parameters = list(pl_module.parameters())
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        point: dict[str, Tensor | float] = {"learning_rate": self._learning_rate, "gradient_norm": norm(gradients)}
         if isinstance(outputs, dict) and "loss" in outputs:
-            self._log(trainer, pl_module, "batch_loss", float(outputs["loss"]))
-        self._log(trainer, pl_module, "learning_rate", self._learning_rate)
-        self._log(trainer, pl_module, "gradient_norm", norm(gradients))
-        self._log(trainer, pl_module, "weight_norm", norm([parameter.detach() for parameter in parameters]))
+            point["batch_loss"] = outputs["loss"].detach()
+        point["weight_norm"] = norm([parameter.detach() for parameter in parameters])
+        self._points.append((step, point))
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
         """Stop the clock."""
@@ -66,16 +68,27 @@ class TrainingScalars(Callback):
         """Log the epoch's speed, all processes together."""
         seconds = self._seconds + time.perf_counter() - self._since
         if trainer.logger is not None and seconds > 0:
-            self._log(trainer, pl_module, "images_per_second", self._images * trainer.world_size / seconds)
+            speed = self._images * trainer.world_size / seconds
+            self._points.append((max(trainer.global_step - 1, 0), {"images_per_second": speed}))
+        self._write(trainer, pl_module)
 
-    def _log(self, trainer: Any, pl_module: Any, name: str, value: float) -> None:
-        trainer.logger.log_metrics({f"{prefix_of(pl_module)}train/{name}": value}, step=max(trainer.global_step - 1, 0))
+    def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Write what a run that goes on from here will not take again."""
+        self._write(trainer, pl_module)
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """Write what there is."""
+        self._write(trainer, pl_module)
+
+    def _write(self, trainer: Any, pl_module: Any) -> None:
+        points, self._points = self._points, []
+        for step, point in points:
+            named = {f"{prefix_of(pl_module)}train/{name}": float(value) for name, value in point.items()}
+            trainer.logger.log_metrics(named, step=step)
 
 
-def norm(tensors: list[Tensor]) -> float:
-    """Euclidean norm of all entries together."""
+def norm(tensors: list[Tensor]) -> Tensor:
+    """Euclidean norm of all entries together, a scalar where the tensors are."""
     if not tensors:
-        return 0.0
-    return float(
-        torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(tensor.float()) for tensor in tensors]))
-    )
+        return torch.zeros(())
+    return torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(tensor.float()) for tensor in tensors]))
