@@ -30,8 +30,8 @@ def add_options(job: argparse.ArgumentParser) -> None:
     """The job's own."""
     add_problem_options(job)
     job.set_defaults(images=IMAGES)
-    job.add_argument("--rounds", type=int, default=5, help="epochs of each harness that are timed (default 5)")
-    job.add_argument("--precision", choices=BOTH, default="float32")
+    job.add_argument("--rounds", type=int, default=5, help="turns of each harness at each point (default 5)")
+    job.add_argument("--precision", choices=BOTH, default="float32", help="of the products (default float32)")
     job.add_argument("--axes", nargs="+", choices=AXES, default=list(AXES), metavar="AXIS",
                      help=f"of {', '.join(map(repr, AXES))}")  # fmt: skip
 
