@@ -3,7 +3,6 @@
 import argparse
 import json
 import math
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -22,19 +21,11 @@ from cifar_mlp.benchmarks.problem import Problem
 from cifar_mlp.benchmarks.scaling_plot import LABELS, curves
 from cifar_mlp.benchmarks.startup_plot import waits
 from cifar_mlp.benchmarks.train_plot import speeds
-from cifar_mlp.data import sources
 from cifar_mlp.data.cifar import ROOT_VARIABLE
 from cifar_mlp.parity.speed import DEFAULT_SIZES, Timing
 from cifar_mlp.pictures.style import BLUE, VERMILION, new_figure, pixels
 
 CARD = Path(__file__).resolve().parent.parent / "configs" / "report" / "q4_best.yaml"
-
-
-@pytest.fixture(autouse=True)
-def same_sources(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sources, "SOURCES", dict(sources.SOURCES))
-    for module in ("cifar_mlp.data.datamodule", "cifar_mlp.benchmarks.images"):
-        monkeypatch.setattr(sys.modules[module], "SOURCES", sources.SOURCES)
 
 
 @pytest.fixture
