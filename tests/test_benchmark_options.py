@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -171,16 +172,21 @@ def test_an_interruption_is_one_line(script, monkeypatch: pytest.MonkeyPatch, ca
     assert capsys.readouterr() == ("", "benchmark.py: stopped; nothing was written\n")
 
 
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder of a short name: sockets that lie in it may have no long one."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code", "last"), [(signal.SIGINT, 130, "stopped; nothing was written"),
                                                       (signal.SIGTERM, 143, "")])  # fmt: skip
 @pytest.mark.parametrize("job", ["train", "pca"])
 def test_a_stopped_benchmark_ends_its_processes_and_clears_up(
-    tmp_path: Path, number: int, code: int, last: str, job: str
+    temporary: Path, number: int, code: int, last: str, job: str
 ):
     """SIGINT goes to the whole group, as a terminal's Ctrl-C does."""
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
     command = [sys.executable, str(SCRIPT), job, "--images", "600", "--components", "5", "--rounds", "1000"]
     command += ["--only", "plain"] if job == "train" else []
     process = subprocess.Popen(

@@ -37,7 +37,7 @@ HOUSE = """
     models.recipes models.mlp models.training_mean
     models.affine models.initialization
     targets_text
-    performance_text measured_files
+    performance_text parity_text measured_files
     results report_figures
     provenance seeds
     parity.*

@@ -229,9 +229,12 @@ def test_a_number_without_an_aim_is_shown(measured):
 
 def test_every_harness_is_a_peer_of_ours(measured):
     document = measured["train"]
+    document["harnesses"] = [row for row in document["harnesses"] if row["harness"] in ("ours", "plain")]
+    for row in document["harnesses"]:
+        row["speed_to"] = [to for to in row["speed_to"] if to["harness"] in ("ours", "plain")]
     for harness, inputs in (("silent", "pca"), ("whole-batch", "pixels"), ("jax", "pixels")):
         document["harnesses"].append({**document["harnesses"][-1], "harness": harness, "inputs": inputs,
-                                      "title": HARNESSES[harness].title})  # fmt: skip
+                                      "precision": "float32", "title": HARNESSES[harness].title})  # fmt: skip
         ours = next(row for row in document["harnesses"] if row["harness"] == "ours")
         ours["speed_to"].append({"harness": harness, "inputs": inputs, "precision": "float32", "median": 1.5,
                                  "quartiles": [1.25, 1.75]})  # fmt: skip

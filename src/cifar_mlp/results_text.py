@@ -6,11 +6,11 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from cifar_mlp.measured_files import SOURCES, Measured, blaming, read_measured
+from cifar_mlp.parity_text import parity_table, speed_table
 from cifar_mlp.performance_text import MAKERS, job_text
 from cifar_mlp.report_figures import REPORT, Figure
 from cifar_mlp.reproduction.blocks import Block, Heading, Picture, Text, as_markdown
@@ -218,55 +218,6 @@ def dropout_table(rows: Sequence[Row], card: Path) -> str:
     for rate, mine in sorted(rates.items()):
         shown = [percent(accuracies(mine, which, "val/accuracy")) for which in ("last", "best")]
         lines.append(f"| {rate:g} | {shown[0]} | {shown[1]} | {len(mine)} |")
-    return "\n".join(lines) + "\n"
-
-
-PARITY_CASE = "510-600-10:200"
-PARITY_COLUMNS = {
-    "autograd, float64": ("autograd", "float64"),
-    "NumPy, float64": ("numpy", "float64"),
-    "by hand, float32": ("hand: loss_and_gradients", "float32"),
-    "by hand, bfloat16": ("hand: loss_and_gradients", "bfloat16"),
-}
-
-
-def parity_table(evidence: dict[str, Any]) -> str:
-    """Normwise errors of the loss and the gradients against the reference, by witness and type."""
-    rows = {
-        (row["witness"], row["dtype"], row["tensor"]): row
-        for row in evidence["rows"]
-        if row["case"] == PARITY_CASE and row["device"] == "cpu"
-    }
-    lines = ["| tensor | " + " | ".join(PARITY_COLUMNS) + " |", "|---|" + "--:|" * len(PARITY_COLUMNS)]
-    for tensor in ("loss", "w1", "b1", "w2", "b2"):
-        found = [rows[(*column, tensor)] for column in PARITY_COLUMNS.values()]
-        lines.append(f"| {tensor} | " + " | ".join(f"{row['normwise_error']:.1e}" for row in found) + " |")
-    where = evidence["environment"]
-    lines += [
-        "",
-        f"{evidence['outcome'].capitalize()}. {where['devices']['cpu']}, {where['threads']} thread(s), torch "
-        f"{where['torch']}, {where['date'][:10]}, commit {where['git_commit'][:12]}.",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def speed_table(benchmark: dict[str, Any]) -> str:
-    """Speed and memory of the gradients by hand beside autograd's."""
-    lines = [
-        "| size | candidate | ms | speed, eager autograd = 1 | quartiles | allocated, MB |",
-        "|---|---|--:|--:|--:|--:|",
-    ]
-    for row in benchmark["timings"]:
-        low, high = row["speed_quartiles"]
-        allocated = "" if row["allocated_bytes"] is None else f"{row['allocated_bytes'] / 1e6:.1f}"
-        cells = [row["size"], row["candidate"], f"{row['milliseconds']:.2f}", f"{row['speed']:.2f}"]
-        lines.append("| " + " | ".join([*cells, f"{low:.2f} to {high:.2f}", allocated]) + " |")
-    where = benchmark["environment"]
-    lines += [
-        "",
-        f"float32, {benchmark['rounds']} rounds in turn. {where['devices']['cpu']}, {where['threads']} thread(s), "
-        f"torch {where['torch']}, {where['date'][:10]}, commit {where['git_commit'][:12]}.",
-    ]
     return "\n".join(lines) + "\n"
 
 
