@@ -22,12 +22,7 @@ def parity_table(evidence: dict[str, Any]) -> str:
     for tensor in ("loss", "w1", "b1", "w2", "b2"):
         found = [rows[(*column, tensor)] for column in PARITY_COLUMNS.values()]
         lines.append(f"| {tensor} | " + " | ".join(f"{row['normwise_error']:.1e}" for row in found) + " |")
-    where = evidence["environment"]
-    lines += [
-        "",
-        f"{evidence['outcome'].capitalize()}. {where['devices']['cpu']}, {where['threads']} thread(s), torch "
-        f"{where['torch']}, {where['date'][:10]}, commit {where['git_commit'][:12]}.",
-    ]
+    lines += ["", f"{evidence['outcome'].capitalize()}. {_measured_where(evidence['environment'])}"]
     return "\n".join(lines) + "\n"
 
 
@@ -42,10 +37,12 @@ def speed_table(benchmark: dict[str, Any]) -> str:
         allocated = "" if row["allocated_bytes"] is None else f"{row['allocated_bytes'] / 1e6:.1f}"
         cells = [row["size"], row["candidate"], f"{row['milliseconds']:.2f}", f"{row['speed']:.2f}"]
         lines.append("| " + " | ".join([*cells, f"{low:.2f} to {high:.2f}", allocated]) + " |")
-    where = benchmark["environment"]
-    lines += [
-        "",
-        f"float32, {benchmark['rounds']} rounds in turn. {where['devices']['cpu']}, {where['threads']} thread(s), "
-        f"torch {where['torch']}, {where['date'][:10]}, commit {where['git_commit'][:12]}.",
-    ]
+    lines += ["", f"float32, {benchmark['rounds']} rounds in turn. {_measured_where(benchmark['environment'])}"]
     return "\n".join(lines) + "\n"
+
+
+def _measured_where(environment: dict[str, Any]) -> str:
+    return (
+        f"{environment['devices']['cpu']}, {environment['threads']} thread(s), torch {environment['torch']}, "
+        f"{environment['date'][:10]}, commit {environment['git_commit'][:12]}."
+    )
