@@ -16,7 +16,7 @@ from cifar_mlp.benchmarks.harnesses import HARNESSES
 from cifar_mlp.measured_files import SOURCES, read_measured
 from cifar_mlp.performance_text import job_text, scaling_tables, train_tables
 from cifar_mlp.results_text import documents
-from cifar_mlp.targets_text import AIMS, CACHED, LEAST, Components, Megabytes, Training, targets_text
+from cifar_mlp.targets_text import AIMS, CACHED, COMPARISONS, LEAST, Components, Megabytes, Training, targets_text
 
 ROOT = Path(__file__).resolve().parent.parent
 TRAIN = "docs/performance/train/benchmark.json"
@@ -266,3 +266,9 @@ def test_versions_of_packages_stand_under_a_table(measured):
     assert ", torch 1.0, 20" in job_text("pca", document).splitlines()[-1]
     document["environment"]["packages"] = {"lightning": "2.0", "scikit-learn": "3.0"}
     assert ", torch 1.0, lightning 2.0, scikit-learn 3.0, 20" in job_text("pca", document).splitlines()[-1]
+
+
+@pytest.mark.parametrize(("sign", "at_the_bound"), [("≥", True), ("≤", True), (">", False), ("<", False)])
+def test_an_aim_says_whether_its_bound_is_enough(sign: str, at_the_bound: bool):
+    assert COMPARISONS[sign](2.0, 2.0) is at_the_bound
+    assert COMPARISONS[sign](3.0, 2.0) is (sign in "≥>")
