@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cifar_mlp.benchmarks import parity_job, pca_job, scaling_job, startup_job, train_job, views_job
-from cifar_mlp.messages import OneLineParser
+from cifar_mlp.common.script_parser import OneLineParser
 
 CARD = Path(__file__).resolve().parent.parent / "configs" / "report" / "q4_best.yaml"
 JOBS = {

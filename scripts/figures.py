@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from cifar_mlp.album import album, checkpoint_of
-from cifar_mlp.messages import OneLineParser
+from cifar_mlp.common.run_folder import differing, read_run
+from cifar_mlp.common.script_parser import OneLineParser
 from cifar_mlp.pictures.comparison import compared_classes, compared_curves
-from cifar_mlp.runs import differing, read_run
+from cifar_mlp.training.checkpoint_pictures import album, checkpoint_of
 
 PAPER_DPI = 220
 

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 from cifar_mlp.cli import USER_ERRORS
+from cifar_mlp.cli.fit_and_test import fit_and_test
+from cifar_mlp.cli.messages import one_line
+from cifar_mlp.cli.parser import fail
 from cifar_mlp.data.download import DownloadFailedError
-from cifar_mlp.evaluation import fit_and_test
-from cifar_mlp.messages import one_line
-from cifar_mlp.parser import fail
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from cifar_mlp.files import write_whole
-from cifar_mlp.messages import OneLineParser
+from cifar_mlp.common.atomic_write import write_whole
+from cifar_mlp.common.script_parser import OneLineParser
 from cifar_mlp.parity.compare import DEVICES, DTYPES, compare
 from cifar_mlp.parity.evidence.cases import DEFAULT_SIZES
 from cifar_mlp.parity.evidence.environment import environment

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cifar_mlp.files import write_whole
-from cifar_mlp.messages import OneLineParser
-from cifar_mlp.results_text import documents, sources_of
+from cifar_mlp.common.atomic_write import write_whole
+from cifar_mlp.common.script_parser import OneLineParser
+from cifar_mlp.reports.render import documents, sources_of
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -19,21 +19,21 @@ from typing import get_args
 
 from rich.console import Console
 
+from cifar_mlp.common.atomic_write import write_whole
+from cifar_mlp.common.machine_share import default_jobs, threads_of
+from cifar_mlp.common.script_parser import OneLineParser
 from cifar_mlp.data.cifar import Part
 from cifar_mlp.data.sources import SOURCES
-from cifar_mlp.files import write_whole
-from cifar_mlp.messages import OneLineParser
+from cifar_mlp.reports.render import documents
 from cifar_mlp.reproduction.conducting import Conductor
 from cifar_mlp.reproduction.display import Display
 from cifar_mlp.reproduction.estimate import Estimator, in_words, macs_of_an_epoch, settings_of
-from cifar_mlp.reproduction.machine_share import default_jobs, threads_of
 from cifar_mlp.reproduction.plan import SEEDS, STUDY_SEEDS, Planned, chosen, over_seeds
 from cifar_mlp.reproduction.publish import publish
 from cifar_mlp.reproduction.report import write_report
 from cifar_mlp.reproduction.running import default_program
 from cifar_mlp.reproduction.store import Store
 from cifar_mlp.reproduction.toy_part import toy_results
-from cifar_mlp.results_text import documents
 
 ROOT = Path(__file__).resolve().parent.parent
 CARDS = ROOT / "configs" / "report"

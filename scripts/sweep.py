@@ -16,7 +16,8 @@ import optuna
 from rich.console import Console
 
 from cifar_mlp.cli import USER_ERRORS
-from cifar_mlp.messages import OneLineParser, one_line
+from cifar_mlp.cli.messages import one_line
+from cifar_mlp.common.script_parser import OneLineParser
 from cifar_mlp.sweep.ending import candidate_lines, write_best_card, write_pictures
 from cifar_mlp.sweep.search import run_sweep
 from cifar_mlp.sweep.space import read_space

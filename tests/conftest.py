@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from cifar_mlp.callbacks.views import Views
 from cifar_mlp.data import sources
 from cifar_mlp.data.cifar import ROOT_VARIABLE
-from cifar_mlp.views import Views
 from tests.made_cifar import make_cifar10
 
 pytest_plugins = ["tests.browser"]

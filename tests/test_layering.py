@@ -1,101 +1,75 @@
-"""Imports point down."""
+"""Imports point down, and nothing imports in a circle."""
 
 import ast
+import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
-
-import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "cifar_mlp"
 
-# From the top of the house to its ground; a module imports only from lines below its own (or within a * line).
-HOUSE = """
-    __main__ benchmarks.*
-    sweep.ending
-    sweep.search
-    sweep.samplers sweep.table sweep.worker
-    sweep.places sweep.process
-    sweep.card sweep.stale sweep.storage
-    sweep.space
-    results_text
-    reproduction.*
-    evaluation
-    album runs
-    cli
-    cards checkpoint parser lean_loop precision
-    views messages quiet lean_optimizer
-    callbacks.*
-    pictures.*
-    data.datamodule
-    models.__init__
-    models.handwritten
-    models.classifier
-    data.image_files data.sources data.fitting
-    data.digits
-    data.cifar
-    data.download data.cache data.loader data.preprocessing data.splits
-    data.pca_fit data.pca
-    models.recipes models.mlp models.training_mean
-    models.affine models.initialization
-    targets_text
-    performance_text parity_text measured_files
-    results report_figures
-    provenance seeds
-    parity.*
-    machine files allocator leaving
-    data.__init__ callbacks.__init__ pictures.__init__ reproduction.__init__ sweep.__init__ __init__
-"""
-RANKS = {name: rank for rank, line in enumerate(HOUSE.split("\n")) for name in line.split()}
-MODULES = sorted(str(path.relative_to(PACKAGE).with_suffix("")).replace("/", ".") for path in PACKAGE.rglob("*.py"))
+# From the roof to the ground: a module imports from its own room and from those below it.
+LABORATORY = ["benchmarks", "reports", "reproduction", "sweep"]
+CORE = ["cli", "training", "callbacks", "models", "data", "pictures", "parity", "common"]
+ROOMS = ["__main__", *LABORATORY, *CORE]
+# What outlives any trainer needs no package but these.
+WITHOUT_LIGHTNING = ["parity/", "pictures/", "models/mlp.py", "models/initialization.py", "data/pca"]
+TENSORS = {"torch", "numpy", "scipy", "sklearn", "threadpoolctl", "matplotlib", "PIL", "rich", "cifar_mlp"}
 
 
-def rank_of(module: str) -> int:
-    return RANKS.get(module, RANKS.get(f"{module.split('.')[0]}.*", -1))
-
-
-def imports(module: str) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse((PACKAGE / (module.replace(".", "/") + ".py")).read_text())):
-        names = []
+def parse(path: Path) -> list[str]:
+    """Every name that a file imports, with its module's path."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module}: relative import"
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            assert node.level == 0, f"{path}: relative import"
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        found |= set(names)
+            found += [alias.name for alias in node.names]
     return found
 
 
-def as_module(name: str) -> str:
+def module_of(name: str, modules: set[str]) -> str | None:
     """The module of this package that ``cifar_mlp.x.y.Name`` lies in."""
-    parts = name.split(".")[1:]
-    while parts and ".".join(parts) not in MODULES:
-        if ".".join([*parts, "__init__"]) in MODULES:
-            return ".".join([*parts, "__init__"])
+    parts = name.split(".")
+    while parts and ".".join(parts) not in modules:
         parts.pop()
-    return ".".join(parts) or "__init__"
+    return ".".join(parts) or None
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_imports_point_down(module: str):
-    assert rank_of(module) >= 0, f"{module} has no place in the house"
-    for name in imports(module):
-        if not name.startswith("cifar_mlp"):
-            continue
-        target = as_module(name)
-        together = module.split(".")[0] == target.split(".")[0] and module not in RANKS and target not in RANKS
-        assert together or rank_of(target) > rank_of(module), f"{module} imports {target}, which is above it"
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
 
 
-@pytest.mark.parametrize(
-    "module",
-    [name for name in MODULES if name.startswith("parity.") or name in ("models.mlp", "data.pca", "data.pca_fit")],
-)
-def test_the_mathematics_outlives_any_trainer(module: str):
-    allowed = {"torch", "numpy", "scipy", "sklearn", "cifar_mlp", "__future__"}
-    standard = __import__("sys").stdlib_module_names
-    shows = {"matplotlib", "rich"} if module in ("parity.evidence.plot", "parity.evidence.report") else set()
-    for name in imports(module):
-        top = name.split(".")[0]
-        assert top in allowed | shows or top in standard, f"{module} imports {top}"
-        if module.startswith("parity."):
-            assert not name.startswith(("cifar_mlp.data", "cifar_mlp.models")), f"{module} imports {name}"
+FILES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+IMPORTS = {
+    name: {found for imported in parse(path) if (found := module_of(imported, set(FILES))) not in (None, name)}
+    for name, path in FILES.items()
+}
+
+
+def room_of(module: str) -> str:
+    return module.split(".")[1]
+
+
+def test_imports_point_down():
+    upward = [
+        f"{name} imports {imported}"
+        for name, found in IMPORTS.items()
+        for imported in found - {"cifar_mlp"}
+        if name != "cifar_mlp" and ROOMS.index(room_of(imported)) < ROOMS.index(room_of(name))
+    ]
+    assert not upward
+    laboratory = [name for name in FILES if name != "cifar_mlp" and room_of(name) in LABORATORY]
+    assert laboratory, "the laboratory has gone, or the rooms are named anew"
+    bound = [
+        f"{path.relative_to(PACKAGE)} imports {imported}"
+        for path in FILES.values()
+        if str(path.relative_to(PACKAGE)).startswith(tuple(WITHOUT_LIGHTNING))
+        for imported in parse(path)
+        if imported.split(".")[0] not in TENSORS | sys.stdlib_module_names
+    ]
+    assert not bound
+
+
+def test_nothing_imports_in_a_circle():
+    list(TopologicalSorter({name: found - {"cifar_mlp"} for name, found in IMPORTS.items()}).static_order())

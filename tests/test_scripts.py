@@ -119,7 +119,7 @@ def test_fit_sh_ends_with_labelled_accuracies(checkout: Path, environment: dict[
         "from cifar_mlp.data import sources; import tempfile;"
         "folder=Path(tempfile.mkdtemp())/'made'; sources.SOURCES['cifar10']=dataclasses.replace("
         "made_cifar.make_cifar10(folder)); import os; os.environ['CIFAR10_ROOT']=str(folder);"
-        "from cifar_mlp.evaluation import fit_and_test;"
+        "from cifar_mlp.cli.fit_and_test import fit_and_test;"
         f"fit_and_test(['--config', '{ROOT}/configs/report/q4_best.yaml', '--data.batch_size', '50',"
         "'--trainer.max_epochs', '3'])"
     )

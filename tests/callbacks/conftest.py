@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cifar_mlp import evaluation
+from cifar_mlp.cli import fit_and_test as evaluation
 
 NETWORKS = {"autograd": "Classifier", "by hand": "HandwrittenClassifier"}
 SETTINGS = ["--data.source", "digits", "--data.n_components", "12", "--data.batch_size", "100"]

@@ -9,7 +9,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from cifar_mlp.cli import run
-from cifar_mlp.evaluation import fit_and_test
+from cifar_mlp.cli.fit_and_test import fit_and_test
 
 SMALL = ["--data.source", "digits", "--data.batch_size", "300", "--model.hidden_sizes", "[6]"]
 METRICS = [f"digits/test/{name}" for name in ("loss", "accuracy", "macro_f1", "calibration_error")]

@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
 from cifar_mlp.callbacks.modes import evaluating
-from cifar_mlp.views import Views
+from cifar_mlp.callbacks.views import Views
 
 STEP_SIZE = 0.25
 

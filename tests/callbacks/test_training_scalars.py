@@ -8,8 +8,8 @@ from lightning.pytorch import Callback
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from cifar_mlp.callbacks.training_scalars import TrainingScalars
+from cifar_mlp.callbacks.views import Views
 from cifar_mlp.cli import run
-from cifar_mlp.views import Views
 
 RUN = ["fit", "--data.batch_size", "20", "--data.n_components", "5", "--model.hidden_sizes", "[4]"]
 RUN += ["--trainer.max_epochs", "1"]

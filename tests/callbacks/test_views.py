@@ -18,10 +18,10 @@ from torch.utils.tensorboard import SummaryWriter
 
 from cifar_mlp.callbacks.first_layer import FirstLayerWeights
 from cifar_mlp.callbacks.hyperparameters import FIRST
+from cifar_mlp.callbacks.views import Views
 from cifar_mlp.cli import run
 from cifar_mlp.models import Classifier, HandwrittenClassifier
 from cifar_mlp.pictures.answers import ask
-from cifar_mlp.views import Views
 from tests.callbacks.conftest import NETWORKS
 from tests.callbacks.server import Server
 

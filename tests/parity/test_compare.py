@@ -1,10 +1,7 @@
 """Who agrees with whom: the comparison holds on correct code, and says so truthfully."""
 
-import ast
 import math
-import sys
 from itertools import groupby
-from pathlib import Path
 
 import pytest
 import torch
@@ -331,27 +328,3 @@ def test_witnesses_agree_on_anything(seed, n, d, h, c, size, whole):
     # though not one whose terms are zero, may be missed by the rounding of its terms
     by_chance = {id(row) for row in found.rows if row.largest == 0 and row.share is not None and row.share <= 1}
     assert [str(row) for row in found.rows if row.verdict == "FAIL" and id(row) not in by_chance] == []
-
-
-# ---- layering
-
-
-ALLOWED = {"torch", "numpy", "scipy", "sklearn"}
-PAPER = {"report.py": {"rich"}, "plot.py": {"matplotlib"}}
-
-
-@pytest.mark.parametrize(
-    "path",
-    sorted(Path(compare_module.__file__).parent.rglob("*.py")),
-    ids=lambda path: path.name if path.name != "__init__.py" else f"{path.parent.name}/__init__.py",
-)
-def test_parity_stands_on_tensors_alone(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    imported = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    imported += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
-    ours = [name for name in imported if name.split(".")[0] == "cifar_mlp"]
-    theirs = {name.split(".")[0] for name in imported} - {"cifar_mlp"} - set(sys.stdlib_module_names)
-
-    assert all(name.startswith(("cifar_mlp.parity", "cifar_mlp.machine", "cifar_mlp.files")) for name in ours), ours
-    assert theirs <= ALLOWED | PAPER.get(path.name, set())
-    assert not any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree)), "relative import"

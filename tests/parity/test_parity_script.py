@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cifar_mlp.machine import commit
+from cifar_mlp.common.provenance import commit
 from cifar_mlp.parity import layers, two_layer
 from cifar_mlp.parity.compare import compare
 from cifar_mlp.parity.evidence.environment import environment

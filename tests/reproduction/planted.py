@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from cifar_mlp.common.results import Document, Row, card_fingerprint
 from cifar_mlp.reproduction.plan import Variant, chosen
-from cifar_mlp.results import Document, Row, card_fingerprint
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CARDS = ROOT / "configs" / "report"

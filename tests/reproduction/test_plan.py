@@ -2,7 +2,7 @@
 
 import pytest
 
-from cifar_mlp.report_figures import REPORT
+from cifar_mlp.common.course_report import REPORT
 from cifar_mlp.reproduction.estimate import Estimator, in_words, macs_of_an_epoch, settings_of
 from cifar_mlp.reproduction.plan import QUICK, STUDIES, Planned, Variant, chosen, groups, over_seeds
 from cifar_mlp.reproduction.plots import place_name

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cifar_mlp.common.results import load_document, save_document
 from cifar_mlp.reproduction.blocks import Heading, Table, Text, as_html, as_markdown
 from cifar_mlp.reproduction.plan import Variant
 from cifar_mlp.reproduction.publish import publish
@@ -12,7 +13,6 @@ from cifar_mlp.reproduction.report import STUDY_TITLES, write_report
 from cifar_mlp.reproduction.store import Store
 from cifar_mlp.reproduction.tables import figures_table
 from cifar_mlp.reproduction.verdicts import judge_all
-from cifar_mlp.results import load_document, save_document
 from tests.browser import Tab
 from tests.reproduction.planted import CARDS, planted_document, planted_row
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cifar_mlp.report_figures import Figure
+from cifar_mlp.common.course_report import Figure
 from cifar_mlp.reproduction.plan import Variant
 from cifar_mlp.reproduction.verdicts import (
     NOT,

@@ -21,8 +21,8 @@ from cifar_mlp.benchmarks.spread import ratios, spread
 from cifar_mlp.benchmarks.train_job import SCHEMA_VERSION, add_problem_options, describe, problem_of
 from cifar_mlp.data import pca_fit
 from cifar_mlp.parity.compare import missing
-from cifar_mlp.performance_text import pca_tables
 from cifar_mlp.pictures.style import pixels, png, save
+from cifar_mlp.reports.performance_tables import pca_tables
 
 SHIFT, SCALE = 127.5, 1 / 127.5
 REFERENCE = "scikit-learn covariance_eigh, float64"

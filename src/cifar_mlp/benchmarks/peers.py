@@ -15,7 +15,7 @@ from cifar_mlp.benchmarks import plain_loop
 from cifar_mlp.benchmarks.laps import Laps
 from cifar_mlp.benchmarks.lightning_laps import LapsOfTrainer
 from cifar_mlp.benchmarks.problem import Problem, weights_of
-from cifar_mlp.quiet import quiet
+from cifar_mlp.cli.warning_filters import quiet
 
 
 def plain(problem: Problem, laps: Laps) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from cifar_mlp.common.machine_share import cores
 from cifar_mlp.parity.evidence.environment import environment
 from cifar_mlp.parity.evidence.report import write_json, write_whole
-from cifar_mlp.performance_text import TextTable, markdown
-from cifar_mlp.reproduction.machine_share import cores
+from cifar_mlp.reports.performance_tables import TextTable, markdown
 
 PACKAGES = ("lightning", "torchvision", "scikit-learn", "skorch", "keras", "jax")
 """What the harnesses stand on, besides PyTorch and NumPy."""

@@ -17,8 +17,8 @@ from cifar_mlp.benchmarks.scaling_plot import curves
 from cifar_mlp.benchmarks.spread import ratios, spread
 from cifar_mlp.benchmarks.train_job import SCHEMA_VERSION, add_problem_options, describe, problem_of
 from cifar_mlp.parity.compare import missing
-from cifar_mlp.performance_text import scaling_tables
 from cifar_mlp.pictures.style import pixels, png, save
+from cifar_mlp.reports.performance_tables import scaling_tables
 
 IMAGES = 9_800  # in an epoch, unless their number is what changes: short; a last batch may not be full
 NAMES = ("ours", "plain", "roofline")

@@ -17,8 +17,8 @@ from cifar_mlp.benchmarks.spread import spread
 from cifar_mlp.benchmarks.startup_plot import waits
 from cifar_mlp.benchmarks.train_job import SCHEMA_VERSION
 from cifar_mlp.data.cifar import ROOT_VARIABLE
-from cifar_mlp.performance_text import startup_tables
 from cifar_mlp.pictures.style import pixels, png, save
+from cifar_mlp.reports.performance_tables import startup_tables
 
 TOP = 12  # packages that are listed
 STOP = ["--trainer.callbacks+", "cifar_mlp.benchmarks.first_step.StopAtFirstStep"]

@@ -20,11 +20,11 @@ from cifar_mlp.benchmarks.race import Result, race
 from cifar_mlp.benchmarks.report import Report, show_progress
 from cifar_mlp.benchmarks.spread import ratios, spread
 from cifar_mlp.benchmarks.train_plot import speeds
+from cifar_mlp.common.machine_share import cores
 from cifar_mlp.data.cifar import CIFAR10, ROOT_VARIABLE
 from cifar_mlp.parity.compare import missing
-from cifar_mlp.performance_text import train_tables
 from cifar_mlp.pictures.style import pixels, png, save
-from cifar_mlp.reproduction.machine_share import cores
+from cifar_mlp.reports.performance_tables import train_tables
 
 SCHEMA_VERSION = 1
 

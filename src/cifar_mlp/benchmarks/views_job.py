@@ -10,8 +10,8 @@ from rich.table import Table
 
 from cifar_mlp import cli
 from cifar_mlp.callbacks.stopwatch import Stopwatch
-from cifar_mlp.quiet import quiet
-from cifar_mlp.views import Views
+from cifar_mlp.callbacks.views import Views
+from cifar_mlp.cli.warning_filters import quiet
 
 
 class FitWithAFolder(cli.CommandLine):

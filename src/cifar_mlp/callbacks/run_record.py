@@ -7,7 +7,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from cifar_mlp.provenance import provenance
+from cifar_mlp.common.provenance import provenance
 
 
 class RunRecord(Callback):

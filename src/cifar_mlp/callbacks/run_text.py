@@ -10,8 +10,7 @@ import torch
 from lightning.pytorch import Callback
 
 from cifar_mlp.callbacks.board import board
-from cifar_mlp.machine import commit
-from cifar_mlp.provenance import device_name, provenance
+from cifar_mlp.common.provenance import commit, device_name, provenance
 
 PACKAGES = ("torch", "lightning", "torchmetrics", "numpy", "scikit-learn", "matplotlib", "tensorboard")
 

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from cifar_mlp.seeds import derived_seed
+from cifar_mlp.common.seeds import derived_seed
 
 
 class StepSeed(Callback):

@@ -8,7 +8,7 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from cifar_mlp.seeds import derived_seed
+from cifar_mlp.common.seeds import derived_seed
 
 Sampling = Literal["epoch", "replacement"]
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cifar_mlp.machine import cpu_vendor
+from cifar_mlp.common.provenance import cpu_vendor
 
 WORTHWHILE = 2**14  # weights; below, starting a product takes longer than computing it
 

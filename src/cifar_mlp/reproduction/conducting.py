@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from cifar_mlp.common.results import Row
 from cifar_mlp.reproduction.plan import Planned
 from cifar_mlp.reproduction.running import Run
 from cifar_mlp.reproduction.store import Store
-from cifar_mlp.results import Row
 
 POLL = 0.25  # seconds
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from cifar_mlp.common.results import Row
 from cifar_mlp.reproduction.estimate import in_words
 from cifar_mlp.reproduction.plan import Planned
-from cifar_mlp.results import Row
 
 EPOCH = re.compile(r"epoch (\d+)/\S+\s+(.*)")
 

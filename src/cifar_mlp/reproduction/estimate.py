@@ -10,10 +10,10 @@ from typing import Any
 import torch
 import yaml
 
+from cifar_mlp.common.results import Row
 from cifar_mlp.models.mlp import MLP
-from cifar_mlp.precision import suited_precision
 from cifar_mlp.reproduction.plan import Planned
-from cifar_mlp.results import Row
+from cifar_mlp.training.precision import suited_precision
 
 PIXELS, CLASSES, IMAGES, BATCH = 3072, 10, 49_000, 200
 AROUND = 14.0  # seconds of a run beside its training: start, features, two tests; measured

@@ -4,8 +4,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from cifar_mlp.report_figures import REPORT
-from cifar_mlp.results import Row
+from cifar_mlp.common.course_report import REPORT
+from cifar_mlp.common.results import Row
 
 TOY = ("q1", "q2", "q3a")  # computed in the script itself, in a second
 SEEDS, STUDY_SEEDS = 5, 3

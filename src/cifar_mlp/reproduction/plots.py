@@ -8,8 +8,10 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
+from cifar_mlp.common.atomic_write import write_whole_bytes
+from cifar_mlp.common.course_report import REPORT
+from cifar_mlp.common.results import Row, accuracies, of_card
 from cifar_mlp.data.cifar import CIFAR10
-from cifar_mlp.files import write_whole_bytes
 from cifar_mlp.pictures.confusion import confusion_matrix
 from cifar_mlp.pictures.over_seeds import (
     Setting,
@@ -18,10 +20,8 @@ from cifar_mlp.pictures.over_seeds import (
     training_curves,
     validation_of_networks,
 )  # fmt: skip
-from cifar_mlp.report_figures import REPORT
 from cifar_mlp.reproduction.blocks import Picture
 from cifar_mlp.reproduction.plan import LONGER, STUDIES, TUNED, Variant
-from cifar_mlp.results import Row, accuracies, of_card
 
 SETTING = {
     "depth": "hidden layers", "dropout": "dropout after each hidden layer", "activation": "activation, epochs",
@@ -87,7 +87,9 @@ def pictures(
 def from_checkpoint(card: str, folder: Path) -> Iterator[tuple[str, Figure, str]]:
     """First-layer weights, and what there is to see of a PCA, of the seed whose checkpoint was kept."""
     for checkpoint in sorted(folder.rglob("last.ckpt"))[:1]:
-        from cifar_mlp.album import album  # it brings all of Lightning: only where there is something to show
+        from cifar_mlp.training.checkpoint_pictures import (
+            album,  # it brings all of Lightning: only where there is something to show
+        )
 
         for name, figure in album(checkpoint):
             if name == "first_layer_weights":

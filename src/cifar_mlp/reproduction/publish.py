@@ -4,9 +4,9 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from cifar_mlp.common.results import save_document
 from cifar_mlp.reproduction.blocks import Picture
 from cifar_mlp.reproduction.store import Store
-from cifar_mlp.results import save_document
 
 MOST_BYTES = 1_000_000
 

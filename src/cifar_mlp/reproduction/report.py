@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from cifar_mlp.files import write_whole
+from cifar_mlp.common.atomic_write import write_whole
+from cifar_mlp.common.results import Document, Row, same
 from cifar_mlp.reproduction import verdicts
 from cifar_mlp.reproduction.blocks import Block, Heading, Picture, Text, as_html, as_markdown
 from cifar_mlp.reproduction.estimate import in_words
@@ -18,7 +19,6 @@ from cifar_mlp.reproduction.tables import (
     tally,
     toy_table,
 )  # fmt: skip
-from cifar_mlp.results import Document, Row, same
 
 STUDY_TITLES = {
     "depth": "Depth, at equal epochs", "dropout": "Dropout on 550-128-100", "activation": "Activations on 550-128-100",

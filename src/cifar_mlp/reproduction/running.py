@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cifar_mlp.common.results import Row, as_row, rounded
+from cifar_mlp.common.run_folder import read_run
 from cifar_mlp.reproduction.plan import Planned
 from cifar_mlp.reproduction.store import Store
-from cifar_mlp.results import Row, as_row, rounded
-from cifar_mlp.runs import read_run
 
 CURVES = ("train/loss", "train/accuracy", "val/loss", "val/accuracy")
 

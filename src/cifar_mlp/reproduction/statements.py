@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from cifar_mlp.common.results import Row, of_card
 from cifar_mlp.reproduction.paired import LESS, MORE, NO_LESS, SAME, Part, together
 from cifar_mlp.reproduction.plan import LONGER, TUNED, Variant
-from cifar_mlp.results import Row, of_card
 
 Measure = Callable[[Row], float]  # points
 MARGIN = 1.0  # points of accuracy that we take for no difference

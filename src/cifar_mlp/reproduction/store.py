@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cifar_mlp.common.results import Document, Row, card_fingerprint, load_document, run_key, save_document
 from cifar_mlp.reproduction.plan import Planned
-from cifar_mlp.results import Document, Row, card_fingerprint, load_document, run_key, save_document
 
 
 class Store:

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from cifar_mlp.report_figures import REPORT
+from cifar_mlp.common.course_report import REPORT
+from cifar_mlp.common.results import Row, of_card
 from cifar_mlp.reproduction.blocks import Table
 from cifar_mlp.reproduction.paired import FAILS, HOLDS, OPEN, TEST, Part
 from cifar_mlp.reproduction.plan import STUDIES, Variant
@@ -22,7 +23,6 @@ from cifar_mlp.reproduction.verdicts import (
     Summary,
     ours,
 )  # fmt: skip
-from cifar_mlp.results import Row, of_card
 
 ROUNDING = "reproduced up to rounding"
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import torch
 
+from cifar_mlp.common.provenance import provenance
 from cifar_mlp.parity.evidence.toy_figures import toy_figures
-from cifar_mlp.provenance import provenance
 
 
 def toy_results() -> dict[str, Any]:

@@ -30,8 +30,8 @@ from typing import NamedTuple
 
 from scipy.stats import t as student
 
-from cifar_mlp.report_figures import REPORT, Figure
-from cifar_mlp.results import Row, accuracies, of_card
+from cifar_mlp.common.course_report import REPORT, Figure
+from cifar_mlp.common.results import Row, accuracies, of_card
 
 REPRODUCED, WITHIN, NOT, UNJUDGED = (
     "reproduced", "within the noise of 1,000 images", "not reproduced", "not judged",

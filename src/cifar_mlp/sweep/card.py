@@ -10,8 +10,8 @@ import yaml
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from cifar_mlp.cli import run
-from cifar_mlp.files import write_whole
-from cifar_mlp.runs import flat
+from cifar_mlp.common.atomic_write import write_whole
+from cifar_mlp.common.run_folder import flat
 from cifar_mlp.sweep.space import Options, Space, encode
 
 

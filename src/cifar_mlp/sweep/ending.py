@@ -9,9 +9,9 @@ import optuna
 from matplotlib.figure import Figure
 from optuna.trial import FrozenTrial, TrialState
 
-from cifar_mlp.files import write_whole_bytes
+from cifar_mlp.common.atomic_write import write_whole_bytes
+from cifar_mlp.common.results import percent
 from cifar_mlp.pictures.search import history, importance, parallel_coordinates
-from cifar_mlp.results import percent
 from cifar_mlp.sweep.card import arguments, card_text, write_card
 from cifar_mlp.sweep.search import Candidate, Found
 from cifar_mlp.sweep.space import Space

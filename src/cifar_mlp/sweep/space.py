@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import yaml
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from cifar_mlp.results import card_fingerprint
+from cifar_mlp.common.results import card_fingerprint
 
 SAMPLERS = ("random", "grid", "tpe")
 Options = dict[str, Any]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from cifar_mlp.machine import commit, cpu_name
+from cifar_mlp.common.provenance import commit, cpu_name
 
 
 def environment(devices: Sequence[str], seed: int) -> dict[str, Any]:

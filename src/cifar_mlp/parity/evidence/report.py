@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cifar_mlp.files import write_whole
+from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.parity.evidence.findings import DEVICES, Comparison
 from cifar_mlp.parity.evidence.rows import Row
 

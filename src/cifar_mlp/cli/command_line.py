@@ -1,0 +1,269 @@
+"""The command line: ``cifar-mlp fit|validate|test|predict``."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import ProgressBar
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from cifar_mlp.callbacks.checkpoint_step import CheckpointStep
+from cifar_mlp.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
+from cifar_mlp.callbacks.network_summary import NetworkSummary
+from cifar_mlp.callbacks.predictions import PredictionWriter
+from cifar_mlp.callbacks.progress import EpochLines, SparingProgressBar
+from cifar_mlp.callbacks.run_record import RunRecord
+from cifar_mlp.callbacks.step_seed import StepSeed
+from cifar_mlp.callbacks.views import Views
+from cifar_mlp.cli.config_files import named_model
+from cifar_mlp.cli.messages import one_line
+from cifar_mlp.cli.parser import Parser, fail
+from cifar_mlp.cli.warning_filters import quiet
+from cifar_mlp.common.provenance import device_name
+from cifar_mlp.data.datamodule import CIFAR10DataModule
+from cifar_mlp.models import Classifier
+from cifar_mlp.training.allocator import keep_freed_memory
+from cifar_mlp.training.checkpoint import (
+    option_defaults,
+    read_checkpoint,
+    require_same_data,
+    require_same_network,
+    require_same_optimizer,
+    trainer_defaults,
+)
+from cifar_mlp.training.fast_loop import use_lean_loop
+from cifar_mlp.training.precision import suited_precision
+
+DEFAULT_EPOCHS = 20
+DEFAULT_SEED = 0
+USER_ERRORS = (ValueError, OSError, MisconfigurationException)
+
+
+class CommandLine(LightningCLI):
+    """LightningCLI for this package's data and networks.
+
+    Settings win in this order: class default < checkpoint < config file < command line. ``--ckpt_path`` is therefore
+    read before anything else is parsed, and a checkpoint alone is enough for ``test`` and ``predict``.
+    """
+
+    def __init__(
+        self,
+        args: list[str] | None = None,
+        run: bool = True,
+        before_fit: Callable[[CIFAR10DataModule], None] | None = None,
+    ) -> None:
+        self._look_at_data = before_fit
+        self.checkpoint: dict[str, Any] | None = None
+        self.arguments = sys.argv[1:] if args is None else list(args)
+        self.named_model = named_model(self.arguments)
+        super().__init__(
+            Classifier,
+            CIFAR10DataModule,
+            save_config_kwargs={"overwrite": True},
+            trainer_defaults={
+                "use_distributed_sampler": False,
+                "devices": 1,  # a batch size is meant as it stands; more devices are asked for
+                "num_sanity_val_steps": 0,
+                "enable_model_summary": False,  # NetworkSummary says more
+            },
+            seed_everything_default=DEFAULT_SEED,
+            parser_class=Parser,
+            parser_kwargs={
+                "prog": "cifar-mlp",
+                "description": "Fully connected networks on CIFAR-10. Options of one command: cifar-mlp fit --help",
+                "fit": {"description": "Train. Options of the network: cifar-mlp fit --model.help"},
+            },
+            subclass_mode_model=True,
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            args=args,
+            run=run,
+        )
+
+    # Parsing
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Take from the data what the network must know of it, and from the one seed the data's."""
+        # The class asked for is the default from the start: after a change of class the parser would keep those
+        # defaults of the first that the second knows too.
+        parser.set_defaults({"model": {"class_path": f"cifar_mlp.models.{self.named_model}"}})
+        for source, target in (
+            ("num_features", "in_features"),
+            ("num_classes", "num_classes"),
+            ("metric_prefix", "metric_prefix"),
+        ):
+            parser.link_arguments(f"data.{source}", f"model.init_args.{target}", apply_on="instantiate")
+        parser.link_arguments("seed_everything", "data.seed", compute_fn=_as_seed)
+        parser.add_class_arguments(Views, "views")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse once to learn of a checkpoint, and with its settings as defaults once more."""
+        self.config = parser.parse_args(self.arguments)
+        subcommand = self.config.get("subcommand")
+        path = self.config[subcommand].get("ckpt_path") if subcommand else None
+        if path is None:
+            return
+        self.checkpoint = read_checkpoint(str(path))
+        defaults = option_defaults(self.checkpoint)
+        if subcommand == "fit":
+            defaults |= trainer_defaults(str(path))
+        self._subcommand_parsers[subcommand].set_defaults(defaults)
+        self.config = parser.parse_args(self.arguments)
+
+    def _parse_ckpt_path(self) -> None:
+        """Lightning would let the checkpoint win over the command line here; see ``parse_arguments``."""
+
+    # Instantiation
+
+    def before_instantiate_classes(self) -> None:
+        """Give training an end, and refuse a GPU that is not there."""
+        if self.subcommand not in (None, "fit") and self.checkpoint is None:
+            raise ValueError(f"{self.subcommand} needs --ckpt_path: the file of a trained network, e.g. best.ckpt")
+        trainer = self._get(self.config, "trainer")
+        if trainer.max_epochs is None:
+            limited = trainer.max_steps != -1 or trainer.max_time is not None
+            trainer.max_epochs = -1 if limited else DEFAULT_EPOCHS
+        self._precision_chosen = trainer.precision is None
+        if trainer.precision is None:
+            trainer.precision = suited_precision(trainer.accelerator) if self.subcommand == "fit" else "32-true"
+        if self.checkpoint is not None and self.subcommand == "fit":
+            self._require_something_left(trainer)
+        available = {"tpu": False, "gpu": torch.cuda.is_available() or torch.backends.mps.is_available()}
+        available |= {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        if not available.get(trainer.accelerator, True):
+            raise ValueError(
+                f"--trainer.accelerator {trainer.accelerator}: this machine has no such device that PyTorch can use; "
+                "choose cpu, or auto"
+            )
+
+    def _require_something_left(self, trainer: Any) -> None:
+        assert self.checkpoint is not None
+        epochs, steps = self.checkpoint["epoch"] + 1, self.checkpoint["global_step"]
+        done = [("max_epochs", epochs)] if 0 <= trainer.max_epochs <= epochs else []
+        done += [("max_steps", steps)] if 0 <= trainer.max_steps <= steps else []
+        for option, count in done:
+            limit = trainer[option]
+            raise ValueError(f"--trainer.{option} {limit}: the checkpoint has {count} behind it already; ask for more")
+
+    def instantiate_classes(self) -> None:
+        """Make everything; what the trainer, data or network refuse is the user's to mend, whatever they raise."""
+        try:
+            super().instantiate_classes()
+        except USER_ERRORS:
+            raise
+        except Exception as error:
+            raise ValueError(f"{type(error).__name__}: {error}") from error
+
+    def after_instantiate_classes(self) -> None:
+        """Hold the settings against the checkpoint's, and go on with its preprocessing."""
+        if self.checkpoint is None:
+            return
+        path = str(self._get(self.config, "ckpt_path"))
+        require_same_data(self.checkpoint, path, self.datamodule, self.subcommand == "fit")
+        require_same_network(self.checkpoint, path, self.model.network)
+        if self.subcommand == "fit":
+            require_same_optimizer(self.checkpoint, self.model.settings)
+        self.datamodule.use_fitted(self.checkpoint["state_dict"])
+
+    def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
+        own_logger = config["logger"] in (None, True)
+        fitting = self.subcommand in (None, "fit")
+        if own_logger and fitting and not config["fast_dev_run"]:
+            config["logger"] = self._run_logger(config["default_root_dir"])
+        elif own_logger:
+            config["logger"] = False
+        if not fitting or config["logger"] is False:
+            self.save_config_callback = None
+        given = config["callbacks"] or []
+        config["callbacks"] = given = given if isinstance(given, list) else [given]
+        added = self._own_callbacks(fitting, config)
+        added = [callback for callback in added if not any(type(callback) is type(other) for other in given)]
+        trainer = super()._instantiate_trainer(config, callbacks + added)
+        use_lean_loop(trainer)
+        if fitting:
+            keep_freed_memory()
+        return trainer
+
+    def _run_logger(self, root: str | None) -> TensorBoardLogger:
+        """A new version under the card's name; a resumed run goes on in its own folder unless a root is given."""
+        if self.checkpoint is not None and root is None:
+            folder = Path(str(self._get(self.config, "ckpt_path"))).resolve().parent.parent
+            if (folder / "provenance.json").is_file():
+                # what was logged after the checkpoint will be logged again
+                step = self.checkpoint["global_step"]
+                place = (folder.parent.parent, folder.parent.name, folder.name)
+                return TensorBoardLogger(*place, default_hp_metric=False, purge_step=step)
+        return TensorBoardLogger(Path(root or ".") / "lightning_logs", self.run_name(), default_hp_metric=False)
+
+    def _own_callbacks(self, fitting: bool, config: dict[str, Any]) -> list[Callback]:
+        callbacks: list[Callback] = [PredictionWriter()]
+        if not fitting:
+            callbacks.append(CheckpointStep())
+        else:
+            command = "cifar-mlp " + " ".join(self.arguments)
+            callbacks += [StepSeed(self.datamodule.seed), RunRecord(self.datamodule.seed, command), NetworkSummary()]
+            if config["enable_checkpointing"] is not False and not config["fast_dev_run"]:
+                callbacks += [BestCheckpoint(), LastCheckpoint()]
+        callbacks += self.views.callbacks()
+        bars = [callback for callback in config["callbacks"] if isinstance(callback, ProgressBar)]
+        if not bars and config["enable_progress_bar"] is not False:
+            callbacks.append(SparingProgressBar() if sys.stdout.isatty() else EpochLines())
+        return callbacks
+
+    @property
+    def views(self) -> Views:
+        """What TensorBoard is to show."""
+        views: Views = self._get(self.config_init, "views")
+        return views
+
+    def run_name(self) -> str:
+        """The card's name; a source that is not CIFAR-10 stands in front, so that no folder is mistaken."""
+        cards = self._get(self.config, "config") or []
+        name = Path(str(cards[-1])).stem if cards else "default"
+        source = self.datamodule.source.name
+        return name if source == "cifar10" or name.startswith(source) else f"{source}-{name}"
+
+    # Running
+
+    def before_fit(self) -> None:
+        """Look at the data if asked to; say what is about to run, and where."""
+        if self._look_at_data is not None:
+            self._look_at_data(self.datamodule)
+        precision, seed = self.trainer.precision, self.datamodule.seed
+        if not self.trainer.is_global_zero:
+            return
+        device, why = device_name(self.trainer.strategy.root_device), ""
+        if self._precision_chosen:
+            why = " (suits this machine; --trainer.precision chooses another)"
+        print(f"{self.run_name()}: {device}, precision {precision}{why}, seed {seed}", flush=True)
+
+
+def _as_seed(seed_everything: Any) -> int:
+    return DEFAULT_SEED if isinstance(seed_everything, bool) else seed_everything
+
+
+def run(args: list[str] | None = None, before_fit: Callable[[CIFAR10DataModule], None] | None = None) -> CommandLine:
+    """Run one command and give back what it was made of; a user's mistake raises.
+
+    Args:
+        args: As typed after ``cifar-mlp``; ``None`` takes them from the process.
+        before_fit: Looks at the data before training starts.
+    """
+    quiet()
+    return CommandLine(args, before_fit=before_fit)
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run one command; a user's mistake is one line and exit code 1 (CIFAR_MLP_DEBUG=1 shows where it came from)."""
+    try:
+        run(args)
+    except USER_ERRORS as error:
+        if os.environ.get("CIFAR_MLP_DEBUG"):
+            raise
+        fail(one_line(str(error)), 1)

@@ -1,0 +1,133 @@
+"""Fit, then look at the best and the last epoch: what ``scripts/fit.sh`` runs."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.loggers import Logger
+from rich.console import Console
+from rich.table import Table
+
+from cifar_mlp.callbacks.checkpoint_step import count_from
+from cifar_mlp.cli.command_line import CommandLine, run
+from cifar_mlp.common.atomic_write import write_whole
+from cifar_mlp.common.course_report import REPORT
+from cifar_mlp.models.classifier import REPORT_TEST_SIZE
+from cifar_mlp.training.checkpoint import read_checkpoint
+
+ResultsOfEpoch = dict[str, Any]
+
+
+def fit_and_test(arguments: list[str]) -> dict[str, Any]:
+    """Train as ``cifar-mlp fit`` does, evaluate the best and the last epoch, print and keep the results.
+
+    Args:
+        arguments: What ``cifar-mlp fit`` takes.
+
+    Returns:
+        What ``results.json`` in the run's folder holds: for the best and the last epoch its number and metrics,
+        and the run's provenance.
+    """
+    command = run(["fit", *arguments], before_fit=lambda data: data.require_test_files())
+    folder = command.trainer.log_dir
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()  # one process evaluates, and must not wait for the others
+    if not command.trainer.is_global_zero:
+        return {}
+    checkpoints = Path(folder or ".") / "checkpoints"
+    if not (checkpoints / "best.ckpt").is_file():
+        print("no checkpoint was kept, so there is nothing to test")
+        return {}
+    results: dict[str, Any] = {"card": command.run_name()}
+    for which in ("best", "last"):
+        path = checkpoints / f"{which}.ckpt"
+        shown = which == "best" and not tested_before(command, path)
+        results[which] = evaluate(command, path, command.trainer.logger if shown else None)
+    results["provenance"] = json.loads((Path(folder or ".") / "provenance.json").read_text())
+    write_whole(json.dumps(results, indent=2) + "\n", Path(folder or ".") / "results.json")
+    show(command, results)
+    tensorboard = Path(sys.executable).with_name("tensorboard")
+    print(f"run folder: {folder}\nlook at it: {tensorboard} --logdir {Path(folder or '.').parent.parent}", flush=True)
+    return results
+
+
+def evaluate(command: CommandLine, checkpoint: Path, logger: Logger | None) -> ResultsOfEpoch:
+    """Validation and test metrics of a checkpoint, in float32, from byte images.
+
+    Args:
+        command: The run, for its network and data.
+        checkpoint: File to load.
+        logger: Where the test metrics go too; ``None`` for nowhere.
+
+    Returns:
+        Metrics by name, without the source's prefix, the ``epoch`` that the checkpoint ended, counted from 1, and
+        ``test/confusion``: how many images of each true class (row) were taken for each class (column).
+    """
+    trainer = Trainer(
+        accelerator="cpu" if command.trainer.strategy.root_device.type == "cpu" else "auto",
+        devices=1,
+        logger=logger if logger is not None else False,
+        callbacks=command.views.callbacks(),
+        default_root_dir=command.trainer.default_root_dir,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+    )
+    content = read_checkpoint(str(checkpoint))
+    count_from(trainer, content)
+    # As anybody would load it: the module that was trained may be of half precision, or of one process among many.
+    model = type(command.model).load_from_checkpoint(checkpoint, weights_only=True)
+    data = command.datamodule
+    metrics: dict[str, float] = {}
+    for evaluation in (trainer.validate, trainer.test):
+        # The fit has logged its validations.
+        trainer.logger = None if evaluation == trainer.validate else logger
+        metrics |= evaluation(model, data, verbose=False)[0]
+    prefix = data.metric_prefix
+    named = {name.removeprefix(prefix): value for name, value in metrics.items()}
+    confusion = model.test_confusion.compute().tolist()
+    return {"epoch": content["epoch"] + 1, "val/images": data.num_val, **named, "test/confusion": confusion}
+
+
+def tested_before(command: CommandLine, checkpoint: Path) -> bool:
+    """Whether this run was resumed and its folder shows the test of the same best epoch already."""
+    kept = checkpoint.parent.parent / "results.json"
+    if command.checkpoint is None or not kept.is_file():
+        return False
+    content = read_checkpoint(str(checkpoint))
+    unchanged = content["global_step"] <= command.checkpoint["global_step"]
+    return unchanged and bool(json.loads(kept.read_text())["best"]["epoch"] == content["epoch"] + 1)
+
+
+def show(command: CommandLine, results: dict[str, Any]) -> None:
+    """Print the accuracies, beside the report's where it states any."""
+    data = command.datamodule
+    is_cifar = data.source.name == "cifar10"
+    table = Table(title=f"{results['card']}: accuracy on {data.source.name}")
+    table.add_column("")
+    table.add_column(f"validation, {results['best']['val/images']:,} images", justify="right")
+    both = "test/accuracy_first_1000" in results["best"]
+    if both:
+        table.add_column(f"test, first {REPORT_TEST_SIZE:,} images", justify="right")
+    which_test = "all" if data.test_size == data.source.num_test else "first"
+    table.add_column(f"test, {which_test} {data.test_size:,} images", justify="right")
+
+    def percent(value: float | None) -> str:
+        return "" if value is None else f"{100 * value:.1f} %"
+
+    for which in ("best", "last"):
+        row = results[which]
+        accuracies = [row["val/accuracy"]]
+        accuracies += [row["test/accuracy_first_1000"]] if both else []
+        accuracies += [row["test/accuracy"]]
+        table.add_row(f"{which} epoch ({row['epoch']})", *map(percent, accuracies))
+    figure = REPORT.get(results["card"]) if is_cifar else None
+    if figure is not None and both:
+        table.add_section()
+        stated = [figure.val / 100, None if figure.test is None else figure.test / 100]
+        table.add_row("the report", *map(percent, stated), "")
+    Console(width=None if Console().is_terminal else 100).print(table)

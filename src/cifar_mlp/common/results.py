@@ -1,0 +1,99 @@
+"""Measured numbers: rows with their provenance in a JSON file, and every table that is made from them."""
+
+import hashlib
+import json
+import math
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cifar_mlp.common.atomic_write import write_whole
+
+Row = dict[str, Any]
+Document = dict[str, Any]
+SCHEMA = 2
+
+METRICS = ("val/accuracy", "test/accuracy_first_1000", "test/accuracy", "val/loss", "test/loss")
+
+
+def card_fingerprint(card: Path) -> str:
+    """A hash of what a card asks for; its comments do not count."""
+    settings = yaml.safe_load(card.read_text())
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def load_document(path: Path) -> Document:
+    """Everything in a results file: ``runs``, and beside them what is known of the toy; empty without a file."""
+    return json.loads(path.read_text()) if path.is_file() else {"schema": SCHEMA, "runs": []}
+
+
+def save_document(path: Path, document: Document) -> None:
+    """Write a results file, whole or not at all: a line a run, in an order that keeps differences small."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    head = {name: value for name, value in document.items() if name not in ("schema", "runs")}
+    entries = [f' "{name}": {json.dumps(value)}' for name, value in {"schema": SCHEMA, **head}.items()]
+    runs = ",\n".join("  " + json.dumps(row) for row in sorted(document["runs"], key=run_key))
+    entries.append(f' "runs": [\n{runs}\n ]')
+    write_whole("{\n" + ",\n".join(entries) + "\n}\n", path)
+
+
+def load_rows(path: Path) -> list[Row]:
+    """The rows in ``path``; none where there is no file."""
+    rows: list[Row] = load_document(path)["runs"]
+    return rows
+
+
+def run_key(row: Row) -> tuple[str, list[str], int]:
+    """What tells one run from another: card, options beyond the card, seed."""
+    return row["card"], row.get("options", []), row["seed"]
+
+
+def of_card(rows: Sequence[Row], card: str, *options: str) -> list[Row]:
+    """The runs of a card, as it stands or with just these options beyond it."""
+    return [row for row in rows if row["card"] == card and row.get("options", []) == list(options)]
+
+
+def as_row(card: Path, options: Sequence[str], seed: int, results: dict[str, Any]) -> Row:
+    """One run's row, from the ``results.json`` that ``scripts/fit.sh`` leaves.
+
+    Args:
+        card: The card that was run.
+        options: What was asked for beyond the card.
+        seed: Its seed.
+        results: Content of the file.
+    """
+    kept = {
+        which: {"epoch": results[which]["epoch"]}
+        | {name: rounded(results[which][name], 6) for name in METRICS if name in results[which]}
+        for which in ("best", "last")
+    }
+    wanted = ("commit", "date", "device", "python", "torch", "lightning", "precision", "fit_seconds")
+    provenance = {name: results["provenance"][name] for name in wanted}
+    beyond = {"options": list(options)} if options else {}
+    return {"card": card.stem, **beyond, "settings": card_fingerprint(card), "seed": seed, **kept, **provenance}
+
+
+def rounded(value: float, digits: int) -> float | None:
+    """A number short enough to keep; ``None`` where it is not finite, as JSON has no such number."""
+    return round(value, digits) if math.isfinite(value) else None
+
+
+def percent(values: Sequence[float]) -> str:
+    """Mean and standard deviation over seeds of accuracies, in percent, e.g. ``56.3 ± 0.5``."""
+    mean = 100 * statistics.fmean(values)
+    if len(values) < 2:
+        return f"{mean:.1f}"
+    return f"{mean:.1f} ± {100 * statistics.stdev(values):.1f}"
+
+
+def accuracies(rows: Sequence[Row], which: str, metric: str) -> list[float]:
+    """One metric over the rows, at the ``best`` or the ``last`` epoch."""
+    return [row[which][metric] for row in rows]
+
+
+def same(rows: Sequence[Row], name: str) -> str:
+    """What all rows agree on, or what they range over."""
+    return ", ".join(sorted({str(row[name]) for row in rows}))

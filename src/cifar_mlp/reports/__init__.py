@@ -1,0 +1,1 @@
+"""Measured numbers as the tables and pages that people read."""

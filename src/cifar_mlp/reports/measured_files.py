@@ -1,0 +1,95 @@
+"""The JSON files of measured numbers: each is checked before anything is made of it."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cifar_mlp.common.results import SCHEMA, Document
+
+Measured = dict[str, Document]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file.
+
+    Attributes:
+        path: Below the repository's root.
+        says: What it must say of itself.
+        rows: Name of the list in it that must hold something.
+        command: Measures it anew.
+    """
+
+    path: str
+    says: dict[str, Any]
+    rows: str
+    command: str
+
+    @property
+    def remedy(self) -> str:
+        """What to do when the file is no good."""
+        return f"take it back from git, or measure it: {self.command}"
+
+
+def _benchmark(job: str, rows: str, folder: str) -> Source:
+    command = f"python scripts/benchmark.py {job} --output {folder}"
+    return Source(f"{folder}/benchmark.json", {"schema_version": 1, "benchmark": job}, rows, command)
+
+
+SOURCES = {
+    "results": Source("docs/results.json", {"schema": SCHEMA}, "runs", "python scripts/reproduce.py --publish"),
+    "parity": Source("docs/parity/parity.json", {"schema_version": 1}, "rows",
+                     "python scripts/parity.py compare --output docs/parity"),
+    "speed": _benchmark("parity", "timings", "docs/parity"),
+    "train": _benchmark("train", "harnesses", "docs/performance/train"),
+    "pca": _benchmark("pca", "solvers", "docs/performance/pca"),
+    "startup": _benchmark("startup", "commands", "docs/performance/startup"),
+    "scaling": _benchmark("scaling", "points", "docs/performance/scaling"),
+}  # fmt: skip
+
+
+def read_measured(root: Path) -> Measured:
+    """The content of every file, by the names in ``SOURCES``.
+
+    Args:
+        root: The repository's.
+
+    Raises:
+        ValueError: For the first that is missing or is not what it should be; names it and the remedy.
+    """
+    return {name: _read(source, root) for name, source in SOURCES.items()}
+
+
+@contextmanager
+def blaming(names: Sequence[str]) -> Iterator[None]:
+    """Whatever cannot be looked up within is missing in the files of these names.
+
+    Raises:
+        ValueError: Names the files and the remedies.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        files = ", ".join(SOURCES[name].path for name in names)
+        remedies = "; ".join(SOURCES[name].remedy for name in names)
+        raise ValueError(f"{files}: not what the tables need ({type(error).__name__}: {error}); {remedies}") from error
+
+
+def _read(source: Source, root: Path) -> Document:
+    try:
+        document = json.loads((root / source.path).read_text())
+    except OSError as error:
+        raise ValueError(f"{source.path}: {error.strerror}; {source.remedy}") from error
+    except ValueError as error:
+        raise ValueError(f"{source.path}: no JSON ({error}); {source.remedy}") from error
+    if not isinstance(document, dict):
+        raise ValueError(f"{source.path}: no JSON object; {source.remedy}")
+    for name, value in source.says.items():
+        if document.get(name) != value:
+            raise ValueError(f'{source.path}: "{name}" is {document.get(name)!r}, not {value!r}; {source.remedy}')
+    if not isinstance(document.get(source.rows), list) or not document[source.rows]:
+        raise ValueError(f'{source.path}: "{source.rows}" is no list, or empty; {source.remedy}')
+    return document

@@ -1,0 +1,238 @@
+"""The texts that measured numbers appear in, made from the files of measured numbers and from nothing else."""
+
+import re
+import statistics
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import yaml
+
+from cifar_mlp.common.course_report import REPORT, Figure
+from cifar_mlp.common.results import Document, Row, accuracies, card_fingerprint, of_card, percent, same
+from cifar_mlp.reports.measured_files import SOURCES, Measured, blaming, read_measured
+from cifar_mlp.reports.parity_tables import parity_table, speed_table
+from cifar_mlp.reports.performance_tables import MAKERS, job_text
+from cifar_mlp.reports.performance_targets import targets_text
+from cifar_mlp.reproduction.blocks import Block, Heading, Picture, Text, as_markdown
+from cifar_mlp.reproduction.report import outcome, sources
+from cifar_mlp.reproduction.verdicts import TEST, VALIDATION, judge
+
+BLOCK = re.compile(
+    r"(?P<begin>^(?:# |<!-- )results:(?P<name>\S+)[^\n]*\n)(?P<body>.*?)(?P<end>^(?:# |<!-- )/results)", re.M | re.S
+)
+MARKER = re.compile(r"^(?:# |<!-- )(?:results:(?P<name>\S*)|/results)", re.M)
+
+# By block: the names of the measured files that it is made from.
+MADE_FROM: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("card", "table", "provenance", "dropout", "reproduction"), ("results",)),
+    "parity": ("parity",),
+    "speed": ("speed",),
+    "benchmark-targets": ("train", "pca", "startup"),
+    **{f"benchmark-{job}{short}": (job,) for job in MAKERS for short in ("", "-short")},
+}
+Maker = Callable[[], str]
+
+
+def fill(path: Path, root: Path, makers: dict[str, Maker]) -> str:
+    """What a file must read: between ``results:NAME`` and ``/results`` stands the block of that name.
+
+    Args:
+        path: A card, or a Markdown page.
+        root: The repository's.
+        makers: What makes each block, by name.
+
+    Raises:
+        ValueError: For a file that is missing, and markers or measured files that are not what they should be; names
+            the file and the remedy.
+    """
+    with _reading(path, root):
+        text = path.read_text()
+    check_markers(text, str(path.relative_to(root)), makers)
+    return BLOCK.sub(lambda found: found["begin"] + _made(found["name"], makers) + found["end"], text)
+
+
+def check_markers(text: str, where: str, names: Collection[str]) -> None:
+    """Each ``results:NAME`` must be known, and closed by a ``/results`` before the next.
+
+    Raises:
+        ValueError: Names file and line, and says what to do.
+    """
+    opened = None
+    for found in MARKER.finditer(text):
+        name, line = found["name"], text.count("\n", 0, found.start()) + 1
+        if name is None and opened is None:
+            raise ValueError(f"{where}, line {line}: /results closes nothing; put the results:NAME before it back")
+        if name is not None and opened is not None:
+            break
+        if name is not None and name not in names:
+            raise ValueError(f"{where}, line {line}: no block results:{name}; there are: {', '.join(sorted(names))}")
+        opened = None if name is None else (name, line)
+    if opened is not None:
+        raise ValueError(f"{where}, line {opened[1]}: results:{opened[0]} is not closed; put its /results back")
+
+
+def sources_of(text: str) -> list[str]:
+    """The measured files that the blocks of a card or page are made from."""
+    names = [source for found in BLOCK.finditer(text) for source in MADE_FROM[found["name"]]]
+    return [SOURCES[name].path for name in dict.fromkeys(names)]
+
+
+@contextmanager
+def _reading(path: Path, root: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        said = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise ValueError(f"{path.relative_to(root)}: {said}; take it back from git") from error
+
+
+def _made(name: str, makers: dict[str, Maker]) -> str:
+    with blaming(MADE_FROM[name]):
+        return makers[name]()
+
+
+def documents(root: Path) -> dict[Path, str]:
+    """Every file below ``root`` that holds measured numbers, as it must read.
+
+    Raises:
+        ValueError: As ``fill`` and ``read_measured``.
+    """
+    measured = read_measured(root)
+    rows = measured["results"]["runs"]
+    made = {}
+    for name, figure in REPORT.items():
+        card = root / "configs" / "report" / f"{name}.yaml"
+        with _reading(card, root):
+            fingerprint = card_fingerprint(card)
+        made[card] = fill(card, root, {"card": partial(own_card_text, rows, name, fingerprint, figure)})
+    for page in (root / "README.md", *(root / "docs" / name for name in ("results.md", "log.md", "performance.md"))):
+        made[page] = fill(page, root, page_makers(measured, root, page))
+    return made
+
+
+def page_makers(measured: Measured, root: Path, page: Path) -> dict[str, Maker]:
+    """What makes each block of a Markdown page."""
+    rows = measured["results"]["runs"]
+    made: dict[str, Maker] = {
+        "table": partial(report_table, rows, "configs" if page.parent == root else "../configs"),
+        "provenance": partial(provenance_text, rows),
+        "dropout": partial(dropout_table, rows, root / "configs" / "report" / "q4_dropout.yaml"),
+        "reproduction": partial(reproduction_text, measured["results"], root / "docs"),
+        "parity": partial(parity_table, measured["parity"]),
+        "speed": partial(speed_table, measured["speed"]),
+        "benchmark-targets": partial(targets_text, measured),
+    }
+    for job in MAKERS:
+        made[f"benchmark-{job}"] = partial(job_text, job, measured[job])
+        made[f"benchmark-{job}-short"] = partial(job_text, job, measured[job], short=True)
+    return made
+
+
+def own_card_text(rows: Sequence[Row], name: str, fingerprint: str, figure: Figure) -> str:
+    """The heading of a card, from those of its runs that were made with its settings as they are now."""
+    return card_text([row for row in of_card(rows, name) if row["settings"] == fingerprint], figure)
+
+
+def card_text(rows: Sequence[Row], figure: Figure) -> str:
+    """The lines of a card's heading that say what the report states and what was measured."""
+    stated = f"validation {figure.val:.1f} %" + (f", test {figure.test:.1f} %" if figure.test is not None else "")
+    lines = [f"The report: {stated} (1,000 images each)."]
+    if not rows:
+        return "# " + lines[0] + "\n# Here: not measured.\n"
+    seeds = ", ".join(str(seed) for seed in sorted(row["seed"] for row in rows))
+    lines += [
+        f"Here, mean ± standard deviation over {len(rows)} seeds ({seeds}):",
+        f"  validation at the last epoch {percent(accuracies(rows, 'last', 'val/accuracy'))} %, "
+        f"at the best {percent(accuracies(rows, 'best', 'val/accuracy'))} %",
+        f"  test at the best epoch {percent(accuracies(rows, 'best', 'test/accuracy_first_1000'))} % "
+        f"(first 1,000), {percent(accuracies(rows, 'best', 'test/accuracy'))} % (all 10,000)",
+        f"  validation at the last epoch less the report's: {difference(rows, figure):+.1f} points",
+        f"  {seconds(rows)} s a fit; {same(rows, 'device')}; torch {same(rows, 'torch')}; {dates(rows)}; "
+        f"commit {same(rows, 'commit')}",
+    ]
+    return "".join(f"# {line}\n" for line in lines)
+
+
+def report_table(rows: Sequence[Row], configs: str) -> str:
+    """The report's networks on CIFAR-10, theirs beside ours, in Markdown; ``configs`` is the way to the cards."""
+    header = [
+        "network", "epochs", "validation, the report", "ours", "verdict", "test, the report", "ours, their 1,000",
+        "verdict", "ours, all 10,000", "seeds",
+    ]  # fmt: skip
+    lines = ["| " + " | ".join(header) + " |", "|---|--:|--:|--:|---|--:|--:|---|--:|--:|"]
+    for name, figure in REPORT.items():
+        mine = of_card(rows, name)
+        if not mine:
+            continue
+        judged = {one.what: one.verdict for one in judge(name, figure, mine)}
+        about = "≥ " if figure.at_least else "≈ " if figure.val_rounding > 0.1 else ""
+        cells = [
+            f"[{figure.network}]({configs}/report/{name}.yaml)",
+            str(mine[0]["last"]["epoch"]),
+            f"{about}{figure.val:.1f}",
+            percent(accuracies(mine, "last", "val/accuracy")),
+            judged[VALIDATION],
+            "" if figure.test is None else f"{figure.test:.1f}",
+            percent(accuracies(mine, "last", "test/accuracy_first_1000")),
+            judged.get(TEST, ""),
+            percent(accuracies(mine, "last", "test/accuracy")),
+            str(len(mine)),
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def reproduction_text(document: Document, docs: Path) -> str:
+    """Figures, statements, studies and pictures of the committed reproduction, as ``docs/results.md`` shows them."""
+    pictures = [Picture(docs / "results" / name, caption) for name, caption in document.get("pictures", {}).items()]
+    blocks: list[Block] = outcome(document)
+    if pictures:
+        blocks += [Heading("Pictures"), *pictures]
+    blocks += [Heading("Where the numbers come from"), Text(sources(document["runs"]))]
+    return "\n" + as_markdown(blocks, docs)
+
+
+def provenance_text(rows: Sequence[Row]) -> str:
+    """One sentence on where the numbers come from."""
+    mine = [row for name in REPORT for row in of_card(rows, name)]
+    if not mine:
+        return "Not measured.\n"
+    return (
+        f"Accuracies in percent at the last epoch, mean ± standard deviation over seeds. {same(mine, 'device')}; "
+        f"precision {same(mine, 'precision')}; torch {same(mine, 'torch')}, lightning {same(mine, 'lightning')}; "
+        f"{dates(mine)}; commit {same(mine, 'commit')}; {seconds(mine)} s a fit.\n"
+    )
+
+
+def dropout_table(rows: Sequence[Row], card: Path) -> str:
+    """Validation accuracy at every dropout rate that was tried."""
+    lines = ["| dropout | validation, last epoch | best epoch | seeds |", "|--:|--:|--:|--:|"]
+    rates: dict[float, list[Row]] = {}
+    for row in rows:
+        options = row.get("options", [])
+        if row["card"] == card.stem and options[:1] in ([], ["--model.dropout"]):
+            rate = options[1] if options else yaml.safe_load(card.read_text())["model"]["dropout"]
+            rates.setdefault(float(rate), []).append(row)
+    for rate, mine in sorted(rates.items()):
+        shown = [percent(accuracies(mine, which, "val/accuracy")) for which in ("last", "best")]
+        lines.append(f"| {rate:g} | {shown[0]} | {shown[1]} | {len(mine)} |")
+    return "\n".join(lines) + "\n"
+
+
+def difference(rows: Sequence[Row], figure: Figure) -> float:
+    """Our mean validation accuracy at the last epoch less the report's, in points."""
+    return 100 * statistics.fmean(accuracies(rows, "last", "val/accuracy")) - figure.val
+
+
+def seconds(rows: Sequence[Row]) -> str:
+    """How long the fits took, shortest to longest."""
+    taken = [row["fit_seconds"] for row in rows]
+    shortest, longest = f"{min(taken):.0f}", f"{max(taken):.0f}"
+    return shortest if shortest == longest else f"{shortest} to {longest}"
+
+
+def dates(rows: Sequence[Row]) -> str:
+    """The days of the runs."""
+    return ", ".join(sorted({row["date"][:10] for row in rows}))

@@ -1,0 +1,1 @@
+"""What a training needs beyond Lightning: checkpoints that are enough, precision, fast steps."""

@@ -1,0 +1,48 @@
+"""Every card parses and trains a batch."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cifar_mlp.cli import run
+from cifar_mlp.common.course_report import REPORT
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+CARDS = sorted([*CONFIGS.glob("*.yaml"), *CONFIGS.glob("report/*.yaml")])
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.stem)
+def test_a_card_parses_and_runs_one_batch(small_cifar: Path, card: Path):
+    few = ["--data.n_components", "20"] if "n_components" in card.read_text() else []
+    command = run(["fit", "--config", str(card), "--data.batch_size", "50", *few, "--trainer.fast_dev_run", "1"])
+    assert command.trainer.global_step == 1
+
+
+QUESTION_4 = [name for name in REPORT if name.startswith("q4")]
+
+
+@pytest.mark.parametrize("name", QUESTION_4)
+def test_a_report_card_asks_for_float32_and_names_its_command(name: str):
+    text = (CONFIGS / "report" / f"{name}.yaml").read_text()
+    settings = yaml.safe_load(text)
+    assert settings["trainer"]["precision"] == "32-true"
+    assert f"scripts/fit.sh --config configs/report/{name}.yaml" in text
+    optimizer = settings["model"]["optimizer"]
+    assert optimizer == {"class_path": "torch.optim.Adam", "init_args": {"lr": 1e-3, "weight_decay": 1e-3}}
+    assert settings["model"]["lr_scheduler"]["init_args"] == {"gamma": 0.95}
+
+
+def test_the_networks_are_the_report_s():
+    asked = {name: yaml.safe_load((CONFIGS / "report" / f"{name}.yaml").read_text()) for name in QUESTION_4}
+    assert {name: settings["model"]["hidden_sizes"] for name, settings in asked.items()} == {
+        "q4_two_layer_4b": [550],
+        "q4_two_layer": [550],
+        "q4_three_layer": [550, 128],
+        "q4_four_layer": [550, 128, 100],
+        "q4_five_layer": [550, 250, 180, 120],
+        "q4_dropout": [550, 128, 100],
+        "q4_best": [550, 128, 100],
+    }
+    assert {name for name, settings in asked.items() if settings["model"]["activation"] != "relu"} == {"q4_best"}
+    assert {name for name, settings in asked.items() if settings["trainer"]["max_epochs"] != 20} == {"q4_best"}

@@ -1,0 +1,283 @@
+"""Measured numbers find their way into the texts; what is missing or broken stops that before anything is written."""
+
+import copy
+import importlib.util
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from cifar_mlp.benchmarks import pca_job, startup_job
+from cifar_mlp.benchmarks.harnesses import HARNESSES
+from cifar_mlp.reports.measured_files import SOURCES, read_measured
+from cifar_mlp.reports.performance_tables import job_text, scaling_tables, train_tables
+from cifar_mlp.reports.performance_targets import (
+    AIMS,
+    CACHED,
+    COMPARISONS,
+    LEAST,
+    Components,
+    Megabytes,
+    Training,
+    targets_text,
+)
+from cifar_mlp.reports.render import documents
+
+ROOT = Path(__file__).resolve().parents[2]
+TRAIN = "docs/performance/train/benchmark.json"
+STALE = "configs/report/q3_baseline.yaml"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A copy of every text and measured file; one card, an early one, has a block that is out of date."""
+    root = tmp_path / "copy"
+    texts = [path.relative_to(ROOT) for path in documents(ROOT)]
+    for path in (*texts, *(source.path for source in SOURCES.values())):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, root / path)
+    change(root / STALE, "# Here, mean", "# Here, once, mean")
+    return root
+
+
+@pytest.fixture
+def script(root: Path) -> ModuleType:
+    specification = importlib.util.spec_from_file_location("script_render", ROOT / "scripts" / "render_results.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    module.ROOT = root
+    return module
+
+
+@pytest.fixture
+def measured() -> dict[str, Any]:
+    return copy.deepcopy(read_measured(ROOT))
+
+
+def change(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def edit(path: Path, what: Callable[[Any], object]) -> None:
+    document = json.loads(path.read_text())
+    what(document)
+    path.write_text(json.dumps(document))
+
+
+def content(root: Path) -> dict[Path, str]:
+    return {path: path.read_text() for path in root.rglob("*") if path.is_file()}
+
+
+def complaint(script: ModuleType, capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line that is said, by a script that stops with 2 and leaves everything as it was."""
+    before = content(script.ROOT)
+    with pytest.raises(SystemExit) as stopped:
+        script.main([])
+    assert stopped.value.code == 2
+    assert content(script.ROOT) == before
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    (line,) = printed.err.splitlines()
+    return line
+
+
+def test_what_changed_is_written_and_said_with_its_sources(script, capsys):
+    assert script.main(["--check"]) == 1
+    assert capsys.readouterr().out == f"{STALE}: differs from docs/results.json\n"
+    edit(script.ROOT / TRAIN, lambda document: document["harnesses"][0]["images_per_second"].update(median=1.0))
+    assert script.main([]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == f"{STALE}: written from docs/results.json"
+    assert [line.split(":")[0] for line in said[1:]] == ["README.md", "docs/performance.md"]
+    assert "docs/results.json, docs/parity/parity.json, docs/parity/benchmark.json, " + TRAIN in said[1]
+    assert all(f"docs/performance/{job}/benchmark.json" in said[2] for job in ("train", "pca", "startup", "scaling"))
+    assert "docs/results.json" not in said[2]
+    assert script.main(["--check"]) == 0
+    assert "once, mean" not in (script.ROOT / STALE).read_text()
+
+
+def test_an_accuracy_that_changed_is_noticed(script, capsys):
+    def change_one(document: Any) -> None:
+        document["runs"][0]["last"]["val/accuracy"] += 0.2
+
+    script.main([])
+    assert script.main(["--check"]) == 0
+    edit(script.ROOT / "docs" / "results.json", change_one)
+    assert script.main(["--check"]) == 1
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=lambda source: source.path)
+@pytest.mark.parametrize("broken", [None, "", "{", "[]", "{}", "null"], ids=str)
+def test_a_measured_file_that_is_missing_or_broken_is_named_with_its_remedy(script, capsys, source, broken):
+    path = script.ROOT / source.path
+    if broken is None:
+        path.unlink()
+    else:
+        path.write_text(broken)
+    said = complaint(script, capsys)
+    assert said.startswith(f"render_results.py: {source.path}: ")
+    assert said.endswith(f"take it back from git, or measure it: {source.command}")
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "words"),
+    [
+        ("train", lambda document: document.update(benchmark="pca"), "\"benchmark\" is 'pca', not 'train'"),
+        ("train", lambda document: document.update(schema_version=2), '"schema_version" is 2, not 1'),
+        ("train", lambda document: document["harnesses"].clear(), '"harnesses" is no list, or empty'),
+        ("train", lambda document: document.update(harnesses={"a": 1}), '"harnesses" is no list, or empty'),
+        ("train", lambda document: document["harnesses"][0]["speed_to"][3].update(quartiles=[1]), "ValueError"),
+        ("train", lambda document: document["harnesses"][0].pop("title"), "KeyError: 'title'"),
+        ("train", lambda document: document["environment"].update(devices=5), "AttributeError"),
+        ("results", lambda document: document.update(schema=1), '"schema" is 1, not 2'),
+        ("results", lambda document: document["runs"].append(3), "TypeError"),
+        ("parity", lambda document: document.update(rows=document["rows"][:1]), "KeyError"),
+    ],
+)
+def test_another_jobs_numbers_and_those_that_lack_something_are_refused(script, capsys, name, what, words):
+    edit(script.ROOT / SOURCES[name].path, what)
+    said = complaint(script, capsys)
+    assert said.startswith(f"render_results.py: {SOURCES[name].path}: ")
+    assert words in said
+    assert SOURCES[name].command in said
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "words"),
+    [
+        ("README.md", "<!-- /results -->\n", "", "results:table is not closed"),
+        ("README.md", "<!-- results:table -->\n", "", "/results closes nothing"),
+        ("README.md", "<!-- results:table -->", "<!-- results:tabel -->", "no block results:tabel; there are: "),
+        ("docs/log.md", "<!-- results:dropout -->", "<!-- results: -->", "no block results:;"),
+        ("docs/log.md", "<!-- /results -->", "", "results:dropout is not closed"),
+        (STALE, "# /results", "#", "line 4: results:card is not closed"),
+        (STALE, "results:card", "results:table", "line 4: no block results:table; there are: card"),
+        (STALE, "model:", "model: [", "while parsing"),
+    ],
+)  # fmt: skip
+def test_markers_that_do_not_fit_are_named(script, capsys, path, old, new, words):
+    change(script.ROOT / path, old, new)
+    said = complaint(script, capsys)
+    assert said.startswith(f"render_results.py: {path}")
+    assert words in said
+
+
+@pytest.mark.parametrize("path", ["README.md", "docs/performance.md", STALE])
+def test_a_text_that_is_missing_is_named(script, capsys, path):
+    (script.ROOT / path).unlink()
+    assert complaint(script, capsys) == f"render_results.py: {path}: No such file or directory; take it back from git"
+
+
+def test_the_help_names_every_text_and_file(script, capsys):
+    with pytest.raises(SystemExit):
+        script.main(["--help"])
+    said = capsys.readouterr().out
+    for path in documents(ROOT):
+        assert path.name in said or path.parent.name == "report", path
+    for name in ("configs/report", "docs/results.json", "docs/parity/", "docs/performance/"):
+        assert name in said
+
+
+def test_aims_name_what_is_measured(tmp_path: Path):
+    for aim in AIMS:
+        if isinstance(aim.number, Training):
+            harness, inputs, precision = aim.number.peer
+            assert inputs in HARNESSES[harness].inputs
+            assert precision in HARNESSES[harness].precisions
+        elif isinstance(aim.number, Components | Megabytes):
+            assert aim.number.solver in pca_job.SOLVERS
+    assert {CACHED, LEAST} <= startup_job.commands(ROOT, tmp_path).keys()
+
+
+def reached(documents: dict[str, Any], words: str) -> list[str]:
+    (line,) = [line for line in targets_text(documents).splitlines() if line.startswith(f"| {words} |")]
+    return [cell.strip() for cell in line.split("|")[2:5]]
+
+
+def test_aims_are_held_against_medians(measured):
+    training, solvers, commands = (
+        measured[job][rows] for job, rows in (("train", "harnesses"), ("pca", "solvers"), ("startup", "commands"))
+    )
+    for row in training[0]["speed_to"]:
+        row["median"] = {"plain": 0.96, "sklearn": 1.69}.get(row["harness"], 7.99)
+    assert reached(measured, "times the plain loop, components, float32") == ["≥ 0.95", "0.96", "yes"]
+    assert reached(measured, "times scikit-learn's MLPClassifier, components, float32") == ["≥ 1.7", "1.69", "no"]
+    assert reached(measured, "times the tutorial's recipe, components, float32") == ["≥ 8", "7.99", "no"]
+    for row in solvers:
+        row["ours_faster"]["median"], row["peak_bytes"] = 1.0, 5e8
+    assert reached(measured, "PCA, times scikit-learn's covariance_eigh, float64") == ["> 1", "1", "no"]
+    assert reached(measured, "PCA, peak extra memory") == ["< 500 MB", "500 MB", "no"]
+    for row in commands:
+        row["seconds"]["median"] = {CACHED: 6.0, LEAST: 3.0}.get(row["command"], 9.0)
+    later = "first step with PCA from the cache, later than the least Lightning training's"
+    assert reached(measured, later) == ["≤ 3 s", "3 s", "yes"]
+
+
+def test_what_was_not_run_is_not_measured(measured):
+    for row in measured["train"]["harnesses"]:
+        row["speed_to"] = [to for to in row["speed_to"] if to["harness"] != "plain"]
+    measured["pca"]["solvers"] = measured["pca"]["solvers"][:1]
+    measured["startup"]["commands"] = measured["startup"]["commands"][:1]
+    assert reached(measured, "times the plain loop, pixels, bfloat16") == ["≥ 0.85", "", "not measured"]
+    assert reached(measured, "PCA, times scikit-learn's covariance_eigh, float32") == ["> 1", "", "not measured"]
+    later = "first step with PCA from the cache, later than the least Lightning training's"
+    assert reached(measured, later) == ["≤ 3 s", "", "not measured"]
+
+
+def test_a_number_without_an_aim_is_shown(measured):
+    asked, shown, judged = reached(measured, "pixels, bfloat16, times PyTorch's own float32, the plain loop")
+    assert (asked, judged) == ("", "")
+    assert float(shown) > 0
+
+
+def test_every_harness_is_a_peer_of_ours(measured):
+    document = measured["train"]
+    document["harnesses"] = [row for row in document["harnesses"] if row["harness"] in ("ours", "plain")]
+    for row in document["harnesses"]:
+        row["speed_to"] = [to for to in row["speed_to"] if to["harness"] in ("ours", "plain")]
+    for harness, inputs in (("silent", "pca"), ("whole-batch", "pixels"), ("jax", "pixels")):
+        document["harnesses"].append({**document["harnesses"][-1], "harness": harness, "inputs": inputs,
+                                      "precision": "float32", "title": HARNESSES[harness].title})  # fmt: skip
+        ours = next(row for row in document["harnesses"] if row["harness"] == "ours")
+        ours["speed_to"].append({"harness": harness, "inputs": inputs, "precision": "float32", "median": 1.5,
+                                 "quartiles": [1.25, 1.75]})  # fmt: skip
+    _, ratios, *_ = train_tables(document)
+    added = [row[:4] for row in ratios.rows[-3:]]
+    assert added == [
+        [HARNESSES[harness].title, inputs, "float32", "1.5 (1.25 to 1.75)"]
+        for harness, inputs in (
+            ("silent", "510 components"), ("whole-batch", "3,072 pixels"), ("jax", "3,072 pixels"))
+    ]  # fmt: skip
+
+
+def test_scaling_shows_spread_and_rounds(measured):
+    point = measured["scaling"]["points"][0]
+    point["ours"].update(median=20.0, quartiles=[10.0, 30.0])
+    point["plain"].update(median=40.0, quartiles=[35.0, 45.0])
+    point["ours_to_plain"].update(median=0.5, quartiles=[0.25, 0.75])
+    measured["scaling"]["rounds"] = 7
+    (table,) = scaling_tables(measured["scaling"])
+    assert table.rows[0][3:5] == ["20 (10 to 30)", "40 (35 to 45)"]
+    assert table.rows[0][6] == "0.50 (0.25 to 0.75)"
+    assert "7 rounds in turn, medians (quartiles)" in table.title
+
+
+def test_versions_of_packages_stand_under_a_table(measured):
+    document = measured["pca"]
+    document["environment"]["torch"] = "1.0"
+    document["environment"].pop("packages", None)
+    assert ", torch 1.0, 20" in job_text("pca", document).splitlines()[-1]
+    document["environment"]["packages"] = {"lightning": "2.0", "scikit-learn": "3.0"}
+    assert ", torch 1.0, lightning 2.0, scikit-learn 3.0, 20" in job_text("pca", document).splitlines()[-1]
+
+
+@pytest.mark.parametrize(("sign", "at_the_bound"), [("≥", True), ("≤", True), (">", False), ("<", False)])
+def test_an_aim_says_whether_its_bound_is_enough(sign: str, at_the_bound: bool):
+    assert COMPARISONS[sign](2.0, 2.0) is at_the_bound
+    assert COMPARISONS[sign](3.0, 2.0) is (sign in "≥>")
