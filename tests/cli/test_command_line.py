@@ -98,6 +98,8 @@ def test_in_python_a_checkpoint_takes_byte_images(trained: Path):
     assert logits.shape == (4, 10)
     assert torch.equal(model.network(model.preprocessing(images)), logits)
     with pytest.raises(ValueError, match="fitted preprocessing"):
+        Classifier(3072)(images)
+    with pytest.raises(ValueError, match="in_features is not known"):
         Classifier()(images)
 
 

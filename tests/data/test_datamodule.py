@@ -1,9 +1,12 @@
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from cifar_mlp.data.datamodule import CIFAR10DataModule
+from cifar_mlp.data.loader import Batch
 from cifar_mlp.data.sources import SOURCES
 
 
@@ -59,9 +62,10 @@ def test_features_and_pixels_are_two_paths_to_one_answer(
         return
     data = ready(scaling=scaling, n_components=n_components, whiten=whiten)
     on_features = features(data, "val")
+    data = ready(scaling=scaling, n_components=n_components, whiten=whiten, byte_images=True)
     data.setup("validate")
-    from_pixels = data.preprocessing(features(data, "val"))
     assert features(data, "val").dtype == torch.uint8
+    from_pixels = data.preprocessing(features(data, "val"))
     assert torch.allclose(on_features, from_pixels, rtol=1e-5, atol=1e-5 * float(on_features.abs().max()))
 
 
@@ -172,3 +176,47 @@ def test_what_cannot_be_is_refused_by_name_before_any_file_is_opened(
     monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("must not read"))
     with pytest.raises(ValueError, match=option):
         CIFAR10DataModule(**{"batch_size": 20, **settings})
+
+
+def batches_of(loader: Iterable[Batch]) -> list[Tensor]:
+    """Labels of a pass, batch by batch; every batch is a pair."""
+    return [y for x, y in loader if len(x) == len(y)]
+
+
+def test_without_a_trainer_every_pass_is_a_new_order(small_cifar: Path):
+    loader = ready().train_dataloader()
+    first, second = (torch.cat(batches_of(loader)) for _ in range(2))
+    assert not torch.equal(first, second)
+    assert torch.equal(first.sort().values, second.sort().values)
+    again = ready().train_dataloader()
+    assert torch.equal(torch.cat(batches_of(again)), first)
+
+
+def test_setup_without_a_stage_loads_all(small_cifar: Path):
+    data = CIFAR10DataModule(batch_size=20, n_components=5)
+    data.prepare_data()
+    data.setup()
+    for loader, count in (
+        (data.train_dataloader(), data.num_train),
+        (data.val_dataloader(), data.num_val),
+        (data.test_dataloader(), 100),
+        (data.predict_dataloader(), 100),
+    ):
+        shapes = [x.shape[1:] for x, _ in loader]
+        assert set(shapes) == {(5,)}
+        assert sum(map(len, batches_of(loader))) == count
+
+
+@pytest.mark.parametrize(
+    ("loader", "stage"),
+    [("train", "fit"), ("val", "fit"), ("test", "test"), ("predict", "predict")],
+)
+def test_a_loader_before_setup_is_one_clear_line(small_cifar: Path, loader: str, stage: str):
+    with pytest.raises(ValueError, match=rf"setup\('{stage}'\) first"):
+        getattr(CIFAR10DataModule(batch_size=20), f"{loader}_dataloader")()
+
+
+def test_a_rebuilt_batch_is_still_a_pair():
+    batch = Batch(torch.zeros(2, 3), torch.zeros(2), torch.arange(2))
+    assert batch.to(torch.device("cpu")).indices.tolist() == [0, 1]
+    assert Batch(*batch).indices is None

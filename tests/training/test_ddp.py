@@ -21,9 +21,18 @@ def processes(command: list[str], root: Path) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["Classifier", "HandwrittenClassifier"])
-def test_two_processes_fit_one_pca_and_take_the_steps_of_one_with_twice_the_batch(small_cifar: Path, model: str):
-    common = ["--model", model, "--data.n_components", "6", "--model.hidden_sizes", "[8]", "--trainer.max_epochs", "1"]
+@pytest.mark.parametrize("gradients", ["autograd", "hand"])
+def test_two_processes_fit_one_pca_and_take_the_steps_of_one_with_twice_the_batch(small_cifar: Path, gradients: str):
+    common = [
+        "--model.gradients",
+        gradients,
+        "--data.n_components",
+        "6",
+        "--model.hidden_sizes",
+        "[8]",
+        "--trainer.max_epochs",
+        "1",
+    ]
     common += ["--model.optimizer", "SGD", "--model.optimizer.lr", "0.01", "--model.initialization", "kaiming"]
     common += ["--trainer.precision", "64-true", "--data.dtype", "float64"]
     fit = ["-m", "tests.made_cifar", "fit", *common]

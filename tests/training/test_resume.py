@@ -45,7 +45,7 @@ def test_a_run_stopped_at_a_step_ends_as_if_unbroken(small_cifar: Path, sampling
 
 
 def test_a_schedule_by_epochs_goes_on_by_hand_too(small_cifar: Path):
-    hand = [*RUN, "--model", "HandwrittenClassifier", "--model.initialization", "kaiming", "--trainer.max_steps"]
+    hand = [*RUN, "--model.gradients", "hand", "--model.initialization", "kaiming", "--trainer.max_steps"]
     run([*hand, "39", "--trainer.default_root_dir", "unbroken"])
     run([*hand, "26", "--trainer.default_root_dir", "first"])
     (checkpoint,) = Path("first").rglob("last.ckpt")

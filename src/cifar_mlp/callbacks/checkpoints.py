@@ -5,6 +5,7 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 
 class BestCheckpoint(ModelCheckpoint):
@@ -16,6 +17,7 @@ class BestCheckpoint(ModelCheckpoint):
 
     def __init__(self, monitor: str = "val/accuracy") -> None:
         super().__init__(filename="best", monitor=monitor, mode="max", enable_version_counter=False)
+        self._told = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Learn the metric's full name from the module."""
@@ -23,6 +25,20 @@ class BestCheckpoint(ModelCheckpoint):
         named = getattr(pl_module, "metric_name", None)
         if named is not None and self.monitor is not None and not self.monitor.startswith(named("")):
             self.monitor = named(self.monitor)
+
+    def on_validation_end(self, trainer: Any, pl_module: LightningModule) -> None:
+        """Save a better epoch; a module that does not log the metric has no best epoch, and hears so once."""
+        if self.monitor in trainer.callback_metrics:
+            super().on_validation_end(trainer, pl_module)
+        elif not trainer.sanity_checking and not self._told:
+            self._told = True
+            names = ", ".join(sorted(trainer.callback_metrics))
+            rank_zero_warn(f"best.ckpt will hold the last epoch: the module does not log {self.monitor} but {names}")
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: LightningModule) -> None:
+        """The same, where Lightning saves at an epoch's end."""
+        if self.monitor in trainer.callback_metrics:
+            super().on_train_epoch_end(trainer, pl_module)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Remember the best so far where it lies here, whatever this folder was called when it was saved."""

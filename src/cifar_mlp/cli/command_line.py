@@ -2,12 +2,12 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -21,15 +21,14 @@ from cifar_mlp.callbacks.progress import EpochLines, SparingProgressBar
 from cifar_mlp.callbacks.run_record import RunRecord
 from cifar_mlp.callbacks.step_seed import StepSeed
 from cifar_mlp.callbacks.views import Views
-from cifar_mlp.cli.config_files import named_model
 from cifar_mlp.cli.messages import one_line
 from cifar_mlp.cli.parser import Parser, fail
 from cifar_mlp.cli.warning_filters import quiet
 from cifar_mlp.common.provenance import device_name
 from cifar_mlp.data.datamodule import CIFAR10DataModule
-from cifar_mlp.models import Classifier
 from cifar_mlp.training.allocator import keep_freed_memory
 from cifar_mlp.training.checkpoint import (
+    is_of_this_package,
     option_defaults,
     read_checkpoint,
     require_same_data,
@@ -40,16 +39,20 @@ from cifar_mlp.training.checkpoint import (
 from cifar_mlp.training.fast_loop import use_lean_loop
 from cifar_mlp.training.precision import suited_precision
 
+LINKS = {"num_features": "in_features", "num_classes": "num_classes", "metric_prefix": "metric_prefix"}
 DEFAULT_EPOCHS = 20
 DEFAULT_SEED = 0
+DEFAULT_MODEL = "cifar_mlp.models.Classifier"
+FORMER_MODEL = "cifar_mlp.models.HandwrittenClassifier"
+FROM_THE_DATA = {f"--model.{prefix}{name}" for prefix in ("", "init_args.") for name in LINKS.values()}
 USER_ERRORS = (ValueError, OSError, MisconfigurationException)
 
 
 class CommandLine(LightningCLI):
-    """LightningCLI for this package's data and networks.
+    """LightningCLI for this package's data, and its network or any LightningModule.
 
-    Settings win in this order: class default < checkpoint < config file < command line. ``--ckpt_path`` is therefore
-    read before anything else is parsed, and a checkpoint alone is enough for ``test`` and ``predict``.
+    Settings win in this order: class default < checkpoint < config file < command line. A checkpoint alone is enough
+    for ``test`` and ``predict``.
     """
 
     def __init__(
@@ -61,14 +64,13 @@ class CommandLine(LightningCLI):
         self._look_at_data = before_fit
         self.checkpoint: dict[str, Any] | None = None
         self.arguments = sys.argv[1:] if args is None else list(args)
-        self.named_model = named_model(self.arguments)
         super().__init__(
-            Classifier,
+            LightningModule,
             CIFAR10DataModule,
             save_config_kwargs={"overwrite": True},
             trainer_defaults={
                 "use_distributed_sampler": False,
-                "devices": 1,  # a batch size is meant as it stands; more devices are asked for
+                "devices": 1,  # batch_size is per device: more devices are an explicit choice
                 "num_sanity_val_steps": 0,
                 "enable_model_summary": False,  # NetworkSummary says more
             },
@@ -82,29 +84,22 @@ class CommandLine(LightningCLI):
             subclass_mode_model=True,
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
-            args=args,
+            args=self.arguments,
             run=run,
         )
 
     # Parsing
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Take from the data what the network must know of it, and from the one seed the data's."""
-        # The class asked for is the default from the start: after a change of class the parser would keep those
-        # defaults of the first that the second knows too.
-        parser.set_defaults({"model": {"class_path": f"cifar_mlp.models.{self.named_model}"}})
-        for source, target in (
-            ("num_features", "in_features"),
-            ("num_classes", "num_classes"),
-            ("metric_prefix", "metric_prefix"),
-        ):
+        """Take what the network must know from the data, and the data's seed from the one seed."""
+        for source, target in LINKS.items():
             parser.link_arguments(f"data.{source}", f"model.init_args.{target}", apply_on="instantiate")
         parser.link_arguments("seed_everything", "data.seed", compute_fn=_as_seed)
         parser.add_class_arguments(Views, "views")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parse once to learn of a checkpoint, and with its settings as defaults once more."""
-        self.config = parser.parse_args(self.arguments)
+        """Parse; with a checkpoint again, since its settings are the defaults then."""
+        self.config = parser.parse_args(completed(self.arguments))
         subcommand = self.config.get("subcommand")
         path = self.config[subcommand].get("ckpt_path") if subcommand else None
         if path is None:
@@ -114,7 +109,7 @@ class CommandLine(LightningCLI):
         if subcommand == "fit":
             defaults |= trainer_defaults(str(path))
         self._subcommand_parsers[subcommand].set_defaults(defaults)
-        self.config = parser.parse_args(self.arguments)
+        self.config = parser.parse_args(completed(self.arguments))
 
     def _parse_ckpt_path(self) -> None:
         """Lightning would let the checkpoint win over the command line here; see ``parse_arguments``."""
@@ -122,7 +117,7 @@ class CommandLine(LightningCLI):
     # Instantiation
 
     def before_instantiate_classes(self) -> None:
-        """Give training an end, and refuse a GPU that is not there."""
+        """Limit the training, choose its precision, and refuse a GPU that is not there."""
         if self.subcommand not in (None, "fit") and self.checkpoint is None:
             raise ValueError(f"{self.subcommand} needs --ckpt_path: the file of a trained network, e.g. best.ckpt")
         trainer = self._get(self.config, "trainer")
@@ -131,7 +126,8 @@ class CommandLine(LightningCLI):
             trainer.max_epochs = -1 if limited else DEFAULT_EPOCHS
         self._precision_chosen = trainer.precision is None
         if trainer.precision is None:
-            trainer.precision = suited_precision(trainer.accelerator) if self.subcommand == "fit" else "32-true"
+            suited = self.subcommand == "fit" and not self._by_hand
+            trainer.precision = suited_precision(trainer.accelerator) if suited else "32-true"
         if self.checkpoint is not None and self.subcommand == "fit":
             self._require_something_left(trainer)
         available = {"tpu": False, "gpu": torch.cuda.is_available() or torch.backends.mps.is_available()}
@@ -141,6 +137,12 @@ class CommandLine(LightningCLI):
                 f"--trainer.accelerator {trainer.accelerator}: this machine has no such device that PyTorch can use; "
                 "choose cpu, or auto"
             )
+
+    @property
+    def _by_hand(self) -> bool:
+        """Whether the gradients are the hand-derived ones, which keep the parameters' precision."""
+        model = self._get(self.config, "model")
+        return model.class_path == FORMER_MODEL or model.get("init_args", {}).get("gradients") == "hand"
 
     def _require_something_left(self, trainer: Any) -> None:
         assert self.checkpoint is not None
@@ -152,7 +154,7 @@ class CommandLine(LightningCLI):
             raise ValueError(f"--trainer.{option} {limit}: the checkpoint has {count} behind it already; ask for more")
 
     def instantiate_classes(self) -> None:
-        """Make everything; what the trainer, data or network refuse is the user's to mend, whatever they raise."""
+        """Instantiate; whatever the trainer, data or network raise here is about the user's settings."""
         try:
             super().instantiate_classes()
         except USER_ERRORS:
@@ -161,15 +163,16 @@ class CommandLine(LightningCLI):
             raise ValueError(f"{type(error).__name__}: {error}") from error
 
     def after_instantiate_classes(self) -> None:
-        """Hold the settings against the checkpoint's, and go on with its preprocessing."""
+        """Compare the settings with the checkpoint's, and take its preprocessing."""
         if self.checkpoint is None:
             return
         path = str(self._get(self.config, "ckpt_path"))
         require_same_data(self.checkpoint, path, self.datamodule, self.subcommand == "fit")
-        require_same_network(self.checkpoint, path, self.model.network)
-        if self.subcommand == "fit":
-            require_same_optimizer(self.checkpoint, self.model.settings)
-        self.datamodule.use_fitted(self.checkpoint["state_dict"])
+        require_same_network(self.checkpoint, path, self.model)
+        if is_of_this_package(self.checkpoint):
+            if self.subcommand == "fit":
+                require_same_optimizer(self.checkpoint, self.model.settings)
+            self.datamodule.use_fitted(self.checkpoint["state_dict"])
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
         own_logger = config["logger"] in (None, True)
@@ -191,7 +194,7 @@ class CommandLine(LightningCLI):
         return trainer
 
     def _run_logger(self, root: str | None) -> TensorBoardLogger:
-        """A new version under the card's name; a resumed run goes on in its own folder unless a root is given."""
+        """A new version under the config's name; a resumed run stays in its folder unless a root is given."""
         if self.checkpoint is not None and root is None:
             folder = Path(str(self._get(self.config, "ckpt_path"))).resolve().parent.parent
             if (folder / "provenance.json").is_file():
@@ -218,30 +221,49 @@ class CommandLine(LightningCLI):
 
     @property
     def views(self) -> Views:
-        """What TensorBoard is to show."""
+        """What TensorBoard shows."""
         views: Views = self._get(self.config_init, "views")
         return views
 
     def run_name(self) -> str:
-        """The card's name; a source that is not CIFAR-10 stands in front, so that no folder is mistaken."""
-        cards = self._get(self.config, "config") or []
-        name = Path(str(cards[-1])).stem if cards else "default"
+        """The config's name, after the source's where that is not CIFAR-10."""
+        configs = self._get(self.config, "config") or []
+        name = Path(str(configs[-1])).stem if configs else "default"
         source = self.datamodule.source.name
         return name if source == "cifar10" or name.startswith(source) else f"{source}-{name}"
 
     # Running
 
     def before_fit(self) -> None:
-        """Look at the data if asked to; say what is about to run, and where."""
+        """Say what is about to run, and where."""
         if self._look_at_data is not None:
             self._look_at_data(self.datamodule)
         precision, seed = self.trainer.precision, self.datamodule.seed
         if not self.trainer.is_global_zero:
             return
         device, why = device_name(self.trainer.strategy.root_device), ""
-        if self._precision_chosen:
+        if self._by_hand and "mixed" in precision:
+            why = " (hand-derived gradients: float32)"
+        elif self._precision_chosen:
             why = " (suits this machine; --trainer.precision chooses another)"
         print(f"{self.run_name()}: {device}, precision {precision}{why}, seed {seed}", flush=True)
+
+
+def completed(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with the package's own network as the one that is meant unless another is named.
+
+    It is named first, not set as the parser's default: defaults of one class would remain when another is chosen.
+
+    Raises:
+        ValueError: For options that the data decide; the parser would accept and ignore them.
+    """
+    for argument in arguments:
+        option = argument.partition("=")[0]
+        if option in FROM_THE_DATA:
+            raise ValueError(f"{option} is taken from the data: drop it")
+    given = [f"{argument}={DEFAULT_MODEL}" if argument == "--model.help" else argument for argument in arguments]
+    position = 1 if given and not given[0].startswith("-") else 0
+    return [*given[:position], f"--model={DEFAULT_MODEL}", *given[position:]]
 
 
 def _as_seed(seed_everything: Any) -> int:
@@ -249,13 +271,15 @@ def _as_seed(seed_everything: Any) -> int:
 
 
 def run(args: list[str] | None = None, before_fit: Callable[[CIFAR10DataModule], None] | None = None) -> CommandLine:
-    """Run one command and give back what it was made of; a user's mistake raises.
+    """Run one command and return its trainer, network and data; a user's mistake raises.
 
     Args:
         args: As typed after ``cifar-mlp``; ``None`` takes them from the process.
-        before_fit: Looks at the data before training starts.
+        before_fit: Called with the data module before training starts.
     """
     quiet()
+    if "" not in sys.path:
+        sys.path.append("")  # --model my_file.MyModule is found in the working directory
     return CommandLine(args, before_fit=before_fit)
 
 

@@ -15,7 +15,7 @@ from cifar_mlp.callbacks.checkpoint_step import count_from
 from cifar_mlp.cli.command_line import CommandLine, run
 from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.common.course_report import REPORT
-from cifar_mlp.models.classifier import REPORT_TEST_SIZE
+from cifar_mlp.models.classifier import REPORT_TEST_SIZE, Classifier
 from cifar_mlp.training.checkpoint import read_checkpoint
 
 ResultsOfEpoch = dict[str, Any]
@@ -41,6 +41,9 @@ def fit_and_test(arguments: list[str]) -> dict[str, Any]:
     checkpoints = Path(folder or ".") / "checkpoints"
     if not (checkpoints / "best.ckpt").is_file():
         print("no checkpoint was kept, so there is nothing to test")
+        return {}
+    if not isinstance(command.model, Classifier):  # which metrics it has, it alone knows: Lightning prints them
+        command.trainer.test(command.model, command.datamodule, ckpt_path=checkpoints / "best.ckpt", weights_only=True)
         return {}
     results: dict[str, Any] = {"card": command.run_name()}
     for which in ("best", "last"):
@@ -80,7 +83,7 @@ def evaluate(command: CommandLine, checkpoint: Path, logger: Logger | None) -> R
     content = read_checkpoint(str(checkpoint))
     count_from(trainer, content)
     # As anybody would load it: the module that was trained may be of half precision, or of one process among many.
-    model = type(command.model).load_from_checkpoint(checkpoint, weights_only=True)
+    model = Classifier.load_from_checkpoint(checkpoint, weights_only=True)
     data = command.datamodule
     metrics: dict[str, float] = {}
     for evaluation in (trainer.validate, trainer.test):

@@ -1,45 +1,66 @@
-"""The command line's parser: what is wrong stands in one line."""
+"""The command line's parser: configs by name, and what is wrong in one line."""
 
 import inspect
 import sys
 from typing import Any, NoReturn
 
+from jsonargparse import ActionConfigFile, Namespace
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser
 
 from cifar_mlp.callbacks.views import Views
 from cifar_mlp.cli.messages import one_line, suggestion
+from cifar_mlp.common.configs import find_config
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.models import Classifier
 
+SECTIONS = {"data": CIFAR10DataModule, "model": Classifier, "trainer": Trainer, "views": Views}
+
 
 def fail(message: str, code: int) -> NoReturn:
-    """Print one line and leave."""
+    """Print one line and exit."""
     print(f"cifar-mlp: error: {message}", file=sys.stderr, flush=True)
     sys.exit(code)
+
+
+class NamedConfig(ActionConfigFile):
+    """``--config`` with the path of a file, or the name of one of the package's configs."""
+
+    def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
+        """Read the config; errors within it name the file."""
+        try:
+            path = find_config(values)
+        except ValueError as error:
+            parser.error(f"--{error}")
+        parser.reading = f"--config {path}: "
+        super().__call__(parser, cfg, str(path), option_string)
+        for section in ("trainer", "data", "views"):  # whose settings the parser would ignore, or fail on later
+            if not isinstance(cfg.get(section, Namespace()), Namespace):
+                parser.error(f"{section} must hold settings by name, not {cfg[section]!r}")
+        parser.reading = ""
 
 
 class Parser(LightningArgumentParser):
     """Says what is wrong in one line."""
 
+    reading = ""  # the config that is being read, for messages
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, allow_abbrev=False, **kwargs)  # else a misspelt option may pass as another's beginning
+        # Without abbreviations: a misspelt option could pass as the beginning of another.
+        super().__init__(*args, allow_abbrev=False, **kwargs)
+
+    def add_argument(self, *args: Any, **kwargs: Any) -> Any:
+        """As always, with configs found by name too."""
+        if kwargs.get("action") is ActionConfigFile:
+            kwargs |= {"action": NamedConfig, "help": "Path of a config file, or a name such as q4_best."}
+        return super().add_argument(*args, **kwargs)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Print the line and leave with exit code 2."""
-        if not self.exit_on_error:  # a try of the parser's own
+        """Print the line and exit with code 2."""
+        if not self.exit_on_error:  # the parser itself tries something
             super().error(message, ex)
-        line = one_line(message)
-        options = [
-            f"{key}.{name}"
-            for key, kind in (
-                ("data", CIFAR10DataModule),
-                ("model", Classifier),
-                ("trainer", Trainer),
-                ("views", Views),
-            )
-            for name in inspect.signature(kind).parameters
-        ]
+        line = self.reading + one_line(message)
+        options = [f"{key}.{name}" for key, kind in SECTIONS.items() for name in inspect.signature(kind).parameters]
         fail(line + suggestion(line, options), 2)
 
     def _dump_delete_default_entries(self, subcfg: dict[str, Any], subdefaults: dict[str, Any]) -> None:

@@ -1,12 +1,13 @@
 """The Lightning data module: a source, a split, a preprocessing, and batches on the right device."""
 
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from cifar_mlp.data.checks import FeatureType, check_choices, check_sizes
 from cifar_mlp.data.cifar import Part
 from cifar_mlp.data.fitting import fit_or_read
 from cifar_mlp.data.image_files import ImageFiles, find_image_files
@@ -24,15 +25,15 @@ from cifar_mlp.data.preprocessing import Preprocessing, Scaling
 from cifar_mlp.data.sources import SOURCES
 from cifar_mlp.data.splits import Split, count_training_images, train_val_indices
 
-FeatureType = Literal["float64", "float32", "bfloat16", "float16"]
 EVALUATION_BATCH = 2_000  # images; large enough to be fast, small enough to stay out of the memory's way
 
 
 class CIFAR10DataModule(LightningDataModule):
     """CIFAR-10, or another source of images, split, scaled and projected.
 
-    Training and its validation run on features computed once; ``validate``, ``test`` and ``predict`` hand byte
-    images to the network, which carries its own preprocessing. All statistics come from the training split.
+    Batches are pairs ``(inputs, labels)`` for any LightningModule. Training and its validation run on features,
+    computed once. ``validate``, ``test`` and ``predict`` give features too, or byte images to a network that carries
+    its own preprocessing (see ``byte_images``). All statistics come from the training split.
 
     Args:
         source: Set of images: cifar10, cifar100, or digits (scikit-learn's 8 x 8 handwritten digits, 1,257 / 270 /
@@ -56,6 +57,8 @@ class CIFAR10DataModule(LightningDataModule):
         pca_solver: exact: covariance from exact integer moments. sklearn: scikit-learn's covariance_eigh, slower.
         dtype: Type in which features are held in memory; the network casts a batch to its own. null is float32,
             and for training under mixed precision bfloat16, to which the first layer would round them at each step.
+        byte_images: Whether validate, test and predict give uint8 images instead of features. null asks the module:
+            true where its takes_byte_images is true, as Classifier's is, else false.
         predict_path: Image files to predict: a file, a folder, or a list of them; null predicts the test images.
         output: CSV file that predict writes.
         seed: Decides splits and the order of training; the command line sets it by --seed_everything.
@@ -82,6 +85,7 @@ class CIFAR10DataModule(LightningDataModule):
         whiten_epsilon: float = 0.0,
         pca_solver: Solver = "exact",
         dtype: FeatureType | None = None,
+        byte_images: bool | None = None,
         predict_path: str | list[str] | None = None,
         output: str = "predictions.csv",
         seed: int = 0,
@@ -90,17 +94,7 @@ class CIFAR10DataModule(LightningDataModule):
         root = None if root is None else str(root)
         self.save_hyperparameters(logger=False)
         self.settings: dict[str, Any] = dict(self.hparams)
-        for option, choices in {
-            "source": tuple(SOURCES),
-            "split": get_args(Split),
-            "sampling": get_args(Sampling),
-            "pca_solver": get_args(Solver),
-            "dtype": (None, *get_args(FeatureType)),
-        }.items():
-            if self.settings[option] not in choices:
-                raise ValueError(
-                    f"--data.{option} must be one of {', '.join(map(str, choices))}, not {self.settings[option]!r}"
-                )
+        check_choices(self.settings)
         self.source = SOURCES[source]
         self.root, self.cache_dir, self.seed = root, cache_dir, seed
         self.val_size = self.source.default_val_size if val_size is None else val_size
@@ -108,20 +102,11 @@ class CIFAR10DataModule(LightningDataModule):
         self.predict_path, self.output = predict_path, output
         self.num_train = count_training_images(self.source.num_train, self.val_size, num_folds, fold)
         self.num_val = self.source.num_train - self.num_train
-        for option, size, most, of_what in (
-            ("batch_size", batch_size, self.num_train, "training"),
-            ("test_size", self.test_size, self.source.num_test, "test"),
-        ):
-            if not 1 <= size <= most:
-                raise ValueError(f"--data.{option} must lie between 1 and the {most} {of_what} images, not be {size}")
         self.preprocessing = Preprocessing(self.source.image_shape, scaling, n_components, whiten, whiten_epsilon)
-        if n_components is not None and n_components > self.num_train:
-            raise ValueError(
-                f"--data.n_components {n_components} is more than the {self.num_train} training images: choose fewer"
-            )
+        check_sizes(batch_size, n_components, self.num_train, self.test_size, self.source.num_test)
         self._fitted = False
         self._images: dict[Part, tuple[Tensor, Tensor]] = {}
-        self._splits: dict[str, TensorSplit] = {}
+        self._splits: dict[str, TensorSplit | ImageFiles] = {}
 
     # What the network has to know, before any file is opened
 
@@ -133,7 +118,12 @@ class CIFAR10DataModule(LightningDataModule):
     @property
     def num_classes(self) -> int:
         """Classes of the source."""
-        return len(self.source.class_names)
+        return len(self.class_names)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Name of each class, by label."""
+        return self.source.class_names
 
     @property
     def metric_prefix(self) -> str:
@@ -143,55 +133,64 @@ class CIFAR10DataModule(LightningDataModule):
     # Lightning's hooks
 
     def prepare_data(self) -> None:
-        """On one process of each machine: see that the files are there, and fit the PCA if no earlier run has."""
-        for part in self._parts():
+        """On one process of each machine: check that the files are there, and fit the PCA if no earlier run has."""
+        stage = None if self.trainer is None else self.trainer.state.fn
+        for part in self._parts(stage):
             self.source.prepare(self.root, part)
-        if self.trainer is not None and self.trainer.state.fn == "fit":
+        if stage == "fit" or (stage is not None and not self.gives_bytes):
             self._fit()
 
-    def setup(self, stage: str) -> None:
+    def setup(self, stage: str | None = None) -> None:
         """On every process: load what ``stage`` needs.
 
         Args:
-            stage: ``fit``, ``validate``, ``test`` or ``predict``.
+            stage: ``fit``, ``validate``, ``test`` or ``predict``; ``None`` loads all splits.
         """
-        if stage == "fit":
-            self._fit()
-        if stage in ("fit", "validate"):
-            self._load_train_and_val(stage)
-        elif stage == "test" or self.predict_path is None:
+        images, labels = self._load("train") if "train" in self._parts(stage) else (None, None)
+        if images is not None and labels is not None:
+            train, val = self._indices()
+            self.num_train, self.num_val = len(train), len(val)  # folds differ by an image
+            if stage in ("fit", None):
+                self._splits["train"] = self._split(images, labels, train, self._training_type())
+            if stage in ("fit", "validate", None):
+                bytes_wanted = stage == "validate" and self.gives_bytes
+                self._splits["val"] = self._split(images, labels, val, None if bytes_wanted else self._feature_type())
+        if "test" in self._parts(stage):
             images, labels = self._load("test")
-            self._splits["test"] = TensorSplit(*self._on_device(images[: self.test_size], labels[: self.test_size]))
-        else:
-            find_image_files(self.predict_path)
+            first = torch.arange(self.test_size)
+            self._splits["test"] = self._split(
+                images, labels, first, None if self.gives_bytes else self._feature_type()
+            )
+        if self.predict_path is not None and stage in ("predict", None):
+            transform = None if self.gives_bytes else self._fitted_preprocessing()
+            self._splits["predict"] = ImageFiles(
+                find_image_files(self.predict_path), self.source.image_shape, transform
+            )
 
     def train_dataloader(self) -> TrainingLoader:
-        """Features and labels of the training split, in the sampling's order."""
+        """Features and labels of the training split, in the order that ``sampling`` asks for."""
         rank, world_size = self._rank()
+        split = self._loaded("train", "fit")
         order = TrainingOrder(
             self.num_train, self.settings["batch_size"], self.settings["sampling"], self.seed, rank, world_size
         )
-        return TrainingLoader(self._splits["train"], order, self.trainer)
+        return TrainingLoader(split, order, self.trainer)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """The validation split: features while fitting, byte images for ``validate``."""
-        return self._sequential(self._splits["val"])
+        """The validation split: features while fitting; for ``validate`` see ``byte_images``."""
+        return self._sequential(self._loaded("val", "fit"))
 
     def test_dataloader(self) -> DataLoader[Batch]:
-        """The first ``test_size`` test images, as bytes."""
-        return self._sequential(self._splits["test"])
+        """The first ``test_size`` test images, see ``byte_images``."""
+        return self._sequential(self._loaded("test", "test"))
 
     def predict_dataloader(self) -> DataLoader[Batch]:
-        """The image files of ``predict_path``, else the test images, as bytes."""
-        if self.predict_path is None:
-            return self.test_dataloader()
-        return self._sequential(ImageFiles(find_image_files(self.predict_path), self.source.image_shape))
+        """The image files of ``predict_path``, else the test images, see ``byte_images``."""
+        return self._sequential(self._loaded("test" if self.predict_path is None else "predict", "predict"))
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Move a batch that is not there yet."""
-        if batch.inputs.device == device:
-            return batch
-        return Batch(*(tensor.to(device, non_blocking=True) for tensor in batch))
+        """Move a batch that is elsewhere."""
+        return batch if batch.inputs.device == device else batch.to(device)
 
     def require_test_files(self) -> None:
         """See that the test images can be read; a test after hours of training must not fail for want of them."""
@@ -200,11 +199,21 @@ class CIFAR10DataModule(LightningDataModule):
 
     # How it is done
 
-    def _parts(self) -> list[Part]:
-        function = "fit" if self.trainer is None else self.trainer.state.fn
-        if function in ("fit", "validate"):
-            return ["train"]
-        return [] if function == "predict" and self.predict_path is not None else ["test"]
+    @property
+    def gives_bytes(self) -> bool:
+        """Whether ``validate``, ``test`` and ``predict`` give byte images."""
+        if self.settings["byte_images"] is not None:
+            return bool(self.settings["byte_images"])
+        module = None if self.trainer is None else self.trainer.lightning_module
+        return bool(getattr(module, "takes_byte_images", False))
+
+    def _parts(self, stage: str | None) -> list[Part]:
+        """The files that ``stage`` reads; features need a fitted preprocessing, and that the training images."""
+        needs_fit = stage in ("test", "predict") and not (self.gives_bytes or self._fitted)
+        parts: list[Part] = ["train"] if stage in ("fit", "validate", None) or needs_fit else []
+        if stage in ("test", None) or (stage == "predict" and self.predict_path is None):
+            parts.append("test")
+        return parts
 
     def _load(self, part: Part) -> tuple[Tensor, Tensor]:
         if part not in self._images:
@@ -239,46 +248,47 @@ class CIFAR10DataModule(LightningDataModule):
         self.preprocessing.load_state_dict(mine)
         self._fitted = True
 
-    def _load_train_and_val(self, stage: str) -> None:
-        images, labels = self._load("train")
-        train, val = self._indices()
-        self.num_train, self.num_val = len(train), len(val)  # folds differ by an image
-        if stage == "validate":
-            self._splits["val"] = TensorSplit(*self._on_device(images[val], labels[val]))
-            return
-        for name, indices in (("train", train), ("val", val)):
-            features = self.features(images, indices, self._feature_type(name))
-            self._splits[name] = TensorSplit(*self._on_device(features, labels[indices]))
+    def _fitted_preprocessing(self) -> Preprocessing:
+        self._fit()
+        return self.preprocessing
 
-    def _feature_type(self, split: str) -> torch.dtype:
-        if self.settings["dtype"] is not None:
-            chosen: torch.dtype = getattr(torch, self.settings["dtype"])
-            return chosen
+    def _split(self, images: Tensor, labels: Tensor, indices: Tensor, dtype: torch.dtype | None) -> TensorSplit:
+        """The images at ``indices`` as bytes, or as features of ``dtype``, on the device, where batches are cut."""
+        inputs = images[indices] if dtype is None else self.features(images, indices, dtype)
+        return TensorSplit(inputs.to(self._device), labels[indices].to(self._device))
+
+    def _feature_type(self) -> torch.dtype:
+        chosen: torch.dtype = getattr(torch, self.settings["dtype"] or "float32")
+        return chosen
+
+    def _training_type(self) -> torch.dtype:
         mixed = self.trainer is not None and self.trainer.precision == "bf16-mixed"
-        return torch.bfloat16 if mixed and split == "train" else torch.float32
+        return torch.bfloat16 if mixed and self.settings["dtype"] is None else self._feature_type()
 
     def val_images(self) -> tuple[Tensor, Tensor]:
-        """The validation split as it was loaded, for looking at: uint8 images and int64 labels, on the CPU."""
+        """The validation split as it was loaded, for pictures: uint8 images and int64 labels, on the CPU."""
         images, labels = self._load("train")
         val = self._indices()[1]
         return images[val], labels[val]
 
     def features(self, images: Tensor, indices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Features of the images at ``indices``, ``(len(indices), num_features)``, computed a chunk at a time."""
+        preprocessing = self._fitted_preprocessing()
         features = torch.empty(len(indices), self.num_features, dtype=dtype)
-        for rows, places in zip(features.split(EVALUATION_BATCH), indices.split(EVALUATION_BATCH), strict=True):
-            rows.copy_(self.preprocessing(images[places]))
+        for chunk, rows in zip(features.split(EVALUATION_BATCH), indices.split(EVALUATION_BATCH), strict=True):
+            chunk.copy_(preprocessing(images[rows]))
         return features
+
+    def _loaded(self, name: str, stage: str) -> TensorSplit | ImageFiles:
+        if name not in self._splits:
+            raise ValueError(f"{name} images are not loaded: call prepare_data() and setup({stage!r}) first")
+        return self._splits[name]
 
     def _sequential(self, split: TensorSplit | ImageFiles) -> DataLoader[Batch]:
         return evaluation_loader(split, SequentialOrder(len(split), EVALUATION_BATCH, *self._rank()))
 
     def _rank(self) -> tuple[int, int]:
         return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
-
-    def _on_device(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """The whole split lives where it is used: batches are then cut there."""
-        return tuple(tensor.to(self._device) for tensor in tensors)
 
     @property
     def _device(self) -> torch.device:

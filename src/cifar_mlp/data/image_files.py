@@ -1,7 +1,7 @@
 """Image files of any size and mode as byte images of the network's size."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -67,17 +67,23 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
 
 
 class ImageFiles(Dataset[Batch]):
-    """Image files, read when their batch is asked for.
+    """Image files, read when their batch is needed.
 
-    A file that cannot be read gives a black image and a line in ``errors``; the others are not held up.
+    A file that cannot be read becomes a black image and an entry in ``errors``; the others are read as usual.
 
     Args:
         files: Paths to read.
         image_shape: Channels, height and width wanted.
+        transform: Applied to a batch of byte images; ``None`` leaves the bytes.
     """
 
-    def __init__(self, files: Sequence[Path], image_shape: tuple[int, int, int]) -> None:
-        self.files, self.image_shape = files, image_shape
+    def __init__(
+        self,
+        files: Sequence[Path],
+        image_shape: tuple[int, int, int],
+        transform: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        self.files, self.image_shape, self.transform = files, image_shape, transform
         self.errors: dict[int, str] = {}
 
     def __len__(self) -> int:
@@ -88,6 +94,8 @@ class ImageFiles(Dataset[Batch]):
 
     def __getitems__(self, indices: Tensor) -> Batch:
         images = torch.stack([self._read(index) for index in indices.tolist()])
+        if self.transform is not None:
+            images = self.transform(images)
         return Batch(images, torch.zeros(len(images), dtype=torch.int64), indices)
 
     def _read(self, index: int) -> Tensor:

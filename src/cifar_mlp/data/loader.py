@@ -1,4 +1,4 @@
-"""Batches as one index operation, in an order that anybody can recompute."""
+"""Batches as one index operation, in an order that can be recomputed from the seed."""
 
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
@@ -13,22 +13,37 @@ from cifar_mlp.common.seeds import derived_seed
 Sampling = Literal["epoch", "replacement"]
 
 
-class Batch(NamedTuple):
-    """What a step gets.
+class _Pair(NamedTuple):
+    inputs: Tensor
+    labels: Tensor
+
+
+class Batch(_Pair):
+    """What a step gets: a pair, so ``x, y = batch`` works in anybody's module, that also knows its images' indices.
 
     Attributes:
         inputs: Byte images ``(B, channels, height, width)`` or features ``(B, K)``.
         labels: int64 ``(B,)``.
-        indices: Place of each image in its split, int64 ``(B,)``.
+        indices: Position of each image in its split, int64 ``(B,)``; ``None`` where a library rebuilt the pair.
     """
 
-    inputs: Tensor
-    labels: Tensor
-    indices: Tensor
+    indices: Tensor | None
+
+    def __new__(cls, inputs: Tensor, labels: Tensor, indices: Tensor | None = None) -> "Batch":
+        """A pair with its indices."""
+        batch = super().__new__(cls, inputs, labels)
+        batch.indices = indices
+        return batch
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on ``device``."""
+        indices = None if self.indices is None else self.indices.to(device, non_blocking=True)
+        inputs, labels = (tensor.to(device, non_blocking=True) for tensor in self)
+        return Batch(inputs, labels, indices)
 
 
 class TensorSplit(Dataset[Batch]):
-    """A split held as tensors; many indices are answered by one index operation.
+    """A split held as tensors; one index operation fetches a whole batch.
 
     Args:
         inputs: Images or features, ``(N, ...)``.
@@ -45,24 +60,24 @@ class TensorSplit(Dataset[Batch]):
         return Batch(self.inputs[index], self.labels[index], torch.tensor(index))
 
     def __getitems__(self, indices: Tensor) -> Batch:
-        place = indices.to(self.inputs.device, non_blocking=True)
-        return Batch(self.inputs.index_select(0, place), self.labels.index_select(0, place), place)
+        rows = indices.to(self.inputs.device, non_blocking=True)
+        return Batch(self.inputs.index_select(0, rows), self.labels.index_select(0, rows), rows)
 
 
 class TrainingOrder(Sampler[Tensor]):
-    """Index batches for one rank: a fresh permutation an epoch, or draws with replacement.
+    """Index batches for one rank: a new permutation each epoch, or draws with replacement.
 
-    The order is a function of the seed and the position alone, so there is no state to save beyond the position.
+    The order is a function of the seed and the position alone, so the position is the only state.
 
     Args:
         num_images: Images in the training split.
         batch_size: Images per batch on each rank.
-        sampling: ``epoch`` visits every image once an epoch, order = f(seed, epoch); with several ranks the last
-            round is filled up from the order's beginning, so that all take as many steps. ``replacement`` draws each
-            batch anew, draws = f(seed, step), and calls ``num_images // batch_size`` steps an epoch.
+        sampling: ``epoch`` visits every image once per epoch, order = f(seed, epoch); with several ranks the order is
+            padded from its beginning, so that all ranks take the same number of steps. ``replacement`` draws every
+            batch from all images, draws = f(seed, step), and calls ``num_images // batch_size`` steps an epoch.
         seed: The run's seed.
-        rank: Which of the processes this is.
-        world_size: How many processes train together.
+        rank: This process.
+        world_size: Number of processes that train together.
     """
 
     def __init__(
@@ -73,7 +88,7 @@ class TrainingOrder(Sampler[Tensor]):
         self.epoch = self.first_batch = 0
 
     def begin_at(self, epoch: int, batch: int) -> None:
-        """Say where the next iteration starts: in which epoch, and after how many of its batches."""
+        """Set where the next iteration starts: the epoch, and how many of its batches to skip."""
         self.epoch, self.first_batch = epoch, batch
 
     def __len__(self) -> int:
@@ -102,7 +117,7 @@ class TrainingOrder(Sampler[Tensor]):
 
 
 class SequentialOrder(Sampler[Tensor]):
-    """Index batches in the split's own order, each image once, strided over the ranks without filling up."""
+    """Index batches in the split's own order, each image once, strided over the ranks without padding."""
 
     def __init__(self, num_images: int, batch_size: int, rank: int = 0, world_size: int = 1) -> None:
         self.batches = torch.arange(rank, num_images, world_size).split(batch_size)
@@ -116,7 +131,7 @@ class SequentialOrder(Sampler[Tensor]):
 
 def evaluation_loader(split: Dataset[Batch], order: SequentialOrder) -> DataLoader[Batch]:
     """A ``DataLoader`` of whole index batches, in the split's order."""
-    # An own generator here and below: a loader must not draw its seed from the global stream.
+    # Its own generator, here and below: a loader must not draw its seed from the global stream.
     batches: Any = order  # typed as lists of indices, served as one tensor of them
     return DataLoader(split, batch_sampler=batches, collate_fn=_as_it_is, generator=torch.Generator())
 
@@ -124,34 +139,39 @@ def evaluation_loader(split: Dataset[Batch], order: SequentialOrder) -> DataLoad
 class TrainingLoader(DataLoader[Batch]):
     """The same for training, resumable at any step.
 
-    Every iteration starts where the trainer's own count of batches says: a run that is killed and resumed goes on
-    with the batch that an unbroken run would have seen next, and there is nothing to save.
+    Under a trainer every iteration starts where the trainer's own count of batches says: a run that is killed and
+    resumed continues with the batch that an uninterrupted run would have seen next. Without a trainer every pass over
+    the loader is the next epoch, in a new order.
 
     Args:
         split: Features and labels.
         order: Index batches.
-        trainer: Whose count is followed; ``None`` outside a trainer.
+        trainer: Trainer whose progress is followed; ``None`` outside a trainer.
     """
 
     def __init__(self, split: Dataset[Batch], order: TrainingOrder, trainer: Trainer | None = None) -> None:
         batches: Any = order
         super().__init__(split, batch_sampler=batches, collate_fn=_as_it_is, generator=torch.Generator())
         self.order, self.trainer = order, trainer
+        self._passes = 0
 
     def __iter__(self) -> Any:
-        if self.trainer is not None:
+        if self.trainer is None:
+            self.order.begin_at(self._passes, 0)
+            self._passes += 1
+        else:
             trainer: Any = self.trainer
             done = trainer.fit_loop.epoch_loop.batch_progress.total.processed
             if trainer.overfit_batches > 0:
                 done = 0  # the same batches over and over
             self.order.begin_at(*divmod(done, min(len(self), trainer.num_training_batches)))
         split: Any = self.dataset
-        # An epoch's places go to the device at once: there a step then waits for nothing.
-        places = torch.cat(list(self.order)).to(split.inputs.device)
-        return map(split.__getitems__, places.split(self.order.batch_size))
+        # All of an epoch's indices go to the device at once: no step then waits for a copy.
+        indices = torch.cat(list(self.order)).to(split.inputs.device)
+        return map(split.__getitems__, indices.split(self.order.batch_size))
 
     def state_dict(self) -> dict[str, int]:
-        """Nothing; that the method exists tells Lightning that the loader can be resumed within an epoch."""
+        """Empty; the method's existence tells Lightning that the loader can be resumed within an epoch."""
         return {}
 
     def load_state_dict(self, state: dict[str, int]) -> None:

@@ -1,4 +1,4 @@
-"""Networks, and the Lightning modules that ``--model`` can name."""
+"""Networks, and the system that trains them."""
 
 from cifar_mlp.models.classifier import Classifier
 from cifar_mlp.models.handwritten import HandwrittenClassifier

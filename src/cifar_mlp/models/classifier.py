@@ -10,15 +10,13 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.optim import Adam
 from torchmetrics import MetricCollection
-from torchmetrics.classification import (
-    MulticlassAccuracy,
-    MulticlassCalibrationError,
-    MulticlassConfusionMatrix,
-    MulticlassF1Score,
-)
+from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
 
 from cifar_mlp.data.preprocessing import Preprocessing
 from cifar_mlp.models.initialization import Initialization
+from cifar_mlp.models.inputs import features_of_first_batch, inputs_and_labels, to_features
+from cifar_mlp.models.loss import Gradients, check_loss, training_loss
+from cifar_mlp.models.metrics import evaluation_metrics
 from cifar_mlp.models.mlp import MLP, Activation, Normalization
 from cifar_mlp.models.recipes import from_recipe, fused, override_restored, to_recipe, try_out
 from cifar_mlp.models.training_mean import TrainingMean
@@ -29,10 +27,14 @@ REPORT_TEST_SIZE = 1_000  # the report tested on the first 1,000 test images
 class Classifier(LightningModule):
     """A fully connected network that classifies images, trained by cross-entropy.
 
-    Given byte images it applies the preprocessing that it carries; given features it takes them as they are.
+    Byte images go through the preprocessing that it carries; features are taken as they are. Batches are pairs
+    (inputs, labels) from any data module or DataLoader. The training loss is the mean cross-entropy plus
+    regularization * (sum of squared weights of the affine maps, without a factor 1/2 and without biases);
+    val/loss and test/loss are the cross-entropy alone.
 
     Args:
-        in_features: Inputs per image; the command line takes it from the data.
+        in_features: Inputs per image; null counts them in the data when training starts. The command line takes it
+            from the data.
         num_classes: Classes; the command line takes it from the data.
         metric_prefix: Put before the name of every metric; the command line takes it from the data.
         hidden_sizes: Units of each hidden layer, from input to output; [] is linear softmax regression.
@@ -43,6 +45,9 @@ class Classifier(LightningModule):
             with standard deviation init_std, zero biases.
         init_std: Standard deviation of the weights under initialization normal.
         label_smoothing: Share of each target spread evenly over the classes in the training loss, in [0, 1).
+        regularization: Factor of the sum of squared weights in the training loss, not negative.
+        gradients: autograd: derived by PyTorch. hand: the hand-derived formulas of cifar_mlp.parity, in the
+            parameters' own precision, without batch normalization and label smoothing.
         optimizer: A torch.optim class with its settings, e.g. Adam with optimizer.lr and optimizer.weight_decay. Its
             fused step is used where it has one, unless fused or foreach is set.
         lr_scheduler: A torch.optim.lr_scheduler class with its settings, or null for a constant rate. ExponentialLR
@@ -50,12 +55,15 @@ class Classifier(LightningModule):
         lr_interval: Whether the schedule advances once an epoch or once a step.
 
     Raises:
-        ValueError: For settings that cannot be; names the option.
+        ValueError: For invalid settings; names the option.
     """
+
+    takes_byte_images = True  # CIFAR10DataModule gives them in validate, test and predict
+    network: MLP
 
     def __init__(
         self,
-        in_features: int = 3072,
+        in_features: int | None = None,
         num_classes: int = 10,
         metric_prefix: str = "",
         hidden_sizes: Sequence[int] = (550, 128, 100),
@@ -65,16 +73,13 @@ class Classifier(LightningModule):
         initialization: Initialization = "default",
         init_std: float = 1e-4,
         label_smoothing: float = 0.0,
+        regularization: float = 0.0,
+        gradients: Gradients = "autograd",
         optimizer: OptimizerCallable = Adam,
         lr_scheduler: LRSchedulerCallable | None = None,
         lr_interval: Literal["epoch", "step"] = "epoch",
     ) -> None:
         super().__init__()
-        if not 0.0 <= label_smoothing < 1.0:
-            raise ValueError(f"label_smoothing must lie in [0, 1), not be {label_smoothing}")
-        self.network = MLP(
-            in_features, num_classes, hidden_sizes, activation, dropout, normalization, initialization, init_std
-        )
         self.settings: dict[str, Any] = {
             "in_features": in_features,
             "num_classes": num_classes,
@@ -86,47 +91,80 @@ class Classifier(LightningModule):
             "initialization": initialization,
             "init_std": init_std,
             "label_smoothing": label_smoothing,
+            "regularization": regularization,
+            "gradients": gradients,
             "optimizer": to_recipe(optimizer),
             "lr_scheduler": None if lr_scheduler is None else to_recipe(lr_scheduler),
             "lr_interval": lr_interval,
         }
-        try_out(self.settings["optimizer"], self.settings["lr_scheduler"], self.network.parameters())
+        check_loss(self.settings)
+        trial = self._build(1 if in_features is None else in_features)
+        try_out(self.settings["optimizer"], self.settings["lr_scheduler"], trial.parameters())
+        if in_features is not None:
+            self.network = trial
         self.save_hyperparameters(self.settings, logger=False)
         self.preprocessing: Preprocessing | None = None
         self.class_names = [str(label) for label in range(num_classes)]
         self.training_mean = TrainingMean()
-        self.val_metrics, self.val_confusion = _evaluation_metrics(num_classes)
-        self.test_metrics, self.test_confusion = _evaluation_metrics(num_classes)
+        self.val_metrics, self.val_confusion = evaluation_metrics(num_classes)
+        self.test_metrics, self.test_confusion = evaluation_metrics(num_classes)
         self.test_accuracy_report = MulticlassAccuracy(num_classes, average="micro")
 
+    def _build(self, in_features: int) -> MLP:
+        shape = ("num_classes", "hidden_sizes", "activation", "dropout", "normalization", "initialization", "init_std")
+        return MLP(in_features, **{name: self.settings[name] for name in shape})
+
+    def configure_model(self) -> None:
+        """Build the network where the number of inputs had to be counted in the data."""
+        if "network" in self._modules or self.trainer.state.fn != "fit":
+            return
+        found = getattr(getattr(self.trainer, "datamodule", None), "num_features", None)
+        if found is None:
+            self.trainer.fit_loop.setup_data()
+            batches: Any = self.trainer.train_dataloader
+            found = features_of_first_batch(batches, self.settings["num_classes"])
+        self.settings["in_features"] = found
+        self.network = self._build(found)
+        self.save_hyperparameters(self.settings, logger=False)
+
     def setup(self, stage: str) -> None:
-        """Take the fitted preprocessing over from the data, unless a checkpoint brought its own."""
+        """Take the data's preprocessing and class names, unless a checkpoint brought its own."""
         data = getattr(self.trainer, "datamodule", None)
         if stage == "fit" and data is not None:
-            self.preprocessing = data.preprocessing
-            self.class_names = list(data.source.class_names)
+            preprocessing = getattr(data, "preprocessing", None)
+            self.preprocessing = preprocessing if isinstance(preprocessing, Preprocessing) else None
+            self.class_names = list(getattr(data, "class_names", self.class_names))
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Logits ``(N, classes)`` of byte images ``(N, channels, height, width)`` or of features ``(N, K)``.
+    def forward(self, inputs: Any) -> Tensor:
+        """Logits ``(N, classes)``.
+
+        Args:
+            inputs: uint8 images ``(N, channels, height, width)``, also with the channels last, a single one, or as a
+                NumPy array; or float features ``(N, in_features)``.
 
         Raises:
-            ValueError: For byte images where no preprocessing has been fitted or loaded.
+            ValueError: For any other shape or type; says what is expected.
         """
-        if inputs.dtype == torch.uint8:
-            if self.preprocessing is None:
-                raise ValueError("byte images need a fitted preprocessing: train first, or load a checkpoint")
-            inputs = self.preprocessing(inputs)
-        # Autocast would round the first layer's inputs to bfloat16: those that are so already stay.
-        if not (torch.is_autocast_enabled(inputs.device.type) and inputs.dtype == torch.bfloat16):
-            inputs = inputs.to(self.network.output.weight.dtype)
-        logits: Tensor = self.network(inputs)
+        features = self._features(inputs)
+        logits: Tensor = self.network(features)
         return logits
+
+    def _features(self, inputs: Any) -> Tensor:
+        if "network" not in self._modules:
+            raise ValueError("in_features is not known: train first, load a checkpoint, or give it")
+        first = self.network.first
+        features = to_features(inputs, self.preprocessing, first.in_features)
+        # Autocast would round the first layer's inputs to bfloat16: leave those that are so already.
+        if torch.is_autocast_enabled(features.device.type) and features.dtype == torch.bfloat16:
+            return features
+        return features.to(first.weight.dtype)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Loss of a batch of features."""
-        logits = self(batch.inputs)
-        loss = cross_entropy(logits, batch.labels, label_smoothing=self.settings["label_smoothing"])
-        self.training_mean.add(loss, logits, batch.labels)
+        inputs, labels = inputs_and_labels(batch)
+        features = self._features(inputs)
+        loss, logits = training_loss(self.network, features, labels, self.settings)
+        self.training_mean.add(loss, logits, labels)
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -149,19 +187,21 @@ class Classifier(LightningModule):
         self._evaluate(batch, "val", self.val_metrics, self.val_confusion)
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
-        """Metrics of a batch of test images, and apart from them those of the report's 1,000."""
-        logits = self._evaluate(batch, "test", self.test_metrics, self.test_confusion)
-        in_report = batch.indices < REPORT_TEST_SIZE
+        """Metrics of a batch of test images, and separately those of the report's 1,000."""
+        logits, labels = self._evaluate(batch, "test", self.test_metrics, self.test_confusion)
         data = getattr(self.trainer, "datamodule", None)
-        larger = getattr(data, "test_size", 0) > REPORT_TEST_SIZE
-        if larger and in_report.any():
-            self.test_accuracy_report.update(logits[in_report], batch.labels[in_report])
-            self.log(self.metric_name("test/accuracy_first_1000"), self.test_accuracy_report, on_epoch=True)
+        indices = getattr(batch, "indices", None)
+        if indices is not None and getattr(data, "test_size", 0) > REPORT_TEST_SIZE:
+            in_report = indices < REPORT_TEST_SIZE
+            if in_report.any():
+                self.test_accuracy_report.update(logits[in_report], labels[in_report])
+                self.log(self.metric_name("test/accuracy_first_1000"), self.test_accuracy_report, on_epoch=True)
 
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Probability of each class, ``(N, classes)``."""
+        inputs = batch[0] if isinstance(batch, tuple | list) else batch
         with torch.autocast(self.device.type, enabled=False):
-            return torch.softmax(self(batch.inputs).float(), dim=1)
+            return torch.softmax(self(inputs).float(), dim=1)
 
     def configure_optimizers(self) -> Any:
         """The optimizer and its schedule, from their recipes."""
@@ -186,7 +226,7 @@ class Classifier(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what the tensors alone do not say."""
         checkpoint["cifar_mlp"] = {
-            "model": type(self).__name__,
+            "model": "Classifier",
             "preprocessing": None if self.preprocessing is None else self.preprocessing.spec,
             "class_names": self.class_names,
         }
@@ -201,33 +241,23 @@ class Classifier(LightningModule):
 
     def _evaluate(
         self, batch: Any, stage: str, metrics: MetricCollection, confusion: MulticlassConfusionMatrix
-    ) -> Tensor:
-        # Mixed precision is for training steps: what is reported is what the saved weights answer anywhere.
+    ) -> tuple[Tensor, Tensor]:
+        inputs, labels = inputs_and_labels(batch)
+        # Mixed precision is for training steps: reported numbers come from the saved float32 weights, on any machine.
         with torch.autocast(self.device.type, enabled=False):
-            logits: Tensor = self(batch.inputs)
-            loss = cross_entropy(logits, batch.labels)
-        metrics.update(logits.float(), batch.labels)
-        confusion.update(logits, batch.labels)
+            logits: Tensor = self(inputs)
+            loss = cross_entropy(logits, labels)
+        metrics.update(logits.float(), labels)
+        confusion.update(logits, labels)
         named = {self.metric_name(f"{stage}/{name}"): metric for name, metric in metrics.items()}
-        self.log(self.metric_name(f"{stage}/loss"), loss, on_epoch=True, batch_size=len(batch.labels), sync_dist=True)
+        self.log(self.metric_name(f"{stage}/loss"), loss, on_epoch=True, batch_size=len(labels), sync_dist=True)
         self.log_dict(named, on_epoch=True, prog_bar=stage == "val")
-        return logits
+        return logits, labels
 
     def on_validation_epoch_start(self) -> None:
-        """Count this epoch's confusions only."""
+        """Start this epoch's confusion matrix."""
         self.val_confusion.reset()
 
     def on_test_epoch_start(self) -> None:
-        """Count this test's confusions only."""
+        """Start this test's confusion matrix."""
         self.test_confusion.reset()
-
-
-def _evaluation_metrics(num_classes: int) -> tuple[MetricCollection, MulticlassConfusionMatrix]:
-    metrics = MetricCollection(
-        {
-            "accuracy": MulticlassAccuracy(num_classes, average="micro"),
-            "macro_f1": MulticlassF1Score(num_classes, average="macro"),
-            "calibration_error": MulticlassCalibrationError(num_classes, n_bins=15),
-        }
-    )
-    return metrics, MulticlassConfusionMatrix(num_classes)

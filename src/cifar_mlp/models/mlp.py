@@ -1,4 +1,4 @@
-"""The multi-layer perceptron: widths in, logits out. It knows nothing of data, loss or training."""
+"""The multi-layer perceptron: features in, logits out. It knows nothing of data, loss or training."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -81,6 +81,7 @@ class MLP(nn.Module):
                 parts["dropout"] = nn.Dropout(dropout)
             return nn.Sequential(parts)
 
+        self.hidden_sizes = list(hidden_sizes)
         widths = [in_features, *hidden_sizes]
         self.hidden = nn.ModuleList(hidden_layer(inputs, outputs) for inputs, outputs in pairwise(widths))
         self.output = Affine(widths[-1], num_classes)
@@ -93,3 +94,13 @@ class MLP(nn.Module):
             x_BH = layer(x_BH)
         logits_BC: torch.Tensor = self.output(x_BH)
         return logits_BC
+
+    @property
+    def first(self) -> nn.Linear:
+        """The affine map that takes the features."""
+        return next(module for module in self.modules() if isinstance(module, nn.Linear))
+
+    def squared_weights(self) -> Tensor:
+        """Sum of the squared weights of all affine maps, ``()``; biases do not count."""
+        affine = [module for module in self.modules() if isinstance(module, nn.Linear)]
+        return torch.stack([module.weight.square().sum() for module in affine]).sum()

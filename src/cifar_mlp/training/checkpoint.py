@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 import yaml
-from torch import nn
+from torch import Tensor, nn
 
 from cifar_mlp import models
 from cifar_mlp.data.cifar import ROOT_VARIABLE
@@ -21,41 +21,55 @@ _LINKED = {"in_features", "num_classes", "metric_prefix"}
 
 
 def read_checkpoint(path: str) -> dict[str, Any]:
-    """The content of a checkpoint of this package; large tensors stay on disk until used.
+    """The content of a Lightning checkpoint; large tensors stay on disk until used.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it cannot be read, or another program wrote it.
+        ValueError: If it cannot be read, or is no checkpoint.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"--ckpt_path {path}: no such file")
     try:
         content: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
-    except Exception as error:  # the reader raises what it likes on a damaged file
+    except Exception as error:  # the reader raises anything on a damaged file
         raise ValueError(f"--ckpt_path {path} is no checkpoint, or a damaged one: it cannot be read") from error
+    if not _is_whole(content):
+        raise ValueError(f"--ckpt_path {path} is not a checkpoint of this package or of a LightningModule")
+    return content
+
+
+def is_of_this_package(checkpoint: dict[str, Any]) -> bool:
+    """Whether a checkpoint holds this package's network with its preprocessing, not any other LightningModule."""
+    return "cifar_mlp" in checkpoint
+
+
+def _is_whole(content: Any) -> bool:
+    if not isinstance(content, dict) or not {"state_dict", "epoch", "global_step", "loops"} <= content.keys():
+        return False
     try:
-        known = content["cifar_mlp"]
-        whole = {"model", "preprocessing", "class_names"} <= known.keys() and known["model"] in models.__all__
+        if not is_of_this_package(content):
+            return "pytorch-lightning_version" in content
         for recipe in ("optimizer", "lr_scheduler"):
             if content["hyper_parameters"][recipe] is not None:
                 from_recipe(content["hyper_parameters"][recipe])
+        known = content["cifar_mlp"]
+        return {"model", "preprocessing", "class_names"} <= known.keys() and known["model"] in models.__all__
     except (KeyError, TypeError, AttributeError, ValueError):
-        whole = False
-    if not whole:
-        raise ValueError(f"--ckpt_path {path} is not a checkpoint of this package")
-    return content
+        return False
 
 
 def option_defaults(checkpoint: dict[str, Any]) -> dict[str, Any]:
     """The options that a checkpoint was made with, as defaults for the command line.
 
-    The data root is taken over only where nothing on this machine says otherwise: the folder is still there and
-    the environment names no other.
+    The data root is kept only where its folder still exists and the environment names no other. The settings of a
+    LightningModule from elsewhere are not known: the command line names it.
     """
-    model = {name: value for name, value in checkpoint["hyper_parameters"].items() if name not in _LINKED}
-    defaults: dict[str, Any] = {
-        "model": {"class_path": f"cifar_mlp.models.{checkpoint['cifar_mlp']['model']}", "init_args": model}
-    }
+    defaults: dict[str, Any] = {}
+    if is_of_this_package(checkpoint):
+        settings = {name: value for name, value in checkpoint["hyper_parameters"].items() if name not in _LINKED}
+        if checkpoint["cifar_mlp"]["model"] == "HandwrittenClassifier":  # the former name of
+            settings["gradients"] = "hand"
+        defaults["model"] = {"class_path": "cifar_mlp.models.Classifier", "init_args": settings}
     data = checkpoint.get("datamodule_hyper_parameters", {})
     defaults |= {f"data.{name}": value for name, value in data.items() if name not in _OF_THE_MACHINE}
     if data.get("root") and not os.environ.get(ROOT_VARIABLE) and Path(data["root"]).is_dir():
@@ -77,7 +91,7 @@ def require_same_data(checkpoint: dict[str, Any], path: str, data: CIFAR10DataMo
     Raises:
         ValueError: Naming the first setting that differs and both values.
     """
-    saved = checkpoint["cifar_mlp"]["preprocessing"] or {}
+    saved = checkpoint.get("cifar_mlp", {}).get("preprocessing") or {}
     for name, value in data.preprocessing.spec.items():
         if saved.get(name, value) != value:
             option = "source" if name == "image_shape" else name
@@ -100,15 +114,20 @@ def require_same_data(checkpoint: dict[str, Any], path: str, data: CIFAR10DataMo
             )
 
 
-def require_same_network(checkpoint: dict[str, Any], path: str, network: nn.Module) -> None:
+def require_same_network(checkpoint: dict[str, Any], path: str, module: nn.Module) -> None:
     """Refuse a network that a checkpoint's weights do not fit.
 
     Raises:
         ValueError: Naming the first tensor that differs and both shapes.
     """
-    asked = {f"network.{name}": tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    saved = {name: tuple(tensor.shape) for name, tensor in checkpoint["state_dict"].items()}
-    saved = {name: shape for name, shape in saved.items() if name.startswith("network.")}
+    if is_of_this_package(checkpoint) != isinstance(module, models.Classifier):
+        raise ValueError(f"--ckpt_path {path} holds another class than {type(module).__name__}: name it by --model")
+    prefix = "network." if is_of_this_package(checkpoint) else ""
+
+    def shapes(state: dict[str, Tensor]) -> dict[str, tuple[int, ...]]:
+        return {name: tuple(tensor.shape) for name, tensor in state.items() if name.startswith(prefix)}
+
+    asked, saved = shapes(module.state_dict()), shapes(checkpoint["state_dict"])
     for name in [*asked, *saved]:
         if asked.get(name) != saved.get(name):
             raise ValueError(

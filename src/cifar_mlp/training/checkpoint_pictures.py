@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
-from cifar_mlp import models
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.models import Classifier
 from cifar_mlp.pictures.answers import ask
@@ -40,8 +39,7 @@ def album(checkpoint: Path) -> Iterator[tuple[str, Figure]]:
             validated on: their place is the environment's, else the one that the checkpoint names.
     """
     content = read_checkpoint(str(checkpoint))
-    network = getattr(models, content["cifar_mlp"]["model"])
-    model: Classifier = network.load_from_checkpoint(checkpoint, map_location="cpu").eval()
+    model = Classifier.load_from_checkpoint(checkpoint, map_location="cpu").eval()
     options = option_defaults(content)
     data = CIFAR10DataModule(
         seed=options.get("seed_everything", 0),
