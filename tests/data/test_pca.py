@@ -11,6 +11,7 @@ import sklearn.decomposition
 import torch
 
 from cifar_mlp.data import pca_fit
+from cifar_mlp.data.pca import PCA
 from cifar_mlp.data.preprocessing import Preprocessing
 from tests.conftest import REAL_ROOT
 
@@ -176,3 +177,44 @@ def test_on_cifar10_the_report_s_510_components_hold_98_4_percent(real_root: str
     assert preprocessing.pca is not None
     total = images.flatten(1).float().var(0).double().sum()
     assert preprocessing.pca.explained_variance.double().sum() / total == pytest.approx(0.984, abs=5e-4)
+
+
+@pytest.mark.parametrize("n_components", [K, 0.9, 0.5, None])
+@pytest.mark.parametrize("kind", ["bytes", "float64", "float32", "bfloat16"])
+def test_the_module_fits_as_scikit_learn_s(images: torch.Tensor, kind: str, n_components: int | float | None):
+    x = images if kind == "bytes" else (images / 255).to(getattr(torch, kind))
+    ours = PCA(n_components).fit(x)
+    witness = sklearn.decomposition.PCA(n_components, svd_solver="full").fit(x.flatten(1).double().numpy())
+    assert ours.components.shape == witness.components_.shape
+    rounding = 1e-9 if kind == "float64" else 1e-5
+    large = witness.explained_variance_ > 1e-3 * witness.explained_variance_[0]  # others' directions are noise
+    np.testing.assert_allclose(ours.components[large], witness.components_[large], atol=max(rounding, 1e-7) * 10)
+    np.testing.assert_allclose(
+        ours.explained_variance, witness.explained_variance_, rtol=rounding, atol=rounding * ours.explained_variance[0]
+    )
+    expected = witness.transform(x.flatten(1).double().numpy())[:, large]
+    np.testing.assert_allclose(ours(x)[:, large], expected, atol=max(rounding, 1e-6) * np.abs(expected).max() * 10)
+    assert ours.mean.dtype == (torch.float64 if kind == "float64" else torch.float32)
+
+
+def test_whitened_features_have_unit_variance_and_invert(images: torch.Tensor):
+    x = (images / 255).double()
+    pca = PCA(K, whiten=True).fit(x)
+    features = pca(x)
+    assert torch.allclose(features.var(0), torch.ones(K, dtype=torch.float64))
+    assert torch.allclose(pca(pca.inverse(features)), features)
+
+
+@pytest.mark.parametrize("n_components", ["mle", 0, -1, 1.5, True, float("nan")])
+def test_a_number_of_components_that_is_none_is_refused(n_components: object):
+    with pytest.raises(ValueError, match="n_components must be"):
+        PCA(n_components)
+
+
+def test_what_cannot_be_fitted_is_refused(images: torch.Tensor):
+    with pytest.raises(ValueError, match="not fitted"):
+        PCA(3)(images)
+    with pytest.raises(ValueError, match="n_components 61"):
+        PCA(61).fit(images)
+    with pytest.raises(ValueError, match="finite"):
+        PCA(2).fit(torch.full((5, 3), torch.inf))

@@ -42,10 +42,23 @@ def fit(pixels_ND: Tensor, shift_D: Tensor, scale_D: Tensor, n_components: int, 
         return _fit_sklearn(pixels_ND.cpu(), shift_D, scale_D, n_components)
     mean_D, covariance_DD = moments(pixels_ND)
     covariance_DD *= (scale_D[:, None] * scale_D).to(covariance_DD.device)
+    found = leading_components(mean_D, covariance_DD, n_components)
+    return found._replace(mean=(found.mean - shift_D) * scale_D)
+
+
+def leading_components(mean_D: Tensor, covariance_DD: Tensor, n_components: int) -> Fit:
+    """The leading eigenpairs of a float64 covariance, which is overwritten; the result is on the CPU."""
     eigenpairs = _leading_eigenpairs if covariance_DD.device.type == "cpu" else _leading_of_all_eigenpairs
-    variance_K, components_KD = eigenpairs(covariance_DD, n_components)
-    mean_D, variance_K, components_KD = mean_D.cpu(), variance_K.cpu(), components_KD.cpu()
-    return Fit((mean_D - shift_D) * scale_D, _fix_signs(components_KD), variance_K.clamp_(min=0.0))
+    variance_K, components_KD = (tensor.cpu() for tensor in eigenpairs(covariance_DD, n_components))
+    return Fit(mean_D.cpu(), _fix_signs(components_KD), variance_K.clamp_(min=0.0))
+
+
+def float_moments(x_ND: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean ``(D,)`` and covariance ``(D, D)`` of floats, in float64."""
+    centred_ND = x_ND.double()
+    mean_D = centred_ND.mean(0)
+    centred_ND = centred_ND - mean_D
+    return mean_D, centred_ND.T @ centred_ND / (len(x_ND) - 1)
 
 
 def moments(pixels_ND: Tensor) -> tuple[Tensor, Tensor]:

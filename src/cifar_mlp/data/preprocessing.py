@@ -63,7 +63,7 @@ class Preprocessing(nn.Module):
         }
         self.register_buffer("shift", torch.zeros(in_features))
         self.register_buffer("scale", torch.ones(in_features))
-        self.pca = PCA(in_features, n_components, whiten, whiten_epsilon) if n_components is not None else None
+        self.pca = PCA(n_components, whiten, whiten_epsilon, in_features) if n_components is not None else None
 
     @property
     def num_features(self) -> int:
