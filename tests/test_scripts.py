@@ -1,7 +1,9 @@
-"""The scripts as a stranger runs them: real processes."""
+"""The scripts, run as real processes in a fresh clone."""
 
+import fcntl
 import json
 import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -22,7 +24,7 @@ def bash(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.Co
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """The scripts and configs alone, as in a clone where nothing has been installed."""
+    """A clone without an environment."""
     for name in ("scripts", "configs"):
         shutil.copytree(ROOT / name, tmp_path / "clone" / name)
     for name in ("requirements.txt", "pyproject.toml", "README.md"):
@@ -32,7 +34,7 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """An active virtual environment that has everything, and is marked so: this interpreter's."""
+    """An active virtual environment that runs this interpreter, so that it lacks nothing."""
     folder = tmp_path / "venv"
     (folder / "bin").mkdir(parents=True)
     python = folder / "bin" / "python"
@@ -68,12 +70,12 @@ def test_a_missing_venv_module_gets_a_clear_line(checkout: Path, tmp_path: Path)
 
 @pytest.fixture
 def fit_and_test(monkeypatch: pytest.MonkeyPatch):
-    """``main`` of the program behind fit.sh, on a machine without a connection."""
+    """``main`` of scripts/fit_and_test.py, without a network."""
     monkeypatch.setattr(download, "unreachable", lambda *_: "no connection")
     return runpy.run_path(str(ROOT / "scripts" / "fit_and_test.py"))["main"]
 
 
-def test_without_data_it_goes_on_with_digits_and_says_so(fit_and_test, capsys: pytest.CaptureFixture[str]):
+def test_without_cifar10_it_trains_on_digits_and_says_so(fit_and_test, capsys: pytest.CaptureFixture[str]):
     fit_and_test([])
     printed = capsys.readouterr()
     assert "could not be downloaded" in printed.err
@@ -86,7 +88,7 @@ def test_without_data_it_goes_on_with_digits_and_says_so(fit_and_test, capsys: p
 
 
 @pytest.mark.parametrize("given", ["arguments", "option", "environment"])
-def test_only_where_nothing_was_asked_for(
+def test_with_any_option_or_root_it_fails_instead(
     fit_and_test, given: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     if given == "environment":
@@ -101,33 +103,29 @@ def test_only_where_nothing_was_asked_for(
     assert list(Path().iterdir()) == []
 
 
-@pytest.mark.slow
-def test_the_second_set_up_takes_seconds_and_arguments_arrive(checkout: Path, environment: dict[str, str]):
+def test_fit_sh_installs_nothing_twice_trains_and_ends_with_the_accuracies(checkout: Path, environment: dict[str, str]):
     mark_installed(checkout, environment)
-    done = bash("scripts/fit.sh", "--data.root", "nowhere", cwd=checkout, **environment)
-    assert done.returncode == 1
-    assert done.stderr.strip().splitlines()[-1].startswith("cifar-mlp: error: --data.root is 'nowhere'")
-    assert "installing" not in done.stdout
-
-
-@pytest.mark.slow
-def test_fit_sh_ends_with_labelled_accuracies(checkout: Path, environment: dict[str, str], small_cifar: Path):
-    mark_installed(checkout, environment)
-    code = (
-        "import sys; sys.argv=['fit_and_test.py']; sys.path.insert(0, sys.argv[0]);"
-        "import dataclasses; from pathlib import Path; from tests import made_cifar;"
-        "from cifar_mlp.data import sources; import tempfile;"
-        "folder=Path(tempfile.mkdtemp())/'made'; sources.SOURCES['cifar10']=dataclasses.replace("
-        "made_cifar.make_cifar10(folder)); import os; os.environ['CIFAR10_ROOT']=str(folder);"
-        "from cifar_mlp.cli.fit_and_test import fit_and_test;"
-        f"fit_and_test(['--config', '{ROOT}/configs/report/q4_best.yaml', '--data.batch_size', '50',"
-        "'--trainer.max_epochs', '3'])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=200,
-        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
-    )  # fmt: skip
+    options = ["--config", "configs/quickstart.yaml", "--trainer.max_epochs", "3", "--views.all", "false"]
+    done = bash("scripts/fit.sh", *options, cwd=checkout, **environment)
     assert done.returncode == 0, done.stderr
-    for expected in ("best epoch (", "last epoch (3)", "validation, 50 images", "test, all 100 images", "run folder: "):
-        assert expected in done.stdout, done.stdout
-    assert "/tensorboard --logdir lightning_logs" in done.stdout
+    assert "installing" not in done.stdout
+    table, folder, command = re.fullmatch(
+        r".*?(quickstart: accuracy on digits.*)run folder: (\S+)\nlook at it: (.*)\n", done.stdout, re.S
+    ).groups()
+    assert re.search(r"best epoch \([123]\) +│ +\d\d\.\d % │ +\d\d\.\d % │\n", table)
+    assert re.search(r"last epoch \(3\) +│ +\d\d\.\d % │ +\d\d\.\d % │\n", table)
+    assert json.loads((checkout / folder / "results.json").read_text())["last"]["epoch"] == 3
+    assert command == f"{Path(sys.executable).with_name('tensorboard')} --logdir lightning_logs"
+
+
+@pytest.mark.skipif(shutil.which("flock") is None, reason="needs flock")
+def test_a_second_script_waits_until_the_first_has_set_up(checkout: Path, environment: dict[str, str]):
+    mark_installed(checkout, environment)
+    program = ["bash", "-c", "source scripts/setup.sh; echo ready"]
+    with (checkout / ".venv.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with subprocess.Popen(program, cwd=checkout, env=os.environ | environment, stdout=subprocess.PIPE) as second:
+            with pytest.raises(subprocess.TimeoutExpired):
+                second.wait(1)
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            assert second.communicate(timeout=60) == (b"ready\n", None)

@@ -22,6 +22,7 @@ def test_every_text_says_what_the_results_file_says(path: Path):
 @pytest.mark.parametrize("path", documents(ROOT), ids=lambda path: path.name)
 def test_no_measured_accuracy_stands_outside_the_written_blocks(path: Path):
     outside = BLOCK.sub("", path.read_text())
+    outside = re.sub(r"^```text\n.*?^```", "", outside, flags=re.M | re.S)  # the output of one run
     outside = re.sub(r"^# (The report|states|accuracy of|It states|validation accuracy).*$", "", outside, flags=re.M)
     assert not re.findall(r"\d\d\.\d ± |\d\d\.\d %", outside)
 
@@ -39,8 +40,7 @@ def test_a_report_card_was_measured_as_it_stands_over_three_seeds(name: str):
 
 @pytest.mark.parametrize("name", REPORT)
 def test_a_report_card_lies_within_three_points_of_the_report(name: str):
-    mine = of_card(ROWS, name)
-    assert abs(difference(mine, REPORT[name])) <= 3 or len(mine) >= 5
+    assert abs(difference(of_card(ROWS, name), REPORT[name])) <= 3
 
 
 def test_published_pictures_are_there_and_small():

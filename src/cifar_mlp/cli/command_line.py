@@ -13,6 +13,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
+from cifar_mlp import __version__
 from cifar_mlp.callbacks.checkpoint_step import CheckpointStep
 from cifar_mlp.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
 from cifar_mlp.callbacks.network_summary import NetworkSummary
@@ -78,6 +79,7 @@ class CommandLine(LightningCLI):
             parser_class=Parser,
             parser_kwargs={
                 "prog": "cifar-mlp",
+                "version": __version__,
                 "description": "Fully connected networks on CIFAR-10. Options of one command: cifar-mlp fit --help",
                 "fit": {"description": "Train. Options of the network: cifar-mlp fit --model.help"},
             },
