@@ -32,6 +32,8 @@ import sys, cifar_mlp
 assert "torch" not in sys.modules
 assert {*cifar_mlp.__all__} <= {*dir(cifar_mlp)}
 assert "torch" not in sys.modules
+from cifar_mlp import MLP, PCA, Preprocessing
+assert "lightning" not in sys.modules
 from cifar_mlp import CIFAR10DataModule, Classifier, MLP, PCA, Preprocessing
 print([name for name in cifar_mlp.__all__ if getattr(cifar_mlp, name).__name__ != name])
 """

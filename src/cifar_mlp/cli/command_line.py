@@ -27,6 +27,7 @@ from cifar_mlp.cli.parser import Parser, fail
 from cifar_mlp.cli.warning_filters import quiet
 from cifar_mlp.common.provenance import device_name
 from cifar_mlp.data.datamodule import CIFAR10DataModule
+from cifar_mlp.models.handwritten import HandwrittenClassifier
 from cifar_mlp.training.allocator import keep_freed_memory
 from cifar_mlp.training.checkpoint import (
     is_of_this_package,
@@ -44,7 +45,6 @@ LINKS = {"num_features": "in_features", "num_classes": "num_classes", "metric_pr
 DEFAULT_EPOCHS = 20
 DEFAULT_SEED = 0
 DEFAULT_MODEL = "cifar_mlp.models.Classifier"
-FORMER_MODEL = "cifar_mlp.models.HandwrittenClassifier"
 FROM_THE_DATA = {f"--model.{prefix}{name}" for prefix in ("", "init_args.") for name in LINKS.values()}
 USER_ERRORS = (ValueError, OSError, MisconfigurationException)
 
@@ -144,7 +144,8 @@ class CommandLine(LightningCLI):
     def _by_hand(self) -> bool:
         """Whether the gradients are the hand-derived ones, which keep the parameters' precision."""
         model = self._get(self.config, "model")
-        return model.class_path == FORMER_MODEL or model.get("init_args", {}).get("gradients") == "hand"
+        former = model.class_path.rsplit(".", 1)[-1] == HandwrittenClassifier.__name__
+        return former or model.get("init_args", {}).get("gradients") == "hand"
 
     def _require_something_left(self, trainer: Any) -> None:
         assert self.checkpoint is not None
