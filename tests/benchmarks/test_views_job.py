@@ -16,7 +16,7 @@ def test_the_benchmark_names_each_view_and_their_sum(views: None, capsys: pytest
     small = ["--data.source", "digits", "--model.hidden_sizes", "[5]", "--trainer.max_epochs", "1"]
     assert main(["views", *small]) == 0
     shown = capsys.readouterr().out
-    for name in ("Histograms", "Mistakes", "Projector", "TrainingScalars", "all"):
+    for name in ("Histograms", "ConfidentErrors", "Projector", "TrainingScalars", "all"):
         assert f"│ {name}" in shown, name
 
 

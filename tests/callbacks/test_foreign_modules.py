@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
-from cifar_mlp.callbacks.modes import evaluating
+from cifar_mlp.callbacks.probe import evaluating
 from cifar_mlp.callbacks.views import Views
 
 STEP_SIZE = 0.25

@@ -16,12 +16,12 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorboard.util import tensor_util
 from torch.utils.tensorboard import SummaryWriter
 
-from cifar_mlp.callbacks.first_layer import FirstLayerWeights
+from cifar_mlp.callbacks import FirstLayerWeights
 from cifar_mlp.callbacks.hyperparameters import FIRST
 from cifar_mlp.callbacks.views import Views
 from cifar_mlp.cli import run
 from cifar_mlp.models import Classifier, HandwrittenClassifier
-from cifar_mlp.pictures.answers import ask
+from cifar_mlp.pictures.predictions import predict
 from tests.callbacks.conftest import NETWORKS
 from tests.callbacks.server import Server
 
@@ -131,7 +131,7 @@ def test_activations_and_dead_units_are_those_of_the_validation_images(
 
 def test_precision_and_recall_are_right(events: EventAccumulator, last: Any, held_out: Any):
     images, labels = held_out
-    probabilities = ask(last, images, labels).probabilities
+    probabilities = predict(last, images, labels).probabilities
     for label in range(10):
         (point,) = events.Tensors(f"digits/val_precision_recall/{label}")
         curves = tensor_util.make_ndarray(point.tensor_proto)  # true+, false+, true-, false-, precision, recall
@@ -146,7 +146,7 @@ def test_a_picture_in_tensorboard_is_the_file_beside_it(events: EventAccumulator
     names = {tag.removeprefix("digits/").removeprefix("pictures/").replace("/", "_"): tag for tag in tags}
     assert set(names) == {
         *("first_layer_weights", "reliability", "eigen_images", "explained_variance", "reconstructions"),
-        *("mistakes", "class_averages", "val_confusion_matrix", "test_confusion_matrix"),
+        *("most_confident_errors", "class_averages", "val_confusion_matrix", "test_confusion_matrix"),
     }
     assert {path.name for path in (folder / "pictures").iterdir()} == {f"{name}.png" for name in names}
     for name, tag in names.items():
@@ -269,7 +269,7 @@ def test_a_real_tensorboard_answers_for_every_tab(server: Server):
 OFF = {"all": False, "scalars_every_n_steps": 0, "class_accuracy": False, "hyperparameters": False, "text": False,
        "first_layer_every_n_epochs": 0, "reliability_every_n_epochs": 0, "histograms_every_n_epochs": 0,
        "activations_every_n_epochs": 0, "precision_recall": False, "projector_images": 0, "graph": False,
-       "curve_layout": False, "components": False, "mistakes": False, "confusion_matrix": False}  # fmt: skip
+       "curve_layout": False, "components": False, "confident_errors": False, "confusion_matrix": False}  # fmt: skip
 
 
 def shown(**options: Any) -> list[tuple[str, dict[str, Any]]]:
@@ -302,7 +302,7 @@ def test_views_leave_no_trace_in_the_weights(views: None):
 
 def test_a_network_that_diverged_is_drawn_all_the_same(views: None):
     folder = Path(fit("--model.optimizer", "SGD", "--model.optimizer.lr", "1e38").trainer.log_dir)
-    assert (folder / "pictures" / "mistakes.png").is_file()
+    assert (folder / "pictures" / "most_confident_errors.png").is_file()
 
 
 def test_a_resumed_run_shows_no_step_twice(views: None):
@@ -325,18 +325,18 @@ def test_networks_of_any_precision_are_shown(small_cifar: Path, views: None, pre
     run(["fit", "--data.batch_size", "50", "--model.hidden_sizes", "[9]", "--trainer.max_epochs", "1",
          "--data.n_components", "7", "--data.whiten", whiten, "--trainer.precision", precision])  # fmt: skip
     pictures = {path.stem for path in Path().rglob("pictures/*.png")}
-    assert {"first_layer_weights", "reliability", "mistakes", "eigen_images", "val_confusion_matrix"} <= pictures
+    assert {"first_layer_weights", "reliability", "most_confident_errors", "eigen_images", "val_confusion_matrix"} <= pictures
 
 
 def test_a_graph_that_cannot_be_traced_does_not_stop_the_training(views: None, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(SummaryWriter, "add_graph", lambda *_: 1 / 0)
-    with pytest.warns(UserWarning, match="Graph could not be shown: ZeroDivisionError"):
+    with pytest.warns(UserWarning, match="Graph: not drawn, ZeroDivisionError"):
         fit()
     assert list(Path().rglob("last.ckpt"))
 
 
 def test_a_view_that_fails_does_not_stop_the_training(small_cifar: Path, views: None, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(FirstLayerWeights, "show", lambda *_: 1 / 0)
-    with pytest.warns(UserWarning, match="FirstLayerWeights could not be shown: ZeroDivisionError"):
+    with pytest.warns(UserWarning, match="FirstLayerWeights: not drawn, ZeroDivisionError"):
         run(["fit", "--data.batch_size", "50", "--model.hidden_sizes", "[9]", "--trainer.max_epochs", "1"])
     assert list(Path().rglob("last.ckpt"))

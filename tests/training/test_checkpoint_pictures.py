@@ -13,7 +13,7 @@ from cifar_mlp.common.run_folder import differing, read_run
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "figures.py"
 PICTURES = {"first_layer_weights", "eigen_images", "explained_variance", "reconstructions", "confusion_matrix",
-            "reliability", "mistakes", "class_averages"}  # fmt: skip
+            "reliability", "most_confident_errors", "class_averages"}  # fmt: skip
 SMALL = ["fit", "--data.source", "digits", "--data.n_components", "6", "--model.hidden_sizes", "[5]"]
 SMALL += ["--trainer.max_epochs", "2"]
 

@@ -1,4 +1,4 @@
-"""What the first layer looks at, as pictures in pixel space."""
+"""First-layer weights as images in pixel space."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,12 +13,11 @@ from cifar_mlp.pictures.tiles import Caption, about_grey, gallery
 
 
 def pixel_gradients(weight_UK: Tensor, preprocessing: Any) -> Tensor:
-    """How much each unit's input rises with each pixel, ``(U, channels, height, width)``, per level of 0..255.
+    """Gradient of each unit's input by the pixels, ``(U, channels, height, width)``, per level of 0..255.
 
     With features = ((pixels - shift) scale - mean) components^T / deviation, the gradient of weight @ features is
-    (weight / deviation) @ components * scale: the filter that the unit lays over an image, through PCA and
-    whitening. Whitening divides here as it does on the images' way in, so a whitened network's filters are rougher
-    than its images.
+    (weight / deviation) @ components * scale: the filter that the unit applies to an image, through PCA and
+    whitening. Whitening divides here too, so a whitened network's filters are rougher than its images.
 
     Args:
         weight_UK: First affine map.
@@ -36,12 +35,12 @@ def pixel_gradients(weight_UK: Tensor, preprocessing: Any) -> Tensor:
 def first_layer_weights(
     gradients: Tensor, names: Sequence[str] = (), when: str = "", most: int = 64, columns: int = 16
 ) -> Figure:
-    """The units of largest gradient, as tiles.
+    """The units with the largest gradients, as tiles.
 
     Args:
         gradients: ``(U, channels, height, width)``, see :func:`pixel_gradients`.
-        names: Name of each unit, where it has one.
-        when: Moment of the training, for the title.
+        names: Name of each unit, if it has one; units are then in order.
+        when: Step of the training, for the title.
         most: Units shown.
         columns: Tiles in a row.
     """
@@ -53,14 +52,13 @@ def first_layer_weights(
         columns = min(columns, 10)
     channels = gradients.shape[1]
     more = "more of that colour" if channels == 3 else "more light"
-    which = f"the first {len(order)}" if names else f"the {len(order)} of largest norm"
+    which = f"the first {len(order)}" if names else f"the {len(order)} largest norms"
     shown = "" if len(order) == len(gradients) else f", {which} of {len(gradients):,}"
     return gallery(
         about_grey(gradients[order]),
         min(columns, len(order)),
         f"First-layer weights in pixel space{shown}{when}",
         captions,
-        note=f"Bright: {more} there raises the unit's input. Dark: it lowers it. Grey: no effect. "
-        "Each tile has its own scale.",
+        note=f"Bright: {more} raises the unit's input. Dark: it lowers it. Grey: no effect. Tiles are scaled one by one.",
         tile=0.85 if names else 0.6,
     )
