@@ -325,7 +325,7 @@ def test_networks_of_any_precision_are_shown(small_cifar: Path, views: None, pre
     run(["fit", "--data.batch_size", "50", "--model.hidden_sizes", "[9]", "--trainer.max_epochs", "1",
          "--data.n_components", "7", "--data.whiten", whiten, "--trainer.precision", precision])  # fmt: skip
     pictures = {path.stem for path in Path().rglob("pictures/*.png")}
-    assert {"first_layer_weights", "reliability", "most_confident_errors", "eigen_images", "val_confusion_matrix"} <= pictures
+    assert {"first_layer_weights", "reliability", "class_averages", "eigen_images", "val_confusion_matrix"} <= pictures
 
 
 def test_a_graph_that_cannot_be_traced_does_not_stop_the_training(views: None, monkeypatch: pytest.MonkeyPatch):

@@ -76,10 +76,10 @@ def board(trainer: Any, pl_module: Any) -> Board | None:
     Raises:
         NotDrawn: If the trainer has no logger.
     """
+    if not trainer.loggers:  # on every process alike
+        raise NotDrawn("the trainer has no logger")
     if not trainer.is_global_zero or trainer.fast_dev_run:
         return None
-    if not trainer.loggers:
-        raise NotDrawn("the trainer has no logger")
     tensorboard = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
     return Board((tensorboard or trainer.loggers)[0], last_step(trainer), prefix_of(pl_module))
 
@@ -93,6 +93,12 @@ def prefix_of(pl_module: Any) -> str:
     """What the module puts before its metrics' names; empty for a module without ``metric_name()``."""
     named = getattr(pl_module, "metric_name", None)
     return str(named("")) if callable(named) else ""
+
+
+def parameter_group(trainer: Any) -> dict[str, Any]:
+    """The first optimizer's settings; empty without an optimizer."""
+    groups = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
+    return groups[0] if groups else {}
 
 
 def class_names(pl_module: Any, num_classes: int) -> list[str]:

@@ -6,7 +6,7 @@ from lightning.pytorch.core.saving import save_hparams_to_yaml
 from tensorboard.plugins.hparams import plugin_data_pb2
 from torch.utils.tensorboard.summary import hparams
 
-from cifar_mlp.callbacks.board import Board, LeftOut, prefix_of
+from cifar_mlp.callbacks.board import Board, LeftOut, parameter_group, prefix_of
 from cifar_mlp.callbacks.view import BoardCallback
 from cifar_mlp.models import Classifier
 
@@ -91,11 +91,11 @@ def settings(trainer: Any, pl_module: Any) -> dict[str, Column]:
     else:
         columns = {f"model.{name}": value for name, value in pl_module.hparams.items()}
         columns |= {f"data.{name}": value for name, value in data.items()}
-    group = trainer.optimizers[0].param_groups[0] if trainer.optimizers else {}
+    group = parameter_group(trainer)
     columns |= {
         "model.network": type(pl_module).__name__,
         "model.parameters": sum(parameter.numel() for parameter in pl_module.parameters()),
-        "optimizer": type(trainer.optimizers[0]).__name__ if trainer.optimizers else "none",
+        "optimizer": type(trainer.optimizers[0]).__name__ if group else "none",
         "optimizer.lr": group.get("initial_lr", group.get("lr", 0.0)),
         "optimizer.weight_decay": group.get("weight_decay", 0.0),
         "optimizer.momentum": group.get("momentum", 0.0),

@@ -22,11 +22,17 @@ class ClassAccuracy(BoardCallback):
         if trainer.state.fn != "fit" or trainer.sanity_checking:
             return
         with self.guarded(pl_module):
-            counts_CC, here = counts(pl_module, "val"), board(trainer, pl_module)
+            here, counts_CC = board(trainer, pl_module), counts(pl_module, "val")
             if here is not None:
                 accuracy_C = counts_CC.diagonal() / counts_CC.sum(1).clamp(min=1)
                 tags = [tag(pl_module, name) for name in class_names(pl_module, len(counts_CC))]
                 here.logger.log_metrics(dict(zip(tags, accuracy_C.tolist(), strict=True)), step=here.step)
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Say so if there was nothing to log."""
+        with self.guarded(pl_module):
+            board(trainer, pl_module)
+            counts(pl_module, "val")
 
 
 class ConfusionMatrix(BoardCallback):
@@ -45,7 +51,7 @@ class ConfusionMatrix(BoardCallback):
 
     def _draw(self, trainer: Any, pl_module: Any, stage: str, title: str) -> None:
         with self.guarded(pl_module):
-            counts_CC, here = counts(pl_module, stage), board(trainer, pl_module)
+            here, counts_CC = board(trainer, pl_module), counts(pl_module, stage)
             if here is not None:
                 names = class_names(pl_module, len(counts_CC))
                 here.figure(f"{stage}/confusion_matrix", confusion_matrix(counts_CC, names, title))

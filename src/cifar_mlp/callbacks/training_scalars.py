@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cifar_mlp.callbacks.board import Board, NotDrawn, last_step, prefix_of
+from cifar_mlp.callbacks.board import Board, NotDrawn, last_step, parameter_group, prefix_of
 from cifar_mlp.callbacks.view import BoardCallback
 
 Point = dict[str, Tensor | float]
@@ -40,7 +40,7 @@ class TrainingScalars(BoardCallback):
         self.attempt(self._require_optimizer, trainer, pl_module)
 
     def _require_optimizer(self, trainer: Any, pl_module: Any, board: Board) -> None:
-        if not trainer.optimizers:
+        if not parameter_group(trainer):
             raise NotDrawn("there is no optimizer, so no learning rate")
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
@@ -49,8 +49,7 @@ class TrainingScalars(BoardCallback):
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         """Read the learning rate before a schedule changes it."""
-        if trainer.optimizers:
-            self._learning_rate = trainer.optimizers[0].param_groups[0]["lr"]
+        self._learning_rate = parameter_group(trainer).get("lr")
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Count images; at some steps take a point."""

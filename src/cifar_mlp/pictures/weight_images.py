@@ -59,6 +59,6 @@ def first_layer_weights(
         min(columns, len(order)),
         f"First-layer weights in pixel space{shown}{when}",
         captions,
-        note=f"Bright: {more} raises the unit's input. Dark: it lowers it. Grey: no effect. Tiles are scaled one by one.",
+        note=f"Bright: {more} raises the unit's input. Dark: it lowers it. Grey: no effect. Each tile is scaled alone.",
         tile=0.85 if names else 0.6,
     )
