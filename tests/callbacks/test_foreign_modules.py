@@ -13,6 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
+from torch.utils.tensorboard import SummaryWriter
 
 from cifar_mlp import callbacks
 from cifar_mlp.callbacks import Views
@@ -212,7 +213,7 @@ FEATURES = "the validation inputs are (N, 48), not images (N, 1 or 3, height, wi
     ],
     ids=["bytes in a list", "standardized in a NamedTuple", "features"],
 )
-def test_any_batch_of_inputs_and_labels_will_do(
+def test_any_batch_of_inputs_and_labels_is_drawn(
     kind: type, inputs: Any, reasons: dict[str, str], options: dict[str, Any], views: None
 ):
     trainer, said = fit(Foreign(), loader(inputs(), kind), tensorboard(), **options)
@@ -237,12 +238,12 @@ def probes(reason: str) -> dict[str, str]:
     return dict.fromkeys([*names, "Graph"], reason)
 
 
-def test_batches_of_another_kind_are_named(views: None):
+def test_other_batches_are_reported(views: None):
     reason = "a validation batch is no (inputs, labels), but a dict"
     assert fit(Foreign(), loader(images(), dict), tensorboard())[1] == OURS | probes(reason)
 
 
-def test_a_training_without_validation_is_named(views: None):
+def test_missing_validation_is_reported(views: None):
     said = fit(Foreign(), loader(images()), tensorboard(), val=[], limit_val_batches=0)[1]
     expected = OURS | probes("there is no validation loader")
     expected["CurveLayout"] = "no metric is logged both for train and for val, as train/loss and val/loss"
@@ -271,7 +272,7 @@ class Bare(LightningModule):
         return [batch[0], batch[1].float()]
 
 
-def test_a_module_that_has_nothing_is_told_all_of_it(views: None):
+def test_everything_that_a_bare_module_lacks_is_reported(views: None):
     targets = "the targets are torch.float32 of shape (40,), not classes (N,)"
     assert fit(Bare(), loader(images()), tensorboard())[1] == OURS | {
         "FirstLayerWeights": "the module has no nn.Linear",
@@ -287,10 +288,17 @@ def test_a_module_that_has_nothing_is_told_all_of_it(views: None):
     }
 
 
-def test_a_convolution_before_the_first_linear_map_is_named(views: None):
+def test_a_first_linear_map_that_takes_no_pixels_is_reported(views: None):
     body = nn.Sequential(nn.Conv2d(3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(32, 4))
     said = fit(Foreign(body), loader(images()), tensorboard())[1]
     assert said == OURS | {"FirstLayerWeights": "the first nn.Linear takes 32 inputs, not 48 pixels"}
+
+
+def test_an_error_becomes_one_warning(views: None, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(callbacks.FirstLayerWeights, "show", lambda *_: 1 / 0)
+    monkeypatch.setattr(SummaryWriter, "add_graph", lambda *_: 1 / 0)
+    error = "ZeroDivisionError: division by zero"
+    assert fit(Foreign(), loader(images()), tensorboard())[1] == OURS | {"FirstLayerWeights": error, "Graph": error}
 
 
 def test_another_logger_gets_pictures_and_curves(views: None):
@@ -321,7 +329,7 @@ def test_our_own_module_is_silent_about_what_its_settings_leave_out(views: None)
     assert said == {"FirstLayerWeights": FEATURES, "ConfidentErrors": FEATURES}
 
 
-def test_a_look_leaves_each_part_in_its_mode():
+def test_evaluating_restores_each_part_s_mode():
     network = nn.Sequential(nn.Dropout(), nn.BatchNorm1d(3), nn.Linear(3, 2))
     network[1].eval()
     before = [part.training for part in network]

@@ -63,7 +63,7 @@ def test_two_runs_are_compared(figures: Callable[[list[str]], int], views: None,
     assert differing({"a": 1, "b": 2}, {"b": 3}) == [("a", "1", ""), ("b", "2", "3")]
 
 
-def test_a_mistake_is_one_line(figures: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str]):
+def test_a_user_error_is_one_line(figures: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str]):
     Path("empty").mkdir()
     for arguments in (["gone.ckpt"], ["empty"], ["empty", "empty"]):
         assert figures(arguments) == 1

@@ -10,27 +10,17 @@ from cifar_mlp.pictures.reliability import reliability_diagram
 
 
 class Reliability(View):
-    """Draws accuracy against confidence on the validation split, ``pictures/reliability``.
-
-    Args:
-        every_n_epochs: Epochs between two pictures; null draws at the end only.
-    """
+    """Draws accuracy against confidence on the validation split, ``pictures/reliability``."""
 
     def show(self, trainer: Any, pl_module: Any, board: Board) -> None:
-        """Draw."""
         title = f"Validation after {board.step + 1:,} steps"
         board.figure("pictures/reliability", reliability_diagram(predictions(trainer, pl_module), title))
 
 
 class ConfidentErrors(View):
-    """Draws ``pictures/most_confident_errors`` and each class's mean image, ``pictures/class_averages``.
-
-    Args:
-        every_n_epochs: Epochs between two pictures; null draws at the end only.
-    """
+    """Draws ``pictures/most_confident_errors`` and each class's mean image, ``pictures/class_averages``."""
 
     def show(self, trainer: Any, pl_module: Any, board: Board) -> None:
-        """Draw."""
         found = predictions(trainer, pl_module)
         require_images(found.inputs)
         names = class_names(pl_module, found.probabilities.shape[1])

@@ -17,9 +17,6 @@ class Histograms(View):
     """Writes ``weights/PARAMETER`` and ``gradients/PARAMETER``; the gradient is that of the epoch's last batch.
 
     If training stops before its last epoch, as by early stopping, the final point has weights only.
-
-    Args:
-        every_n_epochs: Epochs between two histograms; null writes them at the end only.
     """
 
     def show(self, trainer: Any, pl_module: Any, board: Board) -> None:
@@ -48,9 +45,6 @@ class Activations(View):
     """Writes ``activations/LAYER`` and ``dead_units/LAYER`` over the first 1,000 validation images.
 
     A dead unit outputs zero for every image. Only ReLU units can be dead.
-
-    Args:
-        every_n_epochs: Epochs between two drawings; null draws at the end only.
     """
 
     def show(self, trainer: Any, pl_module: Any, board: Board) -> None:

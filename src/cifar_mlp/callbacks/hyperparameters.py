@@ -13,6 +13,11 @@ from cifar_mlp.models import Classifier
 METRICS = ("hp/val_accuracy", "hp/test_accuracy")
 # The table shows five columns until others are ticked: those marked as differing, then by name.
 FIRST = ("data.components", "model.hidden_sizes", "model.network", "optimizer.lr", "seed")
+# Settings of a Classifier and its data, with the value that stands for "does not apply".
+OF_MODEL: dict[str, Any] = {"activation": "", "normalization": "", "initialization": ""}
+OF_MODEL |= dict.fromkeys(("init_std", "dropout", "label_smoothing", "regularization"), 0.0)
+OF_DATA: dict[str, Any] = {"batch_size": 0, "whiten": False, "whiten_epsilon": 0.0}
+OF_DATA |= dict.fromkeys(("source", "split", "sampling", "scaling", "dtype"), "")
 Column = str | int | float
 
 
@@ -87,7 +92,7 @@ def settings(trainer: Any, pl_module: Any) -> dict[str, Column]:
     """
     data = dict(getattr(trainer.datamodule, "hparams", {}))
     if isinstance(pl_module, Classifier):
-        columns = _of_classifier(pl_module.settings) | _of_data(data)
+        columns = _of_classifier(pl_module.settings, data)
     else:
         columns = {f"model.{name}": value for name, value in pl_module.hparams.items()}
         columns |= {f"data.{name}": value for name, value in data.items()}
@@ -110,29 +115,18 @@ def settings(trainer: Any, pl_module: Any) -> dict[str, Column]:
     return {name: value if numeric[name] else str(value) for name, value in columns.items()}
 
 
-def _of_classifier(model: dict[str, Any]) -> dict[str, Any]:
+def _of_classifier(model: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
     schedule, hidden = model["lr_scheduler"], model["hidden_sizes"]
-    names = ("activation", "normalization", "initialization")
-    numbers = ("init_std", "dropout", "label_smoothing", "regularization")
     return {
+        **{f"model.{name}": model.get(name, neutral) for name, neutral in OF_MODEL.items()},
+        **{f"data.{name}": data.get(name) or neutral for name, neutral in OF_DATA.items()},
         "data.features": model["in_features"],
+        "data.components": data.get("n_components") or 0,
+        "data.fold": data.get("fold", 0) if data.get("num_folds") else -1,
         "model.hidden_sizes": "-".join(map(str, hidden)) or "none",
         "model.layers": len(hidden) + 1,
-        **{f"model.{name}": model.get(name, "") for name in names},
-        **{f"model.{name}": model.get(name, 0.0) for name in numbers},
         "schedule": schedule["class_path"].rsplit(".", 1)[-1] if schedule else "none",
         "schedule.settings": _in_words(schedule["init_args"]) if schedule else "",
-    }
-
-
-def _of_data(data: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "data.components": data.get("n_components") or 0,
-        "data.batch_size": data.get("batch_size", 0),
-        **{f"data.{name}": data.get(name, "") for name in ("source", "split", "sampling", "scaling", "whiten")},
-        "data.dtype": data.get("dtype") or "",
-        "data.whiten_epsilon": data.get("whiten_epsilon", 0.0),
-        "data.fold": data.get("fold", 0) if data.get("num_folds") else -1,
     }
 
 

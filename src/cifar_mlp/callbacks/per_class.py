@@ -58,11 +58,7 @@ class ConfusionMatrix(BoardCallback):
 
 
 class PrecisionRecall(View):
-    """Writes ``val_precision_recall/CLASS``: each class against all others on the validation split.
-
-    Args:
-        every_n_epochs: Epochs between two drawings; null draws at the end only.
-    """
+    """Writes ``val_precision_recall/CLASS``: each class against all others on the validation split."""
 
     def show(self, trainer: Any, pl_module: Any, board: Board) -> None:
         """Write a curve for each class."""

@@ -16,13 +16,9 @@ class FirstLayerWeights(View):
 
     Weights are mapped back through the module's preprocessing (scaling, PCA) if it carries one; else the layer must
     take the flattened images.
-
-    Args:
-        every_n_epochs: Epochs between two pictures; null draws at the end only.
     """
 
     def show(self, trainer: Any, pl_module: Any, board: Board) -> None:
-        """Draw."""
         affine = [module for module in pl_module.modules() if isinstance(module, nn.Linear)]
         if not affine:
             raise NotDrawn("the module has no nn.Linear")
@@ -49,7 +45,6 @@ class Components(View):
     """
 
     def show(self, trainer: Any, pl_module: Any, board: Board) -> None:
-        """Draw."""
         preprocessing = preprocessing_of(pl_module)
         if preprocessing is None or preprocessing.pca is None:
             raise LeftOut("the module has no preprocessing with a PCA")

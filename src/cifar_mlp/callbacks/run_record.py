@@ -3,7 +3,7 @@
 import json
 import platform
 import time
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -90,12 +90,7 @@ class RunText(BoardCallback):
 def environment(device: torch.device) -> dict[str, str]:
     """The machine, and the versions of the packages that a run depends on."""
     facts = {name: str(value) for name, value in provenance(device).items() if name in ("device", "python", "threads")}
-    facts["system"] = platform.platform()
-    for package in PACKAGES:
-        try:
-            facts[package] = version(package)
-        except PackageNotFoundError:
-            facts[package] = "not installed"
+    facts |= {"system": platform.platform(), **{package: version(package) for package in PACKAGES}}
     return facts | {"torch": str(torch.__version__)}  # names the build too
 
 

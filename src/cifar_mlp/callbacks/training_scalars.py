@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cifar_mlp.callbacks.board import Board, NotDrawn, last_step, parameter_group, prefix_of
+from cifar_mlp.callbacks.board import NotDrawn, board, last_step, parameter_group, prefix_of
 from cifar_mlp.callbacks.view import BoardCallback
 
 Point = dict[str, Tensor | float]
@@ -35,13 +35,12 @@ class TrainingScalars(BoardCallback):
         self._points: list[tuple[int, Point]] = []
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Say so if there is nowhere to log to, or no learning rate."""
+        """Say so if there is no logger, or no learning rate to log."""
         self._last_step = -1
-        self.attempt(self._require_optimizer, trainer, pl_module)
-
-    def _require_optimizer(self, trainer: Any, pl_module: Any, board: Board) -> None:
-        if not parameter_group(trainer):
-            raise NotDrawn("there is no optimizer, so no learning rate")
+        with self.guarded(pl_module):
+            board(trainer, pl_module)
+            if not parameter_group(trainer):
+                raise NotDrawn("there is no optimizer, so no learning rate")
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Start the epoch's clock."""

@@ -37,21 +37,15 @@ def reconstruct(preprocessing: Any, images: Tensor, count: int) -> Tensor:
     return preprocessing.inverse(features_NK).round().clamp(0, 255).byte()
 
 
-def eigen_images(preprocessing: Any, most: int = 48, columns: int = 12) -> Figure:
-    """The leading components as images about mid-grey.
-
-    Args:
-        preprocessing: Fitted, with a PCA.
-        most: Components shown.
-        columns: Tiles in a row.
-    """
+def eigen_images(preprocessing: Any) -> Figure:
+    """The 48 leading components of a fitted preprocessing as images about mid-grey."""
     pca = preprocessing.pca
-    directions = (pca.components[:most] / preprocessing.scale).unflatten(1, preprocessing.spec["image_shape"]).cpu()
+    directions = (pca.components[:48] / preprocessing.scale).unflatten(1, preprocessing.spec["image_shape"]).cpu()
     variances = pca.explained_variance.double()
     captions = [Caption(f"{index + 1}") for index in range(len(directions))]
     return gallery(
         about_grey(directions),
-        min(columns, len(directions)),
+        min(12, len(directions)),
         f"Eigen-images: principal components 1 to {len(directions)} of {len(variances):,}",
         captions,
         note="By falling variance. Bright: positive. Dark: negative. Grey: zero. The sign is arbitrary.",

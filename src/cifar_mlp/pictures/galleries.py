@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cifar_mlp.pictures.predictions import Predictions
 from cifar_mlp.pictures.style import TITLE, new_figure
-from cifar_mlp.pictures.tiles import Caption, gallery, letters
+from cifar_mlp.pictures.tiles import LETTER, Caption, gallery
 
 
 def most_confident_errors(predictions: Predictions, most: int = 40) -> Tensor:
@@ -17,9 +17,7 @@ def most_confident_errors(predictions: Predictions, most: int = 40) -> Tensor:
     return wrong[predictions.confidence[wrong].argsort(descending=True, stable=True)][:most]
 
 
-def error_gallery(
-    predictions: Predictions, class_names: Sequence[str], title: str, most: int = 40, columns: int = 10
-) -> Figure:
+def error_gallery(predictions: Predictions, class_names: Sequence[str], title: str, most: int = 40) -> Figure:
     """The most confident errors, each with its true class, the predicted one and its probability.
 
     Args:
@@ -27,7 +25,6 @@ def error_gallery(
         class_names: By label.
         title: The data, e.g. ``Validation``.
         most: Images shown.
-        columns: Tiles in a row.
     """
     indices = most_confident_errors(predictions, most)
     if len(indices) == 0:
@@ -44,24 +41,23 @@ def error_gallery(
     ]
     return gallery(
         predictions.inputs[indices],
-        min(columns, len(indices)),
+        min(10, len(indices)),
         f"{title}: the {len(indices)} most confident of {int((~predictions.correct).sum()):,} errors",
         captions,
         note="Black: true class. Orange: predicted class and its probability.",
-        tile=max(0.95, letters(max(len(caption.second) for caption in captions))),
+        tile=max(0.95, LETTER * max(len(caption.second) for caption in captions)),
     )
 
 
-def class_averages(predictions: Predictions, class_names: Sequence[str], title: str, most: int = 20) -> Figure:
-    """The mean of each class's images, and of the images that are predicted as that class.
+def class_averages(predictions: Predictions, class_names: Sequence[str], title: str) -> Figure:
+    """The mean of each class's images, and of the images predicted as that class, for at most 20 classes.
 
     Args:
         predictions: For images.
         class_names: By label.
         title: The data, e.g. ``Validation``.
-        most: Classes shown, from the first.
     """
-    shown = list(range(min(len(class_names), most)))
+    shown = list(range(min(len(class_names), 20)))
     some = "" if len(shown) == len(class_names) else f", the first {len(shown)} of {len(class_names):,} classes"
     images = predictions.inputs.float() / (255 if predictions.inputs.dtype == torch.uint8 else 1)
     rows, captions = [], []

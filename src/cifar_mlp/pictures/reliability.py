@@ -40,34 +40,29 @@ def calibration(predictions: Predictions, num_bins: int = 15) -> Calibration:
     return Calibration(count, *mean)
 
 
-def reliability_diagram(predictions: Predictions, title: str, num_bins: int = 15) -> Figure:
+def reliability_diagram(predictions: Predictions, title: str) -> Figure:
     """Accuracy against confidence, and a histogram of confidence.
 
     Args:
         predictions: Of a network.
         title: The data, e.g. ``Validation``.
-        num_bins: Bins of confidence.
     """
-    measured = calibration(predictions, num_bins)
+    measured = calibration(predictions)
     figure = new_figure(5.2, 5.4, arranged=False)
     figure.subplots_adjust(0.125, 0.085, 0.965, 0.89, hspace=0.07)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    width = 1 / num_bins
-    filled = [index for index in range(num_bins) if measured.count[index] > 0]
-    confidence = measured.confidence[filled].tolist()
-    bars = {"width": width, "align": "edge", "edgecolor": "white", "linewidth": 0.6}
-    upper.bar(
-        [index * width for index in filled], measured.accuracy[filled].tolist(), color=BLUE, label="accuracy", **bars
-    )
+    num_bins = len(measured.count)
+    left = [index / num_bins for index in range(num_bins)]
+    confidence = measured.confidence[measured.count > 0].tolist()
+    bars = {"width": 1 / num_bins, "align": "edge", "edgecolor": "white", "linewidth": 0.6}
+    upper.bar(left, measured.accuracy.tolist(), color=BLUE, label="accuracy", **bars)
     upper.plot(confidence, confidence, ls="", marker="_", ms=13, mew=2.2,
                color=VERMILION, label="mean confidence")  # fmt: skip
     upper.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--", label="perfect calibration")
-    upper.set(ylim=(0, 1.02), xlim=(0, 1))
-    upper.set_ylabel("accuracy")
+    upper.set(ylim=(0, 1.02), xlim=(0, 1), ylabel="accuracy")
     upper.legend(loc="upper left", fontsize=BODY, framealpha=0.9, edgecolor="white")
-    lower.bar([index * width for index in range(num_bins)], measured.count.tolist(), color=GREY, **bars)
-    lower.set_xlabel("confidence (probability of the predicted class)")
-    lower.set_ylabel("images")
+    lower.bar(left, measured.count.tolist(), color=GREY, **bars)
+    lower.set(xlabel="confidence (probability of the predicted class)", ylabel="images")
     for axes in (upper, lower):
         axes.spines[["top", "right"]].set_visible(False)
     accuracy = 100 * float(predictions.correct.double().mean())

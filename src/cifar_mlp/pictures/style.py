@@ -23,8 +23,8 @@ def new_figure(width: float, height: float, arranged: bool = True) -> Figure:
     """An empty figure.
 
     Args:
-        width: Inches.
-        height: Inches.
+        width: In inches.
+        height: In inches.
         arranged: Let matplotlib lay out all text; a waste of time if positions are known.
     """
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")

@@ -11,6 +11,7 @@ from torch import Tensor
 from cifar_mlp.pictures.style import BLACK, SMALL, TITLE, VERMILION, Figure, new_figure
 
 # Shape legend: N = images, H, W = height and width of one
+GAP, LINE, PAD, LETTER = 0.06, 0.135, 0.1, 0.062  # inches: between tiles, a caption's line, all around, a small letter
 
 
 class Caption(NamedTuple):
@@ -75,7 +76,7 @@ def gallery(
     for one, (top, left) in zip(tiles, corners, strict=True):
         sheet[top : top + height, left : left + width] = one
 
-    figure, axes = _axes_for(sheet.shape[1] / inch, sheet.shape[0] / inch, title, note, rows, bool(heads))
+    figure, axes = _axes(sheet.shape[1] / inch, sheet.shape[0] / inch, title, note, rows, bool(heads))
     axes.imshow(sheet, interpolation="nearest")
     for caption, (top, left) in zip(captions, corners, strict=False):
         x, y = left + width / 2, top + height + 0.8 * LINE * inch
@@ -89,21 +90,11 @@ def gallery(
     return figure
 
 
-def letters(count: int) -> float:
-    """Width of ``count`` letters in the small font, in inches."""
-    return 0.062 * count
-
-
-GAP, LINE, PAD = 0.06, 0.135, 0.1  # inches: between tiles, a line of a caption, around everything
-
-
-def _axes_for(
-    width: float, height: float, title: str, note: str, rows: Sequence[str], heads: bool
-) -> tuple[Figure, Axes]:
+def _axes(width: float, height: float, title: str, note: str, rows: Sequence[str], heads: bool) -> tuple[Figure, Axes]:
     """Axes of this exact size in inches, with room for the text around them."""
-    margin = letters(max((len(line) for name in rows for line in name.split("\n")), default=0))
+    margin = LETTER * max((len(line) for name in rows for line in name.split("\n")), default=0)
     above = 0.3 + 0.19 * bool(note) + 0.17 * heads
-    whole = max(width + margin, 1.4 * letters(len(title)), letters(len(note))) + 2 * PAD
+    whole = max(width + margin, 1.4 * LETTER * len(title), LETTER * len(note)) + 2 * PAD
     tall = height + above + PAD
     figure = new_figure(whole, tall, arranged=False)
     left = (whole - width - margin) / 2 + margin

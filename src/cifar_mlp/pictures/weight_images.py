@@ -10,6 +10,7 @@ from torch import Tensor
 from cifar_mlp.pictures.tiles import Caption, about_grey, gallery
 
 # Shape legend: U = units, K = features, D = pixels
+MOST = 64  # units shown
 
 
 def pixel_gradients(weight_UK: Tensor, preprocessing: Any) -> Tensor:
@@ -32,33 +33,27 @@ def pixel_gradients(weight_UK: Tensor, preprocessing: Any) -> Tensor:
     return (gradient * preprocessing.scale).unflatten(1, preprocessing.spec["image_shape"]).float().cpu()
 
 
-def first_layer_weights(
-    gradients: Tensor, names: Sequence[str] = (), when: str = "", most: int = 64, columns: int = 16
-) -> Figure:
-    """The units with the largest gradients, as tiles.
+def first_layer_weights(gradients: Tensor, names: Sequence[str] = (), when: str = "") -> Figure:
+    """The 64 units with the largest gradients, as tiles.
 
     Args:
         gradients: ``(U, channels, height, width)``, see :func:`pixel_gradients`.
         names: Name of each unit, if it has one; units are then in order.
         when: Step of the training, for the title.
-        most: Units shown.
-        columns: Tiles in a row.
     """
     norms = gradients.flatten(1).norm(dim=1).nan_to_num(0.0)
     order = torch.arange(len(gradients)) if names else norms.argsort(descending=True, stable=True)
-    order = order[:most]
+    order = order[:MOST]
     captions = [Caption(names[unit]) for unit in order.tolist()] if names else []
-    if names:
-        columns = min(columns, 10)
     channels = gradients.shape[1]
     more = "more of that colour" if channels == 3 else "more light"
-    which = f"the first {len(order)}" if names else f"the {len(order)} largest norms"
-    shown = "" if len(order) == len(gradients) else f", {which} of {len(gradients):,}"
+    which = f"first {len(order)} of {len(gradients):,} units" if names else f"{len(order)} of {len(gradients):,} units"
+    shown = "" if len(order) == len(gradients) else f", {which}" + ("" if names else " by norm")
     return gallery(
         about_grey(gradients[order]),
-        min(columns, len(order)),
+        min(10 if names else 16, len(order)),
         f"First-layer weights in pixel space{shown}{when}",
         captions,
-        note=f"Bright: {more} raises the unit's input. Dark: it lowers it. Grey: no effect. Each tile is scaled alone.",
+        note=f"Bright: {more} raises the unit's input; dark: lowers it; grey: no effect. Each tile has its own scale.",
         tile=0.85 if names else 0.6,
     )
