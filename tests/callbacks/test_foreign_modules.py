@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
+import yaml
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -37,8 +38,9 @@ OURS = {
 class Foreign(LightningModule):
     """Takes any inputs, bytes too; has no metrics' names, no preprocessing, no settings."""
 
-    def __init__(self, body: nn.Module | None = None) -> None:
+    def __init__(self, body: nn.Module | None = None, biased: bool = True) -> None:
         super().__init__()
+        self.save_hyperparameters(ignore="body")
         self.body = body or nn.Sequential(nn.Flatten(), nn.Linear(48, 6), nn.ReLU(), nn.Dropout(0.5), nn.Linear(6, 4))
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -157,6 +159,8 @@ def test_views_draw_what_the_module_has(views: None):
     assert {"hp/val_accuracy", "train/images_per_second"} <= set(tags["scalars"])
     assert len([tag for tag in tags["tensors"] if tag.startswith("val_precision_recall/")]) == 4
     assert "custom_scalars__config__" in tags["tensors"]
+    settings = yaml.safe_load((Path(trainer.log_dir) / "hparams.yaml").read_text())
+    assert (settings["model.biased"], settings["optimizer"], settings["optimizer.lr"]) == ("True", "SGD", STEP_SIZE)
     assert len(list(Path().rglob("projector/*.tsv"))) == 4  # classes, inputs, a hidden layer, logits
 
     # plain gradient descent: a step is the gradient times its size

@@ -291,13 +291,6 @@ def fit(*options: str) -> Any:
     return run(["fit", *small, "--trainer.max_epochs", "1", "--model.dropout", "0.3", *options])
 
 
-def test_views_do_not_change_the_weights(views: None):
-    seen, unseen = fit(), fit("--views.all", "false")
-    assert not (Path(unseen.trainer.log_dir) / "pictures").exists()
-    for name, parameter in seen.model.named_parameters():
-        assert torch.equal(parameter, unseen.model.get_parameter(name)), name
-
-
 def test_a_network_that_diverged_is_drawn(views: None):
     folder = Path(fit("--model.optimizer", "SGD", "--model.optimizer.lr", "1e38").trainer.log_dir)
     assert (folder / "pictures" / "most_confident_errors.png").is_file()

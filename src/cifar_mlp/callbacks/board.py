@@ -49,7 +49,7 @@ class Board(NamedTuple):
         """The run's.
 
         Raises:
-            NotDrawn: If the logger keeps none.
+            NotDrawn: If the logger has none.
         """
         if not isinstance(self.logger, TensorBoardLogger | CSVLogger):
             raise NotDrawn(f"{type(self.logger).__name__} has no run folder; TensorBoardLogger and CSVLogger have one")

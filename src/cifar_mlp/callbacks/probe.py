@@ -1,4 +1,4 @@
-"""Validation inputs, and what a network answers to them, without a trace in the training."""
+"""Validation inputs and a network's outputs for them, without side effects on the training."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The base of every view: it draws, or says once why not."""
+"""The base of every view: it draws, or warns once why not."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,7 +41,7 @@ class BoardCallback(Callback):
                 draw(trainer, pl_module, here)
 
     def warn(self, reason: str) -> None:
-        """Say why nothing is drawn, unless something was said before."""
+        """Warn with the reason, unless this callback has warned before."""
         if not self._warned:
             self._warned = True
             rank_zero_warn(f"{type(self).__name__}: not drawn, {reason}")
