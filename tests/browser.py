@@ -1,4 +1,4 @@
-"""A real browser for tests: the system's Chromium, headless, cut off from every network but this machine's own."""
+"""A real browser for tests: the system's Chromium, headless, with no network but this machine's."""
 
 import shutil
 import subprocess
@@ -17,12 +17,12 @@ OPTIONS = ["--disable-quic", "--disable-background-networking", "--disable-compo
 
 
 class Tab:
-    """One page and all that it complained of.
+    """One page and its errors.
 
     Attributes:
         page: Playwright's.
-        errors: What the console showed as errors, and what the page's scripts threw.
-        outside: Addresses asked for that are not on this machine; none of them was reached.
+        errors: The console's errors and the exceptions of the page's scripts.
+        outside: Requested addresses that are not on this machine; none was reached.
     """
 
     def __init__(self, page: Page) -> None:
@@ -43,14 +43,14 @@ class Tab:
             self.outside.append(request.url)
 
     def keep(self, name: str) -> Path:
-        """Keep what is to be seen as ``test_artifacts/NAME.png``."""
+        """Save a screenshot as ``test_artifacts/NAME.png``."""
         path = ARTIFACTS / f"{name}.png"
         self.page.screenshot(path=path)
         return path
 
 
 def installed() -> str | None:
-    """The Chromium that can be started here; a stub that only names its installer is none."""
+    """The Chromium that starts here; a stub that only names its installer does not count."""
     for path in filter(None, map(shutil.which, NAMES)):
         if subprocess.run([path, "--version"], capture_output=True, timeout=60).returncode == 0:
             return path
@@ -59,10 +59,10 @@ def installed() -> str | None:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """A browser of its own for each test file, with a fresh profile."""
+    """A browser with a fresh profile for each test file."""
     program = installed()
     if program is None:
-        pytest.skip(f"needs a browser: none of {', '.join(NAMES)} can be started")
+        pytest.skip(f"needs a browser: none of {', '.join(NAMES)} starts")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=OPTIONS, chromium_sandbox=False)
         yield browser
@@ -71,7 +71,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def tab(chromium: Browser) -> Iterator[Tab]:
-    """An empty page, 1500 by 1000 pixels, that remembers nothing of other tests."""
+    """An empty page, 1500 by 1000 pixels, that shares nothing with other tests."""
     page = chromium.new_page(viewport={"width": 1500, "height": 1000})
     yield Tab(page)
     page.close()

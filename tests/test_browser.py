@@ -1,4 +1,4 @@
-"""The browser that other tests look through hears complaints and reaches nobody."""
+"""The browser fixture catches errors and reaches no outside network."""
 
 from pathlib import Path
 
@@ -22,13 +22,13 @@ def test_errors_and_outside_requests_are_noticed(tab: Tab, tmp_path: Path):
     assert "ERR_NAME_NOT_RESOLVED" in tab.errors[-1]
 
 
-def test_what_is_seen_is_kept(tab: Tab, tmp_path: Path, monkeypatch):
+def test_a_screenshot_is_saved(tab: Tab, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(browser, "ARTIFACTS", tmp_path)
     tab.page.set_content("<p>seen</p>")
     assert tab.keep("a page").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_machine_without_a_browser_is_told_apart(tmp_path: Path, monkeypatch):
+def test_a_missing_browser_is_detected(tmp_path: Path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert browser.installed() is None
     stub = tmp_path / "chromium-browser"

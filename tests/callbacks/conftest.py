@@ -1,4 +1,4 @@
-"""Two real runs for all who look at what a run shows."""
+"""Two real runs with every view, for the tests that read them back."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from cifar_mlp.cli import fit_and_test as evaluation
 
-NETWORKS = {"autograd": "Classifier", "by hand": "HandwrittenClassifier"}
+NETWORKS = {"autograd": "Classifier", "hand": "HandwrittenClassifier"}
 SETTINGS = ["--data.source", "digits", "--data.n_components", "12", "--data.batch_size", "100"]
 SETTINGS += ["--model.hidden_sizes", "[9, 7]", "--trainer.max_epochs", "2", "--views.reliability_every_n_epochs", "1"]
 SETTINGS += ["--model.initialization", "kaiming", "--model.optimizer", "SGD", "--model.optimizer.lr", "0.1"]

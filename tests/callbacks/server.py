@@ -9,7 +9,7 @@ from tensorboard import program
 
 
 class Server:
-    """Answers for a folder of runs until the process ends.
+    """Serves a folder of runs until the process ends.
 
     Attributes:
         url: Where, with a slash at its end.
@@ -21,7 +21,7 @@ class Server:
         self.url = board.launch()
 
     def ask(self, path: str, question: Any = None) -> Any:
-        """What it answers to its own page, JSON decoded."""
+        """The response to a request of its own page, JSON decoded."""
         data = None if question is None else json.dumps(question).encode()
         request = urllib.request.Request(f"{self.url}data/{path}", data, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=20) as answer:

@@ -1,4 +1,4 @@
-"""A test stands at the step of training that its checkpoint was saved at, in a resumed run too."""
+"""A test is logged at the step of its checkpoint, in a resumed run too."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ def steps(points: Any) -> list[int]:
 
 
 @pytest.mark.parametrize("network", ["Classifier", "HandwrittenClassifier"])
-def test_the_command_line_s_test_stands_where_its_checkpoint_does(views: None, network: str):
+def test_cifar_mlp_test_logs_at_the_checkpoint_s_step(views: None, network: str):
     kind = ["--model", network, "--model.initialization", "kaiming"]
     fitted = run(["fit", *kind, *SMALL, "--trainer.max_epochs", "3", "--model.optimizer.lr", "0"])  # the first is best
     for name, step in (("best", 4), ("last", 14)):
@@ -36,11 +36,11 @@ def test_the_command_line_s_test_stands_where_its_checkpoint_does(views: None, n
         for tag in (*METRICS, "hp/test_accuracy"):
             assert steps(events.Scalars(tag)) == [step], tag
         assert steps(events.Images("digits/test/confusion_matrix")) == [step]
-    untold = run(["test", "--ckpt_path", str(path), *logger, "--views.all", "false"])
-    assert events_of(untold.trainer.log_dir).Tags()["images"] == []
+    quiet = run(["test", "--ckpt_path", str(path), *logger, "--views.all", "false"])
+    assert events_of(quiet.trainer.log_dir).Tags()["images"] == []
 
 
-def test_a_resumed_run_is_tested_again_only_where_its_best_is_another(views: None):
+def test_a_resumed_run_is_tested_again_only_if_its_best_changed(views: None):
     def go_on(epochs: int, rate: str, *options: str) -> dict[str, Any]:
         return fit_and_test([*options, "--trainer.max_epochs", str(epochs), "--model.optimizer.lr", rate])
 

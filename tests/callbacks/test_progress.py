@@ -1,4 +1,4 @@
-"""A terminal gets a bar that is updated now and then; a log file gets lines."""
+"""A terminal gets a bar, a log file gets lines."""
 
 import sys
 from pathlib import Path
@@ -13,18 +13,18 @@ RUN = ["fit", "--data.batch_size", "8", "--data.n_components", "5", "--model.hid
 RUN += ["--trainer.max_epochs", "2", "--views.all", "false"]
 
 
-def test_a_terminal_s_bar_is_updated_now_and_then(small_cifar: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_bar_is_updated_every_25_steps(small_cifar: Path, monkeypatch: pytest.MonkeyPatch):
     updates: list[int] = []
     monkeypatch.setattr(RichProgressBar, "on_train_batch_end", lambda *given: updates.append(given[-1] + 1))
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     trainer = run(RUN).trainer
     assert isinstance(trainer.progress_bar_callback, SparingProgressBar)
-    assert trainer.progress_bar_callback.refresh_rate == 4  # its thread wakes so often in a second
+    assert trainer.progress_bar_callback.refresh_rate == 4  # draws per second
     assert trainer.num_training_batches == 32
     assert updates == [25, 32, 25, 32]
 
 
-def test_a_log_file_gets_a_line_an_epoch(small_cifar: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_log_file_gets_a_line_for_each_epoch(small_cifar: Path, capsys: pytest.CaptureFixture[str]):
     assert isinstance(run(RUN).trainer.progress_bar_callback, EpochLines)
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch")]
     assert [line.split()[1] for line in lines] == ["1/2", "2/2"]
@@ -44,6 +44,6 @@ def test_the_bar_counts_epochs_from_one_and_shows_loss_and_accuracy(
     bar = trainer.progress_bar_callback
     assert "Epoch 1/2" in {text.strip() for text in described}
     assert bar._get_train_description(1).strip() == "Epoch 2/2"
-    assert updated[0] == {}  # nothing before the first epoch's end: a GPU is not waited for within it
+    assert updated[0] == {}  # nothing before the first epoch's end: it must not wait for a GPU
     assert updated[-1] == {name: float(trainer.callback_metrics[name]) for name in ("train/loss", "val/accuracy")}
     assert [column.bar_width for column in bar.configure_columns(trainer) if hasattr(column, "bar_width")] == [20]

@@ -1,4 +1,4 @@
-"""Every tab of a real TensorBoard in a real browser: it shows the runs and complains of nothing."""
+"""Every tab of a real TensorBoard in a real browser: it shows the runs and logs no errors."""
 
 import json
 import time
@@ -16,12 +16,12 @@ pytestmark = [
 ]
 
 HISTOGRAMS = ["digits/activations/hidden.1", "digits/gradients/hidden.0.affine.weight"]
-# By tab: what two runs have it say, and what it says where there is none.
+# By tab: its text for two runs, and for none.
 SAYS = {
     "timeseries": (["version_0", "version_1", "digits/activations/hidden.0"], "Pin cards for a quick view"),
     "scalars": (["version_1", "tag: digits/test/accuracy", "tag: digits/train/images_per_second"], "No scalar data"),
     "custom_scalars": (["loss", "accuracy", "accuracy of each class", "Matches (20)"], "Write a regex to filter runs"),
-    "images": (["digits/pictures/mistakes", "digits/pictures/first_layer_weights"], "No image data"),
+    "images": (["digits/pictures/most_confident_errors", "digits/pictures/first_layer_weights"], "No image data"),
     "graphs": (["Main Graph"], "No graph definition files"),
     "distributions": (HISTOGRAMS, "No distribution data"),
     "histograms": (HISTOGRAMS, "No histogram data"),
@@ -30,7 +30,7 @@ SAYS = {
     "projector": (["Points: 270", "Dimension: 12", "4 tensors found"], "No checkpoint was found"),
     "hparams": (["data.components", "hp/val_accuracy", "hp/test_accuracy", "optimizer.lr"], "No hparams data"),
 }  # fmt: skip
-# What is drawn rather than said.
+# Elements that are drawn.
 DRAWN = {
     "scalars": "tf-line-chart-data-loader, tf-scalar-card svg",
     "images": "tf-image-loader img",
@@ -45,7 +45,7 @@ def server(logs: Path) -> Server:
     server = Server(logs)
     deadline = time.monotonic() + 20
     while not server.ask("plugins_listing")["projector"]["enabled"] and time.monotonic() < deadline:
-        time.sleep(0.05)  # it looks for its files in a thread of its own
+        time.sleep(0.05)  # it looks for its files in another thread
     return server
 
 
@@ -54,8 +54,8 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Server:
     return Server(tmp_path_factory.mktemp("empty"))
 
 
-def complaints(tab: Tab, server: Server) -> list[str]:
-    """Without the address that no two servers share."""
+def errors(tab: Tab, server: Server) -> list[str]:
+    """The tab's errors without the server's address."""
     return sorted({error.replace(server.url, "/") for error in tab.errors})
 
 
@@ -63,7 +63,7 @@ def wait_for(tab: Tab, what: str, seconds: float = 20.0) -> None:
     """Until ``text=WORDS`` or ``css=ELEMENT`` can be seen, on the page or within a frame of it, as the projector is."""
     deadline = time.monotonic() + seconds
     while not any(frame.locator(what).locator("visible=true").count() for frame in tab.page.frames):
-        assert time.monotonic() < deadline, f"{what} is not to be seen at {tab.page.url}"
+        assert time.monotonic() < deadline, f"{what} is not visible at {tab.page.url}"
         tab.page.wait_for_timeout(50)
 
 
@@ -74,17 +74,17 @@ def open_tab(tab: Tab, server: Server, name: str, words: list[str], question: st
 
 
 @pytest.mark.parametrize("name", SAYS)
-def test_a_tab_shows_the_runs_without_a_complaint(name: str, server: Server, empty: Server, tab: Tab):
+def test_a_tab_shows_the_runs_without_errors(name: str, server: Server, empty: Server, tab: Tab):
     words, nothing = SAYS[name]
     open_tab(tab, empty, name, [nothing])
-    usual = complaints(tab, empty)
+    usual = errors(tab, empty)
     tab.errors.clear()
     open_tab(tab, server, name, words)
     if name in DRAWN:
         wait_for(tab, f"css={DRAWN[name]}")
     tab.page.wait_for_load_state("networkidle")
     tab.keep(f"tensorboard_{name}")
-    assert [error for error in complaints(tab, server) if error not in usual] == []
+    assert [error for error in errors(tab, server) if error not in usual] == []
     assert tab.outside == []
 
 
@@ -95,7 +95,7 @@ def test_every_series_has_its_card(server: Server, tab: Tab):
     open_tab(tab, server, "timeseries", [f"{sum(tag.startswith('digits/') for tag in cards)} cards"])
 
 
-def test_the_results_of_both_runs_stand_in_the_hparams_table(logs: Path, server: Server, tab: Tab):
+def test_the_hparams_table_has_the_results_of_both_runs(logs: Path, server: Server, tab: Tab):
     open_tab(tab, server, "hparams", ["Table View"])
     for folder in logs.iterdir():
         best = json.loads((folder / "results.json").read_text())["best"]
@@ -104,7 +104,7 @@ def test_the_results_of_both_runs_stand_in_the_hparams_table(logs: Path, server:
 
 
 @pytest.mark.parametrize("name", ["images", "timeseries", "custom_scalars", "text"])
-def test_the_dark_mode_keeps_pictures_on_their_white_ground(name: str, server: Server, tab: Tab):
+def test_pictures_keep_their_white_background_in_dark_mode(name: str, server: Server, tab: Tab):
     open_tab(tab, server, name, SAYS[name][0], "?darkMode=true")
     ground = tab.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert max(int(level) for level in ground.removeprefix("rgb(").removesuffix(")").split(",")) < 80

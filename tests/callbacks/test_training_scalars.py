@@ -1,4 +1,4 @@
-"""Points that are taken within an epoch are written, however the epoch ends."""
+"""Points taken within an epoch are written, however the epoch ends."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ def scalars_alone(no_views: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Fails(Callback):
-    """Ends training by an error after the eighth step; saves after the fifth if it is to."""
+    """Raises after the eighth step; saves a checkpoint after the fifth if given a path."""
 
     def __init__(self, save_to: str | None = None) -> None:
         self.save_to = save_to
@@ -42,10 +42,10 @@ def steps_written() -> list[int]:
 def test_an_error_loses_no_point(small_cifar: Path):
     with pytest.raises(RuntimeError, match="out of luck"):
         run([*RUN, "--trainer.callbacks+", f"{__name__}.Fails"])
-    assert steps_written() == list(range(7))  # the failing callback stands before the one that takes points
+    assert steps_written() == list(range(7))  # the failing callback comes before the one that takes points
 
 
-def test_a_checkpoint_finds_the_points_before_it_written(small_cifar: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_points_before_a_checkpoint_are_written_with_it(small_cifar: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(TrainingScalars, "on_exception", lambda *given: None)  # as if the process were killed
     with pytest.raises(RuntimeError, match="out of luck"):
         run([*RUN, "--trainer.callbacks+", f"{__name__}.Fails", "--trainer.callbacks.save_to", "saved.ckpt"])

@@ -13,7 +13,7 @@ from cifar_mlp.common.run_folder import differing, read_run
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "figures.py"
 PICTURES = {"first_layer_weights", "eigen_images", "explained_variance", "reconstructions", "confusion_matrix",
-            "reliability", "mistakes", "class_averages"}  # fmt: skip
+            "reliability", "most_confident_errors", "class_averages"}  # fmt: skip
 SMALL = ["fit", "--data.source", "digits", "--data.n_components", "6", "--model.hidden_sizes", "[5]"]
 SMALL += ["--trainer.max_epochs", "2"]
 
@@ -63,7 +63,7 @@ def test_two_runs_are_compared(figures: Callable[[list[str]], int], views: None,
     assert differing({"a": 1, "b": 2}, {"b": 3}) == [("a", "1", ""), ("b", "2", "3")]
 
 
-def test_a_mistake_is_one_line(figures: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str]):
+def test_a_user_error_is_one_line(figures: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str]):
     Path("empty").mkdir()
     for arguments in (["gone.ckpt"], ["empty"], ["empty", "empty"]):
         assert figures(arguments) == 1

@@ -1,15 +1,17 @@
-"""The two checkpoints that every run keeps: the best by validation accuracy, and the last."""
+"""The two checkpoints that every run keeps, best and last, and the step that a test of one is logged at."""
 
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
+from cifar_mlp.callbacks.board import prefix_of
+
 
 class BestCheckpoint(ModelCheckpoint):
-    """Keeps ``best.ckpt``: the first epoch of the highest validation accuracy.
+    """Keeps ``best.ckpt``: the first epoch with the highest validation accuracy.
 
     Args:
         monitor: Metric to maximize, without the source's prefix.
@@ -20,11 +22,11 @@ class BestCheckpoint(ModelCheckpoint):
         self._told = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Learn the metric's full name from the module."""
+        """Get the metric's full name from the module."""
         super().setup(trainer, pl_module, stage)
-        named = getattr(pl_module, "metric_name", None)
-        if named is not None and self.monitor is not None and not self.monitor.startswith(named("")):
-            self.monitor = named(self.monitor)
+        prefix = prefix_of(pl_module)
+        if self.monitor is not None and not self.monitor.startswith(prefix):
+            self.monitor = prefix + self.monitor
 
     def on_validation_end(self, trainer: Any, pl_module: LightningModule) -> None:
         """Save a better epoch; a module that does not log the metric has no best epoch, and hears so once."""
@@ -41,7 +43,7 @@ class BestCheckpoint(ModelCheckpoint):
             super().on_train_epoch_end(trainer, pl_module)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Remember the best so far where it lies here, whatever this folder was called when it was saved."""
+        """Find the best checkpoint in this folder, even if the folder was renamed since."""
         here = Path(self.dirpath or "") / "best.ckpt"
         if self.dirpath is not None and state_dict["best_model_path"] and here.is_file():
             path, score = str(here), state_dict["best_model_score"]
@@ -50,17 +52,17 @@ class BestCheckpoint(ModelCheckpoint):
         super().load_state_dict(state_dict)
 
     def on_train_end(self, trainer: Any, pl_module: LightningModule) -> None:
-        """Where training stopped before any validation, the end is all there is to choose from."""
+        """If training stopped before any validation, save its end as the best."""
         if not self.best_model_path and self.dirpath is not None and not trainer.fast_dev_run:
             self.best_model_path = str(Path(self.dirpath) / "best.ckpt")
             trainer.save_checkpoint(self.best_model_path)
 
 
 class LastCheckpoint(ModelCheckpoint):
-    """Keeps ``last.ckpt``: the end of the latest epoch, and the very last step where training stops between epochs.
+    """Keeps ``last.ckpt``: the end of the latest epoch, and the very last step if training stops between epochs.
 
     Args:
-        every_n_train_steps: Save after every so many steps too; null saves at the end of epochs only.
+        every_n_train_steps: Also save every so many steps; null saves at the end of epochs only.
     """
 
     def __init__(self, every_n_train_steps: int | None = None) -> None:
@@ -73,7 +75,29 @@ class LastCheckpoint(ModelCheckpoint):
         )
 
     def on_train_end(self, trainer: Any, pl_module: LightningModule) -> None:
-        """Save what a step limit has cut off from the last epoch."""
+        """Save the steps after the last whole epoch."""
         if self._last_global_step_saved != trainer.global_step and not trainer.fast_dev_run:
             assert self.dirpath is not None
             trainer.save_checkpoint(Path(self.dirpath) / "last.ckpt")
+
+
+class CheckpointStep(Callback):
+    """Logs the metrics and pictures of ``trainer.test(ckpt_path=...)`` at the checkpoint's step, not at 0."""
+
+    def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Continue the checkpoint's count; a fit does so anyway."""
+        if trainer.state.fn != "fit":
+            count_from(trainer, checkpoint)
+
+
+def count_from(trainer: Any, checkpoint: dict[str, Any]) -> None:
+    """Set a trainer's counters of epochs and steps to a checkpoint's.
+
+    New points then have the step of the validation before the checkpoint, whether the checkpoint was saved before or
+    after the fit advanced its own count.
+    """
+    state = checkpoint["loops"]["fit_loop"]
+    logged_at = {"_batches_that_stepped": max(checkpoint["global_step"] - 1, 0)}
+    trainer.fit_loop.load_state_dict(
+        {**state, "epoch_loop.state_dict": {**state["epoch_loop.state_dict"], **logged_at}}
+    )

@@ -2,29 +2,55 @@
 
 from typing import Any
 
-from lightning.pytorch import Callback
+from cifar_mlp.callbacks import per_class
+from cifar_mlp.callbacks.board import Board, LeftOut
+from cifar_mlp.callbacks.view import BoardCallback
 
-from cifar_mlp.callbacks import class_accuracy
-from cifar_mlp.callbacks.board import board
 
+class CurveLayout(BoardCallback):
+    """Fills TensorBoard's custom scalars after the first epoch: training and validation on one chart.
 
-class CurveLayout(Callback):
-    """Fills TensorBoard's custom scalars: training and validation on one chart, all classes on another."""
+    Pairs every metric with ``train`` in its name with the one that says ``val`` instead, such as ``train/loss`` and
+    ``val/loss``. The accuracies of all classes share a chart.
+    """
+
+    def __init__(self) -> None:
+        self._written = False
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Write the layout."""
-        here = board(trainer, pl_module)
-        if here is None:
-            return
-        curves = here.prefix.rstrip("/") or "curves"
-        classes = [class_accuracy.tag(pl_module, name) for name in getattr(pl_module, "class_names", [])]
-        charts = {name: ["Multiline", [exactly(f"{here.prefix}{stage}/{name}") for stage in ("train", "val")]]
-                  for name in ("loss", "accuracy")}  # fmt: skip
+        """Forget an earlier fit."""
+        self._written = False
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Write the layout once its metrics are known."""
+        if not self._written and pairs(trainer):
+            self.attempt(self._write, trainer, pl_module)
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Write the layout of metrics that came late; say so if there are none."""
+        if not self._written:
+            self.attempt(self._write, trainer, pl_module)
+
+    def _write(self, trainer: Any, pl_module: Any, board: Board) -> None:
+        charts = {}
+        for train, val in pairs(trainer).items():
+            title = train.removeprefix(board.prefix).replace("train", "", 1).strip("/_")
+            charts[title] = ["Multiline", [exactly(train), exactly(val)]]
+        if not charts:
+            raise LeftOut("no metric is logged both for train and for val, as train/loss and val/loss")
+        classes = [exactly(per_class.tag(pl_module, name)) for name in getattr(pl_module, "class_names", [])]
         if classes:
-            charts["accuracy of each class"] = ["Multiline", [exactly(name) for name in classes]]
-        here.writer.add_custom_scalars({curves: charts})
+            charts["accuracy of each class"] = ["Multiline", classes]
+        board.writer.add_custom_scalars({board.prefix.rstrip("/") or "curves": charts})
+        self._written = True
+
+
+def pairs(trainer: Any) -> dict[str, str]:
+    """Training metrics and their validation counterparts, by name."""
+    names = sorted(trainer.callback_metrics)
+    return {name: other for name in names if (other := name.replace("train", "val", 1)) != name and other in names}
 
 
 def exactly(tag: str) -> str:
-    """The regular expression that matches this tag alone, as TensorBoard reads it in Python and in the browser."""
+    """The regular expression that matches this tag only, as TensorBoard reads it in Python and in the browser."""
     return "^" + "".join("\\" + letter if letter in r"\^$.|?*+()[]{}" else letter for letter in tag) + "$"

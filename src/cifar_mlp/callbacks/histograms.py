@@ -1,27 +1,28 @@
-"""How the parameters and their gradients are spread, layer by layer."""
+"""Histograms of parameters, gradients and activations, layer by layer."""
 
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from cifar_mlp.callbacks.board import Board, board
+from cifar_mlp.callbacks.board import Board, LeftOut, NotDrawn
+from cifar_mlp.callbacks.probe import dead_share, hidden_activations, validation_batch
 from cifar_mlp.callbacks.view import View
 
 NUM_BINS = 64
+NUM_INPUTS = 1_000  # for activations
 
 
 class Histograms(View):
     """Writes ``weights/PARAMETER`` and ``gradients/PARAMETER``; the gradient is that of the epoch's last batch.
 
-    Where training ends before its last epoch, as by early stopping, the end has weights alone.
-
-    Args:
-        every_n_epochs: Epochs between two histograms; null writes them at the end alone.
+    If training stops before its last epoch, as by early stopping, the final point has weights only.
     """
 
     def show(self, trainer: Any, pl_module: Any, board: Board) -> None:
-        """Write every parameter's values."""
+        """Write every parameter."""
+        if not list(pl_module.parameters()):
+            raise NotDrawn("the module has no parameters")
         for name, parameter in pl_module.named_parameters():
             add_histogram(board, f"weights/{layer_name(name)}", parameter)
 
@@ -31,18 +32,36 @@ class Histograms(View):
         ends = trainer.is_last_batch and (
             epoch == trainer.max_epochs or epoch % (self.every_n_epochs or epoch + 1) == 0
         )
-        here = board(trainer, pl_module) if ends or trainer.global_step == trainer.max_steps else None
-        if here is None:
-            return
+        if ends or trainer.global_step == trainer.max_steps:
+            self.attempt(self._write_gradients, trainer, pl_module)
+
+    def _write_gradients(self, trainer: Any, pl_module: Any, board: Board) -> None:
         for name, parameter in pl_module.named_parameters():
             if parameter.grad is not None:
-                add_histogram(here, f"gradients/{layer_name(name)}", parameter.grad)
+                add_histogram(board, f"gradients/{layer_name(name)}", parameter.grad)
+
+
+class Activations(View):
+    """Writes ``activations/LAYER`` and ``dead_units/LAYER`` over the first 1,000 validation images.
+
+    A dead unit outputs zero for every image. Only ReLU units can be dead.
+    """
+
+    def show(self, trainer: Any, pl_module: Any, board: Board) -> None:
+        """Write a histogram and a share for every layer."""
+        inputs = validation_batch(trainer, pl_module, NUM_INPUTS)[0].to(pl_module.device)
+        found = hidden_activations(pl_module, inputs)
+        if not found:
+            raise LeftOut("the module has no activation functions that are modules, such as nn.ReLU")
+        for name, values in found.items():
+            board.scalar(f"dead_units/{name}", dead_share(values))
+            add_histogram(board, f"activations/{name}", values)
 
 
 def add_histogram(board: Board, tag: str, values: Tensor) -> None:
-    """Count values in bins of equal width and write the counts; what is not finite is left out.
+    """Count values in bins of equal width and write the counts; leaves out what is not finite.
 
-    TensorBoard's own way sorts all values into some 1,500 bins, which takes a hundred times as long.
+    TensorBoard's own method sorts all values into some 1,500 bins, which takes a hundred times as long.
     """
     values = values.detach().float().flatten().cpu()  # on a GPU the counting would not be deterministic
     values = values[values.isfinite()]
@@ -65,5 +84,5 @@ def add_histogram(board: Board, tag: str, values: Tensor) -> None:
 
 
 def layer_name(name: str) -> str:
-    """A parameter's or part's name without what all names begin with."""
+    """A parameter's name without the prefix that all names share."""
     return name.removeprefix("network.")

@@ -1,4 +1,4 @@
-"""Progress that costs next to nothing: a bar for a terminal, a line an epoch for a log file."""
+"""Cheap progress: a bar on a terminal, a line for each epoch in a log file."""
 
 import time
 from typing import Any
@@ -15,10 +15,10 @@ SHOWN_IN_BAR = ("train/loss", "val/accuracy")
 
 
 class SparingProgressBar(RichProgressBar):
-    """Rich's bar, updated every 25 training steps, and drawn four times a second.
+    """Rich's bar, updated every 25 training steps and drawn four times a second.
 
-    An update takes as long as a small network's step. The thread that draws wakes a hundred times a second unless told
-    otherwise, and each time takes a core from the matrix products, whose other threads then wait for that one.
+    An update takes as long as a small network's step. By default the drawing thread wakes a hundred times a second,
+    each time taking a core from a matmul whose other threads then wait.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class SparingProgressBar(RichProgressBar):
         self._shown: dict[str, float] = {}
 
     def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
-        """Those of the last whole epoch: newer ones a GPU would have to be waited for."""
+        """Those of the last whole epoch: newer ones would wait for the GPU."""
         return self._shown
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
@@ -35,7 +35,7 @@ class SparingProgressBar(RichProgressBar):
         super().on_train_epoch_end(trainer, pl_module)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Update the bar if it is time."""
+        """Update the bar every 25 steps."""
         if (batch_idx + 1) % STEPS_BETWEEN_UPDATES == 0 or trainer.is_last_batch:
             super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
 
@@ -52,7 +52,7 @@ class SparingProgressBar(RichProgressBar):
 
 
 class EpochLines(ProgressBar):
-    """Prints one line when an epoch has been validated; for output that is no terminal."""
+    """Prints one line after each epoch's validation; for output that is not a terminal."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,10 +81,10 @@ class EpochLines(ProgressBar):
 
 
 def shown_metrics(trainer: Trainer) -> dict[str, float]:
-    """The epoch's metrics worth a glance, by name."""
+    """The epoch's main metrics, by name."""
     return {name: float(value) for name, value in sorted(trainer.callback_metrics.items()) if name.endswith(SHOWN)}
 
 
 def last_epoch(trainer: Trainer) -> int | str:
-    """How many epochs there will be; ``?`` where steps or time decide."""
+    """The number of epochs; ``?`` if steps or time decide."""
     return trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else "?"

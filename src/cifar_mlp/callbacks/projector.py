@@ -1,5 +1,6 @@
-"""Images as points: TensorBoard's projector, with thumbnails and classes."""
+"""TensorBoard's projector: images as points, with thumbnails and classes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cifar_mlp.callbacks.board import Board, class_names
-from cifar_mlp.callbacks.examples import examples
-from cifar_mlp.callbacks.hidden import hidden_activations
-from cifar_mlp.callbacks.modes import evaluating
+from cifar_mlp.callbacks.board import Board, class_names, preprocessing_of
+from cifar_mlp.callbacks.probe import evaluating, hidden_activations, labelled
 from cifar_mlp.callbacks.view import View
 from cifar_mlp.pictures.style import png, save
 from cifar_mlp.pictures.tiles import as_rgb
@@ -19,12 +18,13 @@ DIMENSIONS = 50
 
 
 class Projector(View):
-    """Writes features, each hidden layer and the logits of validation images for the projector, when training ends.
+    """Writes inputs, each hidden layer and the logits as points for the projector when training ends.
 
-    Points lie in the run's folder ``projector/``, each space reduced to its 50 leading directions.
+    Files go to the run's folder ``projector/``, each space reduced to its 50 leading directions. Points have
+    thumbnails if the validation inputs are images.
 
     Args:
-        num_images: Images shown, from the first.
+        num_images: Validation images shown, from the first.
     """
 
     def __init__(self, num_images: int = 500) -> None:
@@ -32,54 +32,56 @@ class Projector(View):
         self.num_images = num_images
 
     def show(self, trainer: Any, pl_module: Any, board: Board) -> None:
-        """Write the points, their classes, their thumbnails, and the file that TensorBoard looks for."""
-        found = examples(trainer)
-        if found is None or found[0].shape[1] not in (1, 3):
-            return
-        images, labels = (tensor[: self.num_images] for tensor in found)
-        given = images.to(pl_module.device)
-        preprocessing = getattr(pl_module, "preprocessing", None)
+        """Write the points, their classes, their thumbnails, and the config that TensorBoard looks for."""
+        run = Path(board.writer.log_dir)
+        inputs, labels = labelled(trainer, pl_module, self.num_images)
+        given, preprocessing = inputs.to(pl_module.device), preprocessing_of(pl_module)
         with evaluating(pl_module):
             logits = pl_module(given).float().cpu()
-            features = given.float() if preprocessing is None else preprocessing(given)
+            features = given if preprocessing is None else preprocessing(given)
         spaces = {"features": features.flatten(1).float().cpu(), **hidden_activations(pl_module, given)}
         spaces["logits"] = logits
         names = class_names(pl_module, logits.shape[1])
-        write_points(board.folder, spaces, images, [names[label] for label in labels.tolist()],
-                     [names[label] for label in logits.argmax(1).tolist()])  # fmt: skip
+        true, predicted = ([names[label] for label in kind.tolist()] for kind in (labels, logits.argmax(1)))
+        write_points(run, spaces, inputs, true, predicted)
 
 
-def write_points(folder: Path, spaces: dict[str, Tensor], images: Tensor, true: list[str], said: list[str]) -> None:
-    """The projector's files for one run.
+def write_points(
+    run: Path, spaces: dict[str, Tensor], inputs: Tensor, true: Sequence[str], predicted: Sequence[str]
+) -> None:
+    """Write the projector's files for one run.
 
     Args:
-        folder: The run's.
+        run: The run's folder.
         spaces: Points ``(N, dimensions)`` by name.
-        images: Their thumbnails, ``(N, 1 or 3, height, width)``.
-        true: Their classes.
-        said: The predicted ones.
+        inputs: ``(N, ...)``; shown as thumbnails if they are ``(N, 1 or 3, height, width)``.
+        true: Class of each point.
+        predicted: Predicted class of each point.
     """
-    place = folder / "projector"
-    place.mkdir(parents=True, exist_ok=True)
-    rows = [f"{one}\t{other}\t{'right' if one == other else 'wrong'}" for one, other in zip(true, said, strict=True)]
-    (place / "classes.tsv").write_text("\n".join(["class\tpredicted\tanswer", *rows]) + "\n")
-    save(png(sprite(images)), place / "thumbnails.png")
-    height, width = images.shape[2:]
+    folder = run / "projector"
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [f"{one}\t{two}\t{'right' if one == two else 'wrong'}" for one, two in zip(true, predicted, strict=True)]
+    (folder / "classes.tsv").write_text("\n".join(["class\tpredicted\tanswer", *rows]) + "\n")
+    thumbnails = ""
+    if inputs.ndim == 4 and inputs.shape[1] in (1, 3):
+        save(png(sprite(inputs)), folder / "thumbnails.png")
+        height, width = inputs.shape[2:]
+        sizes = f"single_image_dim: {width} single_image_dim: {height}"
+        thumbnails = f'  sprite {{ image_path: "projector/thumbnails.png" {sizes} }}\n'
     entries = []
     for name, points in spaces.items():
-        np.savetxt(place / f"{name}.tsv", leading_directions(points, DIMENSIONS).numpy(), fmt="%.5g", delimiter="\t")
+        np.savetxt(folder / f"{name}.tsv", leading_directions(points, DIMENSIONS).numpy(), fmt="%.5g", delimiter="\t")
         entries.append(
             f'embeddings {{\n  tensor_name: "{name}"\n  tensor_path: "projector/{name}.tsv"\n'
-            '  metadata_path: "projector/classes.tsv"\n  sprite {\n    image_path: "projector/thumbnails.png"\n'
-            f"    single_image_dim: {width}\n    single_image_dim: {height}\n  }}\n}}\n"
+            f'  metadata_path: "projector/classes.tsv"\n{thumbnails}}}\n'
         )
-    (folder / "projector_config.pbtxt").write_text("".join(entries))
+    (run / "projector_config.pbtxt").write_text("".join(entries))
 
 
 def leading_directions(points: Tensor, most: int) -> Tensor:
-    """Points ``(N, D)`` about their mean, turned so that variance falls, in at most ``most`` dimensions.
+    """Principal coordinates of points ``(N, D)`` about their mean, at most ``most`` of them, by falling variance.
 
-    Distances are kept but for what the dropped directions hold; nothing is scaled, and nothing is drawn at random.
+    An exact rotation: distances change only by what the dropped directions hold.
     """
     centred = points.double().nan_to_num(0.0, 0.0, 0.0)
     centred = centred - centred.mean(0)
@@ -91,7 +93,7 @@ def leading_directions(points: Tensor, most: int) -> Tensor:
 
 
 def sprite(images: Tensor) -> np.ndarray:
-    """Thumbnails in a square of rows, uint8 ``(rows height, rows width, 3)``."""
+    """Thumbnails in a square grid, uint8 ``(rows height, rows width, 3)``."""
     tiles = as_rgb(images)
     count, height, width, _ = tiles.shape
     side = int(np.ceil(np.sqrt(count)))

@@ -1,4 +1,4 @@
-"""Randomness inside a step as a function of the step."""
+"""Dropout masks that depend only on the seed and the step."""
 
 from typing import Any
 
@@ -9,10 +9,9 @@ from cifar_mlp.common.seeds import derived_seed
 
 
 class StepSeed(Callback):
-    """Seeds PyTorch before every training step from (seed, step, rank).
+    """Seeds PyTorch before every training step from (seed, step, rank) if the module has dropout.
 
-    Dropout then repeats itself whatever happened before: a run killed and resumed at any step ends with the same
-    bits, and no generator's state has to be saved. Runs without dropout draw nothing, so nothing is seeded.
+    A run that is killed and resumed at any step then ends with the same bits, without any saved generator state.
 
     Args:
         seed: The run's one seed.
@@ -23,12 +22,12 @@ class StepSeed(Callback):
         self.needed = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """See whether a step draws random numbers at all."""
+        """Look for dropout."""
         self.needed = any(isinstance(module, torch.nn.Dropout) for module in pl_module.modules())
 
     def on_train_batch_start(self, trainer: Any, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Seed this step."""
         if self.needed:
-            # batches, not optimizer steps: accumulated batches must not share their masks
+            # batches, not optimizer steps: accumulated batches must not share masks
             done = trainer.fit_loop.epoch_loop.batch_progress.total.processed
             torch.manual_seed(derived_seed(self.seed, "step", done, trainer.global_rank))

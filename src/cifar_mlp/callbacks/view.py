@@ -1,22 +1,64 @@
-"""Something to look at, every few epochs or at the end of training."""
+"""The base of every view: it draws, or warns once why not."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from lightning.pytorch import Callback
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
-from cifar_mlp.callbacks.board import Board, board
+from cifar_mlp.callbacks.board import Board, LeftOut, NotDrawn, board, last_step
+from cifar_mlp.models import Classifier
 
 
-class View(Callback):
-    """Shows something after every ``every_n_epochs`` epochs and when training ends.
+class BoardCallback(Callback):
+    """Writes to the run's board; never stops a training.
 
-    A view never changes a training: it draws no random number and leaves the network as it found it.
+    Whatever keeps it from drawing becomes a warning, ``NAME: not drawn, REASON``, at most one for each callback.
+    """
+
+    _warned = False
+
+    @contextmanager
+    def guarded(self, pl_module: Any) -> Iterator[None]:
+        """Turn any error inside into the warning.
+
+        In this package's own :class:`Classifier`, a :class:`LeftOut` is silent: nobody asked for a PCA there.
+        """
+        try:
+            yield
+        except NotDrawn as reason:
+            if not (isinstance(reason, LeftOut) and isinstance(pl_module, Classifier)):
+                self.warn(str(reason))
+        except Exception as error:
+            self.warn(f"{type(error).__name__}: {error}")
+
+    def attempt(self, draw: Callable[[Any, Any, Board], None], trainer: Any, pl_module: Any) -> None:
+        """Call ``draw(trainer, pl_module, board)`` on the first process, guarded."""
+        with self.guarded(pl_module):
+            here = board(trainer, pl_module)
+            if here is not None:
+                draw(trainer, pl_module, here)
+
+    def warn(self, reason: str) -> None:
+        """Warn with the reason, unless this callback has warned before."""
+        if not self._warned:
+            self._warned = True
+            rank_zero_warn(f"{type(self).__name__}: not drawn, {reason}")
+
+
+class View(BoardCallback):
+    """Draws after every ``every_n_epochs`` epochs and when training ends.
+
+    A view works in any LightningModule, with any data whose batches begin with inputs and labels. It never changes a
+    training: it leaves the random state, the weights and each part's mode as it found them.
+
+    Where it cannot draw, it warns once and names the reason, e.g. ``FirstLayerWeights: not drawn, the module has no
+    nn.Linear``. One exception: it stays silent about what the settings of this package's own :class:`Classifier`
+    leave out, which is a PCA, hidden layers, or validation.
 
     Args:
-        every_n_epochs: Epochs between two showings; null shows at the end alone.
+        every_n_epochs: Epochs between two drawings; null draws at the end only.
     """
 
     def __init__(self, every_n_epochs: int | None = None) -> None:
@@ -26,31 +68,27 @@ class View(Callback):
         self._shown_at: int | None = None
 
     def show(self, trainer: Any, pl_module: Any, board: Board) -> None:
-        """Write to the board; called on the first process only."""
+        """Draw; called on the first process only.
+
+        Raises:
+            NotDrawn: With the reason, if there is nothing to draw.
+        """
         raise NotImplementedError
 
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Forget an earlier fit."""
+        self._shown_at = None
+
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Show if the epoch's number says so."""
+        """Draw every ``every_n_epochs`` epochs."""
         if self.every_n_epochs is not None and (trainer.current_epoch + 1) % self.every_n_epochs == 0:
             self._show_once(trainer, pl_module)
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
-        """Show how it ended."""
+        """Draw the final state."""
         self._show_once(trainer, pl_module)
 
     def _show_once(self, trainer: Any, pl_module: Any) -> None:
-        here = board(trainer, pl_module)
-        if here is None or here.step == self._shown_at:
-            return
-        self._shown_at = here.step
-        with harmless(self):
-            self.show(trainer, pl_module, here)
-
-
-@contextmanager
-def harmless(view: Callback) -> Iterator[None]:
-    """A warning instead of an error: no picture is worth a training."""
-    try:
-        yield
-    except Exception as error:
-        rank_zero_warn(f"{type(view).__name__} could not be shown: {type(error).__name__}: {error}")
+        if last_step(trainer) != self._shown_at:
+            self._shown_at = last_step(trainer)
+            self.attempt(self.show, trainer, pl_module)

@@ -14,10 +14,9 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from cifar_mlp import __version__
-from cifar_mlp.callbacks.checkpoint_step import CheckpointStep
-from cifar_mlp.callbacks.checkpoints import BestCheckpoint, LastCheckpoint
-from cifar_mlp.callbacks.network_summary import NetworkSummary
-from cifar_mlp.callbacks.predictions import PredictionWriter
+from cifar_mlp.callbacks.architecture import NetworkSummary
+from cifar_mlp.callbacks.checkpoints import BestCheckpoint, CheckpointStep, LastCheckpoint
+from cifar_mlp.callbacks.prediction_writer import PredictionWriter
 from cifar_mlp.callbacks.progress import EpochLines, SparingProgressBar
 from cifar_mlp.callbacks.run_record import RunRecord
 from cifar_mlp.callbacks.step_seed import StepSeed
@@ -216,7 +215,7 @@ class CommandLine(LightningCLI):
             callbacks += [StepSeed(self.datamodule.seed), RunRecord(self.datamodule.seed, command), NetworkSummary()]
             if config["enable_checkpointing"] is not False and not config["fast_dev_run"]:
                 callbacks += [BestCheckpoint(), LastCheckpoint()]
-        callbacks += self.views.callbacks()
+        callbacks += self.views.callbacks() if config["logger"] else []
         bars = [callback for callback in config["callbacks"] if isinstance(callback, ProgressBar)]
         if not bars and config["enable_progress_bar"] is not False:
             callbacks.append(SparingProgressBar() if sys.stdout.isatty() else EpochLines())

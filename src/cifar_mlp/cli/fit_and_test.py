@@ -11,7 +11,7 @@ from lightning.pytorch.loggers import Logger
 from rich.console import Console
 from rich.table import Table
 
-from cifar_mlp.callbacks.checkpoint_step import count_from
+from cifar_mlp.callbacks.checkpoints import count_from
 from cifar_mlp.cli.command_line import CommandLine, run
 from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.common.course_report import REPORT
@@ -74,7 +74,7 @@ def evaluate(command: CommandLine, checkpoint: Path, logger: Logger | None) -> R
         accelerator="cpu" if command.trainer.strategy.root_device.type == "cpu" else "auto",
         devices=1,
         logger=logger if logger is not None else False,
-        callbacks=command.views.callbacks(),
+        callbacks=command.views.callbacks() if logger is not None else [],
         default_root_dir=command.trainer.default_root_dir,
         enable_progress_bar=False,
         enable_model_summary=False,

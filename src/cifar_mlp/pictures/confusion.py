@@ -1,4 +1,4 @@
-"""Which class is taken for which."""
+"""Confusion matrices."""
 
 from collections.abc import Sequence
 
@@ -9,12 +9,12 @@ from cifar_mlp.pictures.style import BODY, HEAT, SMALL, TITLE, new_figure
 
 
 def confusion_matrix(counts_CC: Tensor, class_names: Sequence[str], title: str) -> Figure:
-    """Counts, and below each its share of the true class in percent, which the colour shows too.
+    """Counts, and below each its share of the true class in percent, which the colour shows.
 
     Args:
         counts_CC: Images by true class (row) and predicted class (column).
         class_names: By label.
-        title: What was counted.
+        title: The data, e.g. ``Validation``.
     """
     counts_CC = counts_CC.cpu()
     shares_CC = counts_CC / counts_CC.sum(1, keepdim=True).clamp(min=1)
@@ -34,11 +34,11 @@ def confusion_matrix(counts_CC: Tensor, class_names: Sequence[str], title: str) 
                 shade = "black" if share > 0.55 else "white"
                 text = f"{int(count):,}\n{100 * share:.0f} %"
                 cell = axes.text(predicted, true, text, ha="center", va="center", color=shade, fontsize=SMALL)
-                cell.set_in_layout(False)  # it lies within the axes, and there are many
+                cell.set_in_layout(False)  # inside the axes anyway, and there are many
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
-    right, total = int(counts_CC.diagonal().sum()), int(counts_CC.sum())
-    axes.set_title(f"{title}: {right:,} of {total:,} images right, {100 * right / max(total, 1):.1f} %", fontsize=TITLE)
+    correct, total = int(counts_CC.diagonal().sum()), int(counts_CC.sum())
+    axes.set_title(f"{title}: {correct:,} of {total:,} correct ({100 * correct / max(total, 1):.1f} %)", fontsize=TITLE)
     bar = figure.colorbar(drawn, ax=axes, shrink=0.8)
     bar.set_label("share of the true class", fontsize=BODY)
     return figure

@@ -1,4 +1,4 @@
-"""Whether a network is right as often as it says."""
+"""Whether a network's confidence matches its accuracy."""
 
 from dataclasses import dataclass
 
@@ -6,18 +6,18 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from cifar_mlp.pictures.answers import Answers
+from cifar_mlp.pictures.predictions import Predictions
 from cifar_mlp.pictures.style import BLUE, BODY, GREY, SMALL, TITLE, VERMILION, new_figure
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Images by how confident the network was, ``(bins,)`` each.
+    """Images binned by confidence, ``(bins,)`` each.
 
     Attributes:
         count: Images.
-        confidence: Their mean confidence; 0 where there are none.
-        accuracy: Share of them that is right; 0 where there are none.
+        confidence: Their mean confidence; 0 for an empty bin.
+        accuracy: Their accuracy; 0 for an empty bin.
     """
 
     count: Tensor
@@ -26,56 +26,50 @@ class Calibration:
 
     @property
     def error(self) -> float:
-        """Expected calibration error: mean distance of accuracy from confidence, weighted by images."""
+        """Expected calibration error: mean of |accuracy - confidence|, weighted by images."""
         distance = (self.accuracy - self.confidence).abs()
         return float((distance * self.count).sum() / self.count.sum().clamp(min=1))
 
 
-def calibration(answers: Answers, num_bins: int = 15) -> Calibration:
+def calibration(predictions: Predictions, num_bins: int = 15) -> Calibration:
     """Bins of equal width in confidence, from 0 to 1."""
-    confidence = answers.confidence.double()
-    right = (answers.predicted == answers.labels).double()
-    place = (confidence * num_bins).long().clamp(max=num_bins - 1)
-    count = torch.bincount(place, minlength=num_bins).double()
-    mean = [torch.bincount(place, value, minlength=num_bins) / count.clamp(min=1) for value in (confidence, right)]
+    confidence, correct = predictions.confidence.double(), predictions.correct.double()
+    index = (confidence * num_bins).long().clamp(max=num_bins - 1)
+    count = torch.bincount(index, minlength=num_bins).double()
+    mean = [torch.bincount(index, value, minlength=num_bins) / count.clamp(min=1) for value in (confidence, correct)]
     return Calibration(count, *mean)
 
 
-def reliability_diagram(answers: Answers, title: str, num_bins: int = 15) -> Figure:
-    """Accuracy against confidence, and how many images have which confidence.
+def reliability_diagram(predictions: Predictions, title: str) -> Figure:
+    """Accuracy against confidence, and a histogram of confidence.
 
     Args:
-        answers: Of a network.
-        title: Whose answers.
-        num_bins: Bins of confidence.
+        predictions: Of a network.
+        title: The data, e.g. ``Validation``.
     """
-    measured = calibration(answers, num_bins)
+    measured = calibration(predictions)
     figure = new_figure(5.2, 5.4, arranged=False)
     figure.subplots_adjust(0.125, 0.085, 0.965, 0.89, hspace=0.07)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    width = 1 / num_bins
-    filled = [place for place in range(num_bins) if measured.count[place] > 0]
-    confidence = measured.confidence[filled].tolist()
-    bars = {"width": width, "align": "edge", "edgecolor": "white", "linewidth": 0.6}
-    upper.bar(
-        [place * width for place in filled], measured.accuracy[filled].tolist(), color=BLUE, label="accuracy", **bars
-    )
+    num_bins = len(measured.count)
+    left = [index / num_bins for index in range(num_bins)]
+    confidence = measured.confidence[measured.count > 0].tolist()
+    bars = {"width": 1 / num_bins, "align": "edge", "edgecolor": "white", "linewidth": 0.6}
+    upper.bar(left, measured.accuracy.tolist(), color=BLUE, label="accuracy", **bars)
     upper.plot(confidence, confidence, ls="", marker="_", ms=13, mew=2.2,
                color=VERMILION, label="mean confidence")  # fmt: skip
-    upper.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--", label="as it should be")
-    upper.set(ylim=(0, 1.02), xlim=(0, 1))
-    upper.set_ylabel("share of images that are right")
+    upper.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--", label="perfect calibration")
+    upper.set(ylim=(0, 1.02), xlim=(0, 1), ylabel="accuracy")
     upper.legend(loc="upper left", fontsize=BODY, framealpha=0.9, edgecolor="white")
-    lower.bar([place * width for place in range(num_bins)], measured.count.tolist(), color=GREY, **bars)
-    lower.set_xlabel("confidence: probability of the predicted class")
-    lower.set_ylabel("images")
+    lower.bar(left, measured.count.tolist(), color=GREY, **bars)
+    lower.set(xlabel="confidence (probability of the predicted class)", ylabel="images")
     for axes in (upper, lower):
         axes.spines[["top", "right"]].set_visible(False)
-    right = 100 * float((answers.predicted == answers.labels).double().mean())
-    sure = 100 * float(answers.confidence.mean())
-    figure.text(0.545, 0.955, f"{title}: is it right as often as it says?", ha="center", fontsize=TITLE)
+    accuracy = 100 * float(predictions.correct.double().mean())
+    mean = 100 * float(predictions.confidence.mean())
+    figure.text(0.545, 0.955, f"{title}: reliability diagram", ha="center", fontsize=TITLE)
     upper.set_title(
-        f"accuracy {right:.1f} %, mean confidence {sure:.1f} %, expected calibration error {measured.error:.3f}",
+        f"accuracy {accuracy:.1f} %, mean confidence {mean:.1f} %, expected calibration error {measured.error:.3f}",
         fontsize=SMALL + 0.5,
         color="#444444",
     )

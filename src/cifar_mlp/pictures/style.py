@@ -1,12 +1,13 @@
-"""How every picture looks: white ground in any viewer, colours that colour-blind eyes tell apart, one size of type."""
+"""The look of every picture: white background, colours for colour-blind readers, three font sizes."""
 
 import io
-import os
 from pathlib import Path
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from cifar_mlp.common.atomic_write import write_whole_bytes
 
 # Okabe and Ito's colours
 BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, BLACK = (
@@ -19,12 +20,12 @@ TITLE, BODY, SMALL = 10, 8.5, 7  # points
 
 
 def new_figure(width: float, height: float, arranged: bool = True) -> Figure:
-    """An empty figure of so many inches.
+    """An empty figure.
 
     Args:
-        width: Inches.
-        height: Inches.
-        arranged: Let matplotlib make room for all words; where the places are known, that only costs time.
+        width: In inches.
+        height: In inches.
+        arranged: Let matplotlib lay out all text; a waste of time if positions are known.
     """
     figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
     if arranged:
@@ -33,7 +34,7 @@ def new_figure(width: float, height: float, arranged: bool = True) -> Figure:
 
 
 def pixels(figure: Figure) -> np.ndarray:
-    """The figure drawn, ``(height, width, 3)``, uint8."""
+    """The figure rendered, uint8 ``(height, width, 3)``."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
@@ -49,8 +50,6 @@ def png(drawn: np.ndarray) -> bytes:
 
 
 def save(content: bytes, path: Path) -> None:
-    """Write a file whole or not at all, making the folder if need be."""
+    """Write a file atomically, with its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".unfinished-{path.name}")
-    unfinished.write_bytes(content)
-    os.replace(unfinished, path)
+    write_whole_bytes(content, path)

@@ -1,4 +1,4 @@
-"""Many small images in one picture."""
+"""Many small images in one figure."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,25 +11,32 @@ from torch import Tensor
 from cifar_mlp.pictures.style import BLACK, SMALL, TITLE, VERMILION, Figure, new_figure
 
 # Shape legend: N = images, H, W = height and width of one
+GAP, LINE, PAD, LETTER = 0.06, 0.135, 0.1, 0.062  # inches: between tiles, a caption's line, all around, a small letter
 
 
 class Caption(NamedTuple):
-    """Up to two lines below a tile; the second is coloured, for what a network says."""
+    """Up to two lines below a tile; the second is coloured, for predictions."""
 
     first: str
     second: str = ""
 
 
 def as_rgb(images: Tensor) -> np.ndarray:
-    """Images ``(N, 1 or 3, H, W)``, bytes or floats from 0 to 1, as uint8 ``(N, H, W, 3)``."""
-    levels = (
-        images if images.dtype == torch.uint8 else (images.float().nan_to_num(0.5).clamp(0, 1) * 255).round().byte()
-    )
-    return levels.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).cpu().numpy()
+    """Images ``(N, 1 or 3, H, W)`` as uint8 ``(N, H, W, 3)``.
+
+    Floats are levels from 0 to 1. If any lies outside, as after standardization, all are rescaled to that range.
+    """
+    if images.dtype != torch.uint8:
+        images = images.float().nan_to_num(0.5)
+        low, high = images.aminmax()
+        if low < 0 or high > 1:
+            images = (images - low) / (high - low)
+        images = (images * 255).round().byte()
+    return images.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).cpu().numpy()
 
 
 def about_grey(images: Tensor) -> Tensor:
-    """Signed images ``(N, channels, H, W)`` to 0..1: zero is mid-grey, and each one's largest magnitude is 0 or 1."""
+    """Signed images ``(N, channels, H, W)`` to 0..1: zero is mid-grey, each image's largest magnitude is 0 or 1."""
     largest = images.abs().amax((1, 2, 3), keepdim=True).clamp(min=torch.finfo(images.dtype).tiny)
     return 0.5 + 0.5 * images / largest
 
@@ -44,16 +51,16 @@ def gallery(
     note: str = "",
     tile: float = 0.85,
 ) -> Figure:
-    """Tiles row by row.
+    """Tiles, row by row.
 
     Args:
-        images: ``(N, 1 or 3, H, W)``, bytes or floats from 0 to 1.
+        images: ``(N, 1 or 3, H, W)``, see :func:`as_rgb`.
         columns: Tiles in a row.
         title: What is shown.
-        captions: Below each tile; none for no captions.
-        rows: Name of each row, at its left; may have two lines.
+        captions: Below each tile.
+        rows: Name of each row, on its left, one or two lines.
         heads: Name of each column, above the first row.
-        note: How to read it, one line below the title.
+        note: How to read the figure, one line below the title.
         tile: Width of a tile, inches.
     """
     tiles = as_rgb(images)
@@ -69,7 +76,7 @@ def gallery(
     for one, (top, left) in zip(tiles, corners, strict=True):
         sheet[top : top + height, left : left + width] = one
 
-    figure, axes = _axes_for(sheet.shape[1] / inch, sheet.shape[0] / inch, title, note, rows, bool(heads))
+    figure, axes = _axes(sheet.shape[1] / inch, sheet.shape[0] / inch, title, note, rows, bool(heads))
     axes.imshow(sheet, interpolation="nearest")
     for caption, (top, left) in zip(captions, corners, strict=False):
         x, y = left + width / 2, top + height + 0.8 * LINE * inch
@@ -83,21 +90,11 @@ def gallery(
     return figure
 
 
-def letters(count: int) -> float:
-    """Room for so many letters of the small size, in inches."""
-    return 0.062 * count
-
-
-GAP, LINE, PAD = 0.06, 0.135, 0.1  # inches: between tiles, a line of a caption, around everything
-
-
-def _axes_for(
-    width: float, height: float, title: str, note: str, rows: Sequence[str], heads: bool
-) -> tuple[Figure, Axes]:
-    """Axes of exactly so many inches, with room for the words around them."""
-    margin = letters(max((len(line) for name in rows for line in name.split("\n")), default=0))
+def _axes(width: float, height: float, title: str, note: str, rows: Sequence[str], heads: bool) -> tuple[Figure, Axes]:
+    """Axes of this exact size in inches, with room for the text around them."""
+    margin = LETTER * max((len(line) for name in rows for line in name.split("\n")), default=0)
     above = 0.3 + 0.19 * bool(note) + 0.17 * heads
-    whole = max(width + margin, 1.4 * letters(len(title)), letters(len(note))) + 2 * PAD
+    whole = max(width + margin, 1.4 * LETTER * len(title), LETTER * len(note)) + 2 * PAD
     tall = height + above + PAD
     figure = new_figure(whole, tall, arranged=False)
     left = (whole - width - margin) / 2 + margin

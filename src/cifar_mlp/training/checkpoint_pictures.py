@@ -1,4 +1,4 @@
-"""Every picture of a trained network, from its checkpoint alone."""
+"""All pictures of a trained network, from its checkpoint alone."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,17 +10,17 @@ from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.models import Classifier
-from cifar_mlp.pictures.answers import ask
 from cifar_mlp.pictures.components import eigen_images, explained_variance, reconstructions
 from cifar_mlp.pictures.confusion import confusion_matrix
-from cifar_mlp.pictures.first_layer import first_layer_weights, pixel_gradients
-from cifar_mlp.pictures.mistakes import class_averages, mistake_gallery
+from cifar_mlp.pictures.galleries import class_averages, error_gallery
+from cifar_mlp.pictures.predictions import predict
 from cifar_mlp.pictures.reliability import reliability_diagram
+from cifar_mlp.pictures.weight_images import first_layer_weights, pixel_gradients
 from cifar_mlp.training.checkpoint import option_defaults, read_checkpoint
 
 
 def checkpoint_of(run: Path, which: str = "best") -> Path:
-    """The checkpoint that a path means: itself, or the best or last one of a run's folder.
+    """A checkpoint's path: the given file, or the best or last checkpoint of the given run folder.
 
     Raises:
         FileNotFoundError: If there is none.
@@ -32,11 +32,15 @@ def checkpoint_of(run: Path, which: str = "best") -> Path:
 
 
 def album(checkpoint: Path) -> Iterator[tuple[str, Figure]]:
-    """Names and pictures, one after the other.
+    """Name and figure of each picture of a network trained by this package.
 
     Args:
-        checkpoint: File of a network trained by this package. Pictures of its answers need the images that it was
-            validated on: their place is the environment's, else the one that the checkpoint names.
+        checkpoint: File. The pictures need the images that it was validated on, from the data root of the environment,
+            else from the one that the checkpoint names.
+
+    Raises:
+        FileNotFoundError: If there is no such file, or no images.
+        ValueError: If it is not a checkpoint of this package.
     """
     content = read_checkpoint(str(checkpoint))
     model = Classifier.load_from_checkpoint(checkpoint, map_location="cpu").eval()
@@ -50,13 +54,13 @@ def album(checkpoint: Path) -> Iterator[tuple[str, Figure]]:
 
 
 def pictures(model: Any, images: Tensor, labels: Tensor, stage: str = "Validation") -> Iterator[tuple[str, Figure]]:
-    """Every picture that a network and some images give.
+    """Name and figure of each picture of a network and some images.
 
     Args:
-        model: A classifier with its preprocessing.
+        model: A classifier with its preprocessing, on the CPU.
         images: uint8 ``(N, channels, height, width)``.
         labels: int64 ``(N,)``.
-        stage: What the images are, for the titles.
+        stage: The data, for the titles.
     """
     names, preprocessing = model.class_names, model.preprocessing
     affine = [module for module in model.network.modules() if isinstance(module, nn.Linear)]
@@ -66,9 +70,9 @@ def pictures(model: Any, images: Tensor, labels: Tensor, stage: str = "Validatio
         yield "eigen_images", eigen_images(preprocessing)
         yield "explained_variance", explained_variance(preprocessing, images)
         yield "reconstructions", reconstructions(preprocessing, images, labels, names)
-    answers = ask(model, images, labels)
-    counts = multiclass_confusion_matrix(answers.predicted, labels, len(names))
+    predictions = predict(model, images, labels)
+    counts = multiclass_confusion_matrix(predictions.predicted, labels, len(names))
     yield "confusion_matrix", confusion_matrix(counts, names, stage)
-    yield "reliability", reliability_diagram(answers, stage)
-    yield "mistakes", mistake_gallery(answers, names, stage)
-    yield "class_averages", class_averages(answers, names, stage)
+    yield "reliability", reliability_diagram(predictions, stage)
+    yield "most_confident_errors", error_gallery(predictions, names, stage)
+    yield "class_averages", class_averages(predictions, names, stage)

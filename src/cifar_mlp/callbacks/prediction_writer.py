@@ -1,4 +1,4 @@
-"""Predictions as a CSV that anybody can read."""
+"""Predictions as a CSV file."""
 
 import csv
 import os
@@ -13,9 +13,10 @@ from cifar_mlp.data.image_files import ImageFiles
 
 
 class PredictionWriter(BasePredictionWriter):
-    """Writes one row an image: file, predicted class, probability of each class, and why it could not be read.
+    """Writes a row for each image: file, predicted class, probability of each class, error if it could not be read.
 
-    Rows go to a temporary file beside the output, which takes the output's name when all is done.
+    Needs a data module with ``output``, the path of the file. Rows go to a temporary file beside it, which gets that
+    name at the end.
     """
 
     def __init__(self) -> None:
@@ -25,7 +26,7 @@ class PredictionWriter(BasePredictionWriter):
         self._rows = self._unreadable = 0
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        """Refuse what cannot be written, before any work."""
+        """Check before any work that the file can be written."""
         if stage != "predict":
             return
         if trainer.world_size > 1:
@@ -68,7 +69,7 @@ class PredictionWriter(BasePredictionWriter):
                 writer.writerow([file, names[best], *(f"{value:.6f}" for value in probabilities), ""])
 
     def on_predict_end(self, trainer: Any, pl_module: Any) -> None:
-        """Give the finished file its name."""
+        """Rename the finished file."""
         assert self._file is not None
         output = Path(trainer.datamodule.output).expanduser()
         self._file.close()
@@ -78,7 +79,7 @@ class PredictionWriter(BasePredictionWriter):
         print(f"{output}: {self._rows:,} images, {self._unreadable:,} of them unreadable", flush=True)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        """Leave nothing half-written."""
+        """Remove the unfinished file."""
         if self._file is not None:
             self._file.close()
             self._unfinished.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What the first layer looks at, as pictures in pixel space."""
+"""First-layer weights as images in pixel space."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,15 +10,15 @@ from torch import Tensor
 from cifar_mlp.pictures.tiles import Caption, about_grey, gallery
 
 # Shape legend: U = units, K = features, D = pixels
+MOST = 64  # units shown
 
 
 def pixel_gradients(weight_UK: Tensor, preprocessing: Any) -> Tensor:
-    """How much each unit's input rises with each pixel, ``(U, channels, height, width)``, per level of 0..255.
+    """Gradient of each unit's input by the pixels, ``(U, channels, height, width)``, per level of 0..255.
 
     With features = ((pixels - shift) scale - mean) components^T / deviation, the gradient of weight @ features is
-    (weight / deviation) @ components * scale: the filter that the unit lays over an image, through PCA and
-    whitening. Whitening divides here as it does on the images' way in, so a whitened network's filters are rougher
-    than its images.
+    (weight / deviation) @ components * scale: the filter that the unit applies to an image, through PCA and
+    whitening. Whitening divides here too, so a whitened network's filters are rougher than its images.
 
     Args:
         weight_UK: First affine map.
@@ -33,34 +33,27 @@ def pixel_gradients(weight_UK: Tensor, preprocessing: Any) -> Tensor:
     return (gradient * preprocessing.scale).unflatten(1, preprocessing.spec["image_shape"]).float().cpu()
 
 
-def first_layer_weights(
-    gradients: Tensor, names: Sequence[str] = (), when: str = "", most: int = 64, columns: int = 16
-) -> Figure:
-    """The units of largest gradient, as tiles.
+def first_layer_weights(gradients: Tensor, names: Sequence[str] = (), when: str = "") -> Figure:
+    """The 64 units with the largest gradients, as tiles.
 
     Args:
         gradients: ``(U, channels, height, width)``, see :func:`pixel_gradients`.
-        names: Name of each unit, where it has one.
-        when: Moment of the training, for the title.
-        most: Units shown.
-        columns: Tiles in a row.
+        names: Name of each unit, if it has one; units are then in order.
+        when: Step of the training, for the title.
     """
     norms = gradients.flatten(1).norm(dim=1).nan_to_num(0.0)
     order = torch.arange(len(gradients)) if names else norms.argsort(descending=True, stable=True)
-    order = order[:most]
+    order = order[:MOST]
     captions = [Caption(names[unit]) for unit in order.tolist()] if names else []
-    if names:
-        columns = min(columns, 10)
     channels = gradients.shape[1]
     more = "more of that colour" if channels == 3 else "more light"
-    which = f"the first {len(order)}" if names else f"the {len(order)} of largest norm"
-    shown = "" if len(order) == len(gradients) else f", {which} of {len(gradients):,}"
+    which = f"first {len(order)} of {len(gradients):,} units" if names else f"{len(order)} of {len(gradients):,} units"
+    shown = "" if len(order) == len(gradients) else f", {which}" + ("" if names else " by norm")
     return gallery(
         about_grey(gradients[order]),
-        min(columns, len(order)),
+        min(10 if names else 16, len(order)),
         f"First-layer weights in pixel space{shown}{when}",
         captions,
-        note=f"Bright: {more} there raises the unit's input. Dark: it lowers it. Grey: no effect. "
-        "Each tile has its own scale.",
+        note=f"Bright: {more} raises the unit's input; dark: lowers it; grey: no effect. Each tile has its own scale.",
         tile=0.85 if names else 0.6,
     )

@@ -1,0 +1,28 @@
+"""Pictures of how confident a network is, right or wrong."""
+
+from typing import Any
+
+from cifar_mlp.callbacks.board import Board, class_names
+from cifar_mlp.callbacks.probe import predictions, require_images
+from cifar_mlp.callbacks.view import View
+from cifar_mlp.pictures.galleries import class_averages, error_gallery
+from cifar_mlp.pictures.reliability import reliability_diagram
+
+
+class Reliability(View):
+    """Draws accuracy against confidence on the validation split, ``pictures/reliability``."""
+
+    def show(self, trainer: Any, pl_module: Any, board: Board) -> None:
+        title = f"Validation after {board.step + 1:,} steps"
+        board.figure("pictures/reliability", reliability_diagram(predictions(trainer, pl_module), title))
+
+
+class ConfidentErrors(View):
+    """Draws ``pictures/most_confident_errors`` and each class's mean image, ``pictures/class_averages``."""
+
+    def show(self, trainer: Any, pl_module: Any, board: Board) -> None:
+        found = predictions(trainer, pl_module)
+        require_images(found.inputs)
+        names = class_names(pl_module, found.probabilities.shape[1])
+        board.figure("pictures/most_confident_errors", error_gallery(found, names, "Validation"))
+        board.figure("pictures/class_averages", class_averages(found, names, "Validation"))
