@@ -1,4 +1,4 @@
-"""The NumPy witness, held against figures worked out by hand and against nothing of ours."""
+"""The NumPy witness, against numbers worked out on paper and against its own loss, never against our code."""
 
 import ast
 from pathlib import Path
@@ -25,8 +25,8 @@ def small(classes: int = 2) -> dict:
     }
 
 
-def test_a_case_worked_out_on_paper():
-    said = witness.testify(**small(), regularization=0.5)
+def test_numbers_worked_out_on_paper():
+    said = witness.intermediates(**small(), regularization=0.5)
 
     p = 1 / (1 + np.exp(-3.0))
     penalty = 0.5 * (1 + 1 + 1 + 25 + 49)
@@ -44,15 +44,15 @@ def test_a_case_worked_out_on_paper():
 
 
 def test_a_unit_exactly_at_its_kink_passes_no_gradient():
-    said = witness.testify(**{**small(), "b1": np.array([-2.0, 3.0])}, regularization=0.0)
+    said = witness.intermediates(**{**small(), "b1": np.array([-2.0, 3.0])}, regularization=0.0)
 
     assert said.z2[0, 0] == 0
     assert said.dz2[0, 0] == 0
     assert said.dz2[0, 1] != 0
 
 
-def test_a_single_class_costs_nothing():
-    said = witness.testify(**small(classes=1), regularization=0.0)
+def test_a_single_class_has_no_loss_and_no_gradient():
+    said = witness.intermediates(**small(classes=1), regularization=0.0)
 
     assert said.loss == 0
     assert not said.dz3.any()
@@ -61,7 +61,7 @@ def test_a_single_class_costs_nothing():
 
 @pytest.mark.parametrize("size", [1e4, -1e4])
 def test_large_logits_stay_finite_and_right(size):
-    said = witness.testify(**{**small(), "b2": np.array([0.0, size])}, regularization=0.0)
+    said = witness.intermediates(**{**small(), "b2": np.array([0.0, size])}, regularization=0.0)
 
     assert said.loss == pytest.approx(max(0.0, size - 3.0), rel=1e-15, abs=1e-300)
     assert np.isfinite(said.w1).all()
@@ -79,24 +79,24 @@ def test_gradients_are_the_slope_of_the_loss(seed, n, d, h, c):
     draw = np.random.default_rng(seed)
     arrays = [draw.normal(size=shape) for shape in ((d, h), (h,), (h, c), (c,), (n, d))]
     labels = draw.integers(c, size=n)
-    said = witness.testify(*arrays, labels, 0.1)
+    said = witness.intermediates(*arrays, labels, 0.1)
     directions = [draw.normal(size=array.shape) for array in arrays[:4]]
     step = 1e-6
 
     def loss(offset: float) -> float:
         moved = [array + offset * one for array, one in zip(arrays[:4], directions, strict=True)]
-        here = witness.testify(*moved, arrays[4], labels, 0.1)
+        here = witness.intermediates(*moved, arrays[4], labels, 0.1)
         return float(here.loss) if np.array_equal(here.z2 > 0, said.z2 > 0) else np.nan
 
     slope = (loss(step) - loss(-step)) / (2 * step)
-    if np.isnan(slope):  # a unit crossed its kink: there is no slope to compare with
+    if np.isnan(slope):  # a unit crossed its kink: no slope to compare with
         return
     expected = sum(np.sum(g * one) for g, one in zip((said.w1, said.b1, said.w2, said.b2), directions, strict=True))
     size = sum(np.abs(g * one).sum() for g, one in zip((said.w1, said.b1, said.w2, said.b2), directions, strict=True))
     assert slope == pytest.approx(expected, abs=1e-7 * (1 + size))
 
 
-def test_it_imports_numpy_and_nothing_of_ours():
+def test_it_imports_numpy_and_none_of_our_code():
     tree = ast.parse(Path(witness.__file__).read_text(encoding="utf-8"))
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     imported |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
