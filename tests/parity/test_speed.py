@@ -41,8 +41,10 @@ def test_every_candidate_is_timed_and_traced():
         assert entry.peak_bytes > 0
 
 
-def test_hand_derived_gradients_allocate_no_more_than_autograd():
-    case = drawn("memory", 510, 600, 10, 200, seed=0).to("cpu", torch.float32)
+@pytest.mark.parametrize("size", [(510, 600, 10, 200), (3072, 2048, 10, 200)], ids=str)
+@pytest.mark.parametrize("regularization", [0.0, 1e-3])
+def test_hand_derived_gradients_allocate_no_more_than_autograd(size, regularization):
+    case = drawn("memory", *size, seed=0, regularization=regularization).to("cpu", torch.float32)
     candidates = dict(speed._candidates(case))
 
     (total, peak), (our_total, our_peak) = (speed._memory(candidates[name], "cpu") for name in (BASELINE, HAND))

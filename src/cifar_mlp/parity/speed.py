@@ -1,7 +1,6 @@
 """Speed and memory of the hand-derived gradients against autograd; results must agree before anything is timed."""
 
 import os
-import statistics
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from cifar_mlp.common.spread import ratios, spread
 from cifar_mlp.parity import two_layer, witness
 from cifar_mlp.parity.evidence.autograd import loss_of
 from cifar_mlp.parity.evidence.cases import Case, drawn, parse_size
@@ -149,20 +149,10 @@ def _finish(device: str) -> None:
 
 
 def _timing(size: str, name: str, device: str, seconds: Mapping[str, list[float]], candidate: Candidate) -> Timing:
-    speeds = [base / own for base, own in zip(seconds[BASELINE], seconds[name], strict=True)]
-    low, _, high = statistics.quantiles(speeds, n=4, method="inclusive") if len(speeds) > 1 else (speeds[0],) * 3
-    allocated, peak = _numpy_memory(candidate) if name == "NumPy" else _memory(candidate, device)
-    return Timing(
-        size,
-        name,
-        device,
-        1000 * statistics.median(seconds[name]),
-        statistics.median(speeds),
-        (low, high),
-        (min(speeds), max(speeds)),
-        allocated,
-        peak,
-    )
+    speed = ratios(seconds[BASELINE], seconds[name])
+    milliseconds = 1000 * spread(seconds[name]).median
+    memory = _numpy_memory(candidate) if name == "NumPy" else _memory(candidate, device)
+    return Timing(size, name, device, milliseconds, *speed, *memory)
 
 
 def _memory(candidate: Candidate, device: str) -> tuple[int, int]:
