@@ -24,37 +24,37 @@ def small(classes: int = 2) -> dict:
 
 
 def test_numbers_worked_out_on_paper():
-    said = witness.intermediates(**small(), regularization=0.5)
+    found = witness.intermediates(**small(), regularization=0.5)
 
     p = 1 / (1 + np.exp(-3.0))
     penalty = 0.5 * (1 + 1 + 1 + 25 + 49)
-    np.testing.assert_allclose(said.z2, [[3.0, -1.0]])
-    np.testing.assert_allclose(said.scores, [[3.0, 0.0]])
-    np.testing.assert_allclose(said.probabilities, [[p, 1 - p]], rtol=1e-13)
-    np.testing.assert_allclose(said.loss, -np.log(p) + penalty, rtol=1e-15)
-    np.testing.assert_allclose(said.dz3, [[p - 1, 1 - p]], rtol=1e-13)
-    np.testing.assert_allclose(said.da2, [[p - 1, 5 * (p - 1) + 7 * (1 - p)]], rtol=1e-13)
-    np.testing.assert_allclose(said.dz2, [[p - 1, 0.0]], rtol=1e-13)
-    np.testing.assert_allclose(said.w1, [[2 * (p - 1) + 1.0, -1.0]], rtol=1e-13)
-    np.testing.assert_allclose(said.b1, [p - 1, 0.0], rtol=1e-13)
-    np.testing.assert_allclose(said.w2, [[3 * (p - 1) + 1, 3 * (1 - p)], [5.0, 7.0]], rtol=1e-13)
-    np.testing.assert_allclose(said.b2, [p - 1, 1 - p], rtol=1e-13)
+    np.testing.assert_allclose(found.z2, [[3.0, -1.0]])
+    np.testing.assert_allclose(found.scores, [[3.0, 0.0]])
+    np.testing.assert_allclose(found.probabilities, [[p, 1 - p]], rtol=1e-13)
+    np.testing.assert_allclose(found.loss, -np.log(p) + penalty, rtol=1e-15)
+    np.testing.assert_allclose(found.dz3, [[p - 1, 1 - p]], rtol=1e-13)
+    np.testing.assert_allclose(found.da2, [[p - 1, 5 * (p - 1) + 7 * (1 - p)]], rtol=1e-13)
+    np.testing.assert_allclose(found.dz2, [[p - 1, 0.0]], rtol=1e-13)
+    np.testing.assert_allclose(found.w1, [[2 * (p - 1) + 1.0, -1.0]], rtol=1e-13)
+    np.testing.assert_allclose(found.b1, [p - 1, 0.0], rtol=1e-13)
+    np.testing.assert_allclose(found.w2, [[3 * (p - 1) + 1, 3 * (1 - p)], [5.0, 7.0]], rtol=1e-13)
+    np.testing.assert_allclose(found.b2, [p - 1, 1 - p], rtol=1e-13)
 
 
 def test_a_unit_exactly_at_its_kink_passes_no_gradient():
-    said = witness.intermediates(**{**small(), "b1": np.array([-2.0, 3.0])}, regularization=0.0)
+    found = witness.intermediates(**{**small(), "b1": np.array([-2.0, 3.0])}, regularization=0.0)
 
-    assert said.z2[0, 0] == 0
-    assert said.dz2[0, 0] == 0
-    assert said.dz2[0, 1] != 0
+    assert found.z2[0, 0] == 0
+    assert found.dz2[0, 0] == 0
+    assert found.dz2[0, 1] != 0
 
 
 @pytest.mark.parametrize("size", [1e4, -1e4])
 def test_large_logits_stay_finite_and_right(size):
-    said = witness.intermediates(**{**small(), "b2": np.array([0.0, size])}, regularization=0.0)
+    found = witness.intermediates(**{**small(), "b2": np.array([0.0, size])}, regularization=0.0)
 
-    assert said.loss == pytest.approx(max(0.0, size - 3.0), rel=1e-15, abs=1e-300)
-    assert np.isfinite(said.w1).all()
+    assert found.loss == pytest.approx(max(0.0, size - 3.0), rel=1e-15, abs=1e-300)
+    assert np.isfinite(found.w1).all()
 
 
 def test_it_imports_numpy_and_none_of_our_code():

@@ -64,14 +64,14 @@ def as_markdown(evidence: Evidence, environment: Mapping[str, Any], picture: str
     if evidence.failures:
         parts.append("## Failures\n\n" + "".join(f"- {failure}\n" for failure in evidence.failures))
     parts.append(
-        f"## {TITLE}\n\nReference: autograd in float64 on the CPU. Columns without a name are the hand-derived "
-        f"functions. `training` is the loss of 100 steps, `repeat` the same step computed twice.\n\n"
+        f"## {TITLE}\n\nReference: autograd in float64 on the CPU. A column named by device and dtype holds the "
+        f"hand-derived functions. `training` is the loss of 100 steps, `repeat` the same step computed twice.\n\n"
         f"{markdown.table(*matrix(evidence.rows))}\n![Error against size and dtype]({picture})\n"
     )
     if any(row.case == PLANTED for row in evidence.rows):
         parts.append(
-            "## Planted faults\n\nEach is planted in the code, and the comparison run again.\n\n"
-            + markdown.table(*faults(evidence.rows), words=3)
+            "## Planted faults\n\nEach is planted in the code and the hand-derived functions are compared again. "
+            "A dtype is left out if its rounding hides the fault.\n\n" + markdown.table(*faults(evidence.rows), words=3)
         )
     if absent := _not_run(evidence):
         parts.append("## Not run\n\n" + "".join(f"- {line}\n" for line in absent))

@@ -28,7 +28,10 @@ THREE_WAY_ROUNDINGS = 4
 
 @dataclass(frozen=True)
 class Row:
-    """One tensor against its reference, one line of ``parity.json``; a field that does not apply is None."""
+    """One tensor against its reference, one line of ``parity.json``; a field that does not apply is None.
+
+    A row of the self-test has ``case`` "planted fault", the fault as ``witness`` and all failed tensors as ``tensor``.
+    """
 
     case: str
     witness: str  # what computed the tensor
