@@ -13,7 +13,7 @@ from cifar_mlp.data import sources
 from cifar_mlp.data.cifar import ROOT_VARIABLE
 from tests.made_cifar import make_cifar10
 
-pytest_plugins = ["tests.browser"]
+pytest_plugins = ["tests.browser", "tests.absent_gpus"]
 REAL_ROOT = os.environ.get(ROOT_VARIABLE)
 skipped_real_tests: list[str] = []
 

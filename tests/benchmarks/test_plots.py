@@ -179,7 +179,7 @@ def timing(size: str, candidate: str, milliseconds: float) -> Timing:
 
 
 TIMINGS = [timing(size, name, took) for size in ("5-6-7:8", "6-7-8:9")
-           for name, took in (("autograd, eager", 4.0), ("by hand", 2.0))]  # fmt: skip
+           for name, took in (("autograd, eager", 4.0), ("hand-derived", 2.0))]  # fmt: skip
 
 
 def test_gradients_are_drawn_with_milliseconds_and_speeds():
@@ -187,8 +187,8 @@ def test_gradients_are_drawn_with_milliseconds_and_speeds():
     figure = times(document)
     assert [panel.get_title("left") for panel in figure.axes] == ["5-6-7:8", "", "6-7-8:9", ""]
     left, right = figure.axes[2:]
-    assert read(left) == [("autograd, eager", 4, False), ("by hand", 2, True)]
-    assert read(right) == [("autograd, eager", 1, False), ("by hand", 2, True)]
+    assert read(left) == [("autograd, eager", 4, False), ("hand-derived", 2, True)]
+    assert read(right) == [("autograd, eager", 1, False), ("hand-derived", 2, True)]
     assert (whiskers(left), whiskers(right)) == ([], [(0.5, 1.5), (1.5, 2.5)])
     assert "a machine, 3 thread" in figure.get_suptitle()
     assert pixels(figure).std() > 0

@@ -61,7 +61,6 @@ def test_eigenpairs_by_the_solver_for_gpus_are_the_same():
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA GPU on this machine")
 @pytest.mark.parametrize("precision", ["highest", "high"])
 def test_a_gpu_finds_the_same_integers_and_components(
     images: torch.Tensor, precision: str, monkeypatch: pytest.MonkeyPatch

@@ -2,18 +2,18 @@
 
 import importlib.util
 import json
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from cifar_mlp.common.provenance import commit
+from cifar_mlp.common.provenance import commit, environment
 from cifar_mlp.parity import layers, two_layer
-from cifar_mlp.parity.compare import compare
-from cifar_mlp.parity.evidence.environment import environment
-from cifar_mlp.parity.evidence.report import as_dict, headline
+from cifar_mlp.parity.compare import Evidence, NotRun, compare
 from cifar_mlp.parity.evidence.rows import Row
-from cifar_mlp.parity.evidence.trajectories import Repeat, Training
+from cifar_mlp.parity.faults import planted
+from cifar_mlp.reports.parity_report import as_document, as_markdown, headline
 
 pytestmark = pytest.mark.parity
 
@@ -21,17 +21,12 @@ ROOT = Path(__file__).parents[2]
 PNG = b"\x89PNG\r\n"
 
 
-def load(name):
-    """Import a script by its path."""
-    specification = importlib.util.spec_from_file_location(f"script_{name}", ROOT / "scripts" / f"{name}.py")
+@pytest.fixture(scope="module")
+def script():
+    specification = importlib.util.spec_from_file_location("script_parity", ROOT / "scripts" / "parity.py")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
-
-
-@pytest.fixture(scope="module")
-def script():
-    return load("parity")
 
 
 def test_toy(script, tmp_path, capsys):
@@ -43,11 +38,9 @@ def test_toy(script, tmp_path, capsys):
     assert (tmp_path / "figures" / "loss.png").read_bytes().startswith(PNG)
 
 
-def test_toy_misses_a_figure(script, tmp_path, capsys, monkeypatch):
-    right = layers.l2_penalty_forward
-    monkeypatch.setattr(layers, "l2_penalty_forward", lambda *weights: right(*weights) / 2)
-
-    assert script.main(["toy", "--figure", str(tmp_path / "loss.png")]) == 1
+def test_toy_misses_a_number(script, tmp_path, capsys):
+    with planted("penalty missing from the loss"):
+        assert script.main(["toy", "--figure", str(tmp_path / "loss.png")]) == 1
     assert "parity.py: missed: loss, difference" in capsys.readouterr().err
 
 
@@ -56,24 +49,25 @@ def test_compare_writes_everything(script, tmp_path, capsys):
     assert script.main(["compare", "--sizes", "toy", "13-9-4:1", "--tf32", "--output", str(out)]) == 0
 
     printed = capsys.readouterr().out
-    assert "gates held" in printed
+    assert "9 of 9 cases within tolerance" in printed
+    assert "46 of 46 planted faults caught" in printed
     if not torch.cuda.is_available():
         assert "cuda: not run (no NVIDIA GPU on this machine)" in printed
     assert sorted(path.name for path in out.iterdir()) == ["parity.json", "parity.md", "parity.png"]
     assert (out / "parity.png").read_bytes().startswith(PNG)
-    assert "**all" in (out / "parity.md").read_text(encoding="utf-8")
+    assert "| mask skipped | dz2, w1, b1 | cpu: float64, float32" in (out / "parity.md").read_text(encoding="utf-8")
 
     document = json.loads((out / "parity.json").read_text(encoding="utf-8"))
-    assert document["schema_version"] == 1
+    assert document["schema_version"] == 2
     assert document["failures"] == []
     assert document["arguments"]["sizes"] == ["toy", "13-9-4:1"]
     assert document["environment"]["fp32_precision"]["torch.get_float32_matmul_precision"] == "highest"
     row = next(row for row in document["rows"] if row["witness"] == "hand: TF32, simulated")
     assert row["verdict"] == "shown"
-    assert len(document["trainings"][0]["losses"]) == 100
+    assert {name for row in document["rows"] for name in row} == {field.name for field in fields(Row)} - {"reason"}
 
 
-def test_a_failed_gate_names_its_tensor(script, capsys, monkeypatch):
+def test_a_failure_names_its_tensor(script, capsys, monkeypatch):
     right = two_layer.loss_and_gradients
 
     def wrong(*problem):
@@ -83,11 +77,10 @@ def test_a_failed_gate_names_its_tensor(script, capsys, monkeypatch):
     monkeypatch.setattr(two_layer, "loss_and_gradients", wrong)
 
     assert script.main(["compare", "--devices", "cpu", "--dtypes", "float64", "--sizes", "toy"]) == 1
-    failed = [line for line in capsys.readouterr().err.splitlines() if "gate failed" in line]
-    assert any(
-        line.startswith("parity.py: gate failed: b1: normwise error 1.0e-03 over the limit 1e-12")
-        and line.endswith("(hand: loss_and_gradients, toy, cpu float64)")
-        for line in failed
+    failed = [line for line in capsys.readouterr().err.splitlines() if "failed: " in line]
+    assert (
+        "parity.py: failed: b1: normwise error 1.0e-03 exceeds 1e-12 (hand: loss_and_gradients, toy, cpu float64)"
+        in failed
     )
 
 
@@ -102,7 +95,7 @@ def test_a_failed_gate_names_its_tensor(script, capsys, monkeypatch):
         ([], "required: job"),
     ],
 )
-def test_a_bad_option_is_one_line_and_two(script, capsys, arguments, words):
+def test_a_bad_option_is_one_line_and_exit_code_2(script, capsys, arguments, words):
     try:
         code = script.main(arguments)
     except SystemExit as stop:
@@ -115,25 +108,43 @@ def test_a_bad_option_is_one_line_and_two(script, capsys, arguments, words):
     assert words in complaint
 
 
-def test_json_has_no_nan_and_the_schema_names_every_field(monkeypatch):
+def test_numbers_that_are_not_finite_are_valid_json(monkeypatch):
     monkeypatch.setattr(layers, "relu_forward", lambda x, out=None: torch.full_like(x, float("nan")))
     found = compare(("cpu",), ("float64",), ("toy",), training_steps=2)
-    document = json.loads(json.dumps(as_dict(found, environment(("cpu",), 0), {}), allow_nan=False))
+    document = json.loads(json.dumps(as_document(found, environment(("cpu",), 0), {}), allow_nan=False))
 
-    assert any(row["normwise_error"] == "nan" for row in document["rows"])
-    schema = (ROOT / "docs" / "parity_schema.md").read_text(encoding="utf-8")
-    for record in (Row, Training, Repeat):
-        for name in record.__dataclass_fields__:
-            assert f"`{name}`" in schema
-    for name in (*document, *document["environment"]):
-        assert f"`{name}`" in schema
+    assert any(row.get("normwise_error") == "nan" for row in document["rows"])
 
 
-def test_nothing_compared_is_not_called_held():
-    found = compare(("cpu",), ("float64",), (), training_steps=0)
-    found.rows, found.repeats = [], []
+def test_failures_missed_faults_and_absent_devices_are_on_the_page():
+    passed = Row("toy", "hand: forward", "cpu", "float64", "scores", "pass", normwise_error=1e-16, share=0.25)
+    failed = replace(passed, tensor="w1", verdict="FAIL", reason="not finite", share=None)
+    caught = Row("planted fault", "mask skipped", "cpu", "float64", "dz2", "pass")
+    missed = replace(caught, dtype="float32", verdict="FAIL", reason="missed")
+    found = Evidence([passed, failed, caught, missed], [NotRun("cuda", "no NVIDIA GPU on this machine")])
+    page = as_markdown(found, environment(("cpu",), 0), "parity.png")
 
-    assert headline(found) == "nothing was compared"
+    assert headline(found) == "2 of 4 checks failed; 1 of 2 planted faults caught; not run: cuda"
+    assert "- w1: not finite (hand: forward, toy, cpu float64)\n" in page
+    assert "| toy | FAIL w1 |\n" in page
+    assert "| mask skipped | dz2 | cpu: float64, **missed in float32** |\n" in page
+    assert "- cuda: not run (no NVIDIA GPU on this machine)\n" in page
+    assert headline(Evidence([passed, caught])) == (
+        "1 of 1 cases within tolerance (at most 25 % used); 1 of 1 planted faults caught"
+    )
+
+
+def test_an_absent_device_is_not_run_and_never_passed(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    found = compare(devices=("cuda",), sizes=(), training_steps=0)
+
+    assert found.not_run == [NotRun("cuda", "no NVIDIA GPU on this machine")]
+    assert not any(row.device == "cuda" for row in found.rows)
+    assert headline(found).endswith("; not run: cuda")
+
+
+def test_an_empty_comparison_is_not_called_a_success():
+    assert headline(Evidence()) == "nothing was compared"
 
 
 def test_no_commit_outside_a_repository(monkeypatch):

@@ -145,7 +145,6 @@ def test_no_step_reads_a_value_out_of_a_tensor(small_cifar: Path, monkeypatch: p
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA GPU on this machine")
 @pytest.mark.parametrize("model", ["Classifier", "HandwrittenClassifier"])
 @pytest.mark.parametrize("sampling", ["epoch", "replacement"])
 def test_no_step_waits_for_the_gpu(

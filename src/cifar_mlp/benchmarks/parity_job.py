@@ -8,11 +8,13 @@ from rich.console import Console
 from rich.table import Table
 
 from cifar_mlp.benchmarks.parity_plot import times
+from cifar_mlp.common import markdown
+from cifar_mlp.common.atomic_write import write_whole
+from cifar_mlp.common.json_rows import write_json_rows
+from cifar_mlp.common.provenance import environment
 from cifar_mlp.parity.compare import missing
 from cifar_mlp.parity.evidence.cases import DEFAULT_BATCH
-from cifar_mlp.parity.evidence.environment import environment
-from cifar_mlp.parity.evidence.precision import full_precision
-from cifar_mlp.parity.evidence.report import markdown_table, write_json, write_whole
+from cifar_mlp.parity.evidence.matmul_precision import full_precision
 from cifar_mlp.parity.speed import BASELINE, DEFAULT_SIZES, Timing, benchmark
 from cifar_mlp.pictures.style import pixels, png, save
 
@@ -75,13 +77,12 @@ def run(options: argparse.Namespace) -> int:
             "timings": [asdict(timing) for timing in timings],
             "not_run": absent,
         }
-        write_json(document, options.output / "benchmark.json")
+        write_json_rows(options.output / "benchmark.json", document, ("timings",))
         about = [f"- {key}: {value}" for key, value in surroundings.items()]
         text = [
             "# Speed of the gradients by hand",
             "",
-            *markdown_table(COLUMNS, rows),
-            "",
+            markdown.table(COLUMNS, rows, words=2),
             f"![Speed of the gradients by hand]({PICTURE})",
             "",
             *absent,

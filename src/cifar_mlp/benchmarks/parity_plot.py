@@ -5,6 +5,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from cifar_mlp.benchmarks.bars import Bar, draw, machine
+from cifar_mlp.parity.speed import HAND
 from cifar_mlp.pictures.style import BLACK, TITLE, new_figure
 
 
@@ -19,7 +20,7 @@ def times(document: dict[str, Any]) -> Figure:
     figure = new_figure(9.5, 0.7 + sum(0.9 + 0.3 * len(row) for row in rows))
     panels = figure.subplots(len(rows), 2, squeeze=False, sharey="row", height_ratios=[len(row) for row in rows])
     for (left, right), size, row in zip(panels, sizes, rows, strict=True):
-        ours = [timing["candidate"] == "by hand" for timing in row]
+        ours = [timing["candidate"] == HAND for timing in row]
         took = [Bar(timing["candidate"], timing["milliseconds"], None, mine)
                 for timing, mine in zip(row, ours, strict=True)]  # fmt: skip
         speed = [Bar(timing["candidate"], timing["speed"], timing["speed_quartiles"], mine)

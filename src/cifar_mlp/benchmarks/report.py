@@ -11,9 +11,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from cifar_mlp.common.atomic_write import write_whole
+from cifar_mlp.common.json_rows import write_json_rows
 from cifar_mlp.common.machine_share import cores
-from cifar_mlp.parity.evidence.environment import environment
-from cifar_mlp.parity.evidence.report import write_json, write_whole
+from cifar_mlp.common.provenance import environment
 from cifar_mlp.reports.performance_tables import TextTable, markdown
 
 PACKAGES = ("lightning", "torchvision", "scikit-learn", "skorch", "keras", "jax")
@@ -68,7 +69,7 @@ class Report:
         """``benchmark.json`` and ``benchmark.md`` into the folder."""
         assert self.output is not None
         self.output.mkdir(parents=True, exist_ok=True)
-        write_json(self.document, self.output / "benchmark.json")
+        write_json_rows(self.output / "benchmark.json", self.document, ())
         lines = [f"# {self.title}", ""]
         for table in self.tables:
             lines += markdown(table)

@@ -3,6 +3,7 @@
 import datetime
 import platform
 import subprocess
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -72,3 +73,52 @@ def _from_cpuinfo(key: str) -> str | None:
     except OSError:
         return None
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(key)), None)
+
+
+# ---- the environment of a comparison or benchmark
+
+
+def environment(devices: Sequence[str], seed: int) -> dict[str, Any]:
+    """What is needed to repeat a measurement on several devices, as plain JSON; ``None`` for an absent device."""
+    return {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "git_commit": commit(),
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": version("numpy"),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "devices": {device: _name_if_present(device) for device in devices},
+        "cuda": torch.version.cuda if torch.cuda.is_available() else None,
+        "threads": torch.get_num_threads(),
+        "fp32_precision": precision_readings(),
+        "seed": seed,
+    }
+
+
+def precision_readings() -> dict[str, str]:
+    """PyTorch's settings for float32 matmuls, from its old and its new interface; an error is a reading too."""
+    cuda = torch.backends.cuda.matmul
+    readings: dict[str, Callable[[], Any]] = {
+        "torch.get_float32_matmul_precision": torch.get_float32_matmul_precision,
+        "torch.backends.fp32_precision": lambda: torch.backends.fp32_precision,  # type: ignore[attr-defined]
+        "torch.backends.cuda.matmul.fp32_precision": lambda: cuda.fp32_precision,
+        "torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction": (
+            lambda: cuda.allow_bf16_reduced_precision_reduction
+        ),
+    }
+    return {name: _reading(read) for name, read in readings.items()}
+
+
+def _reading(read: Callable[[], Any]) -> str:
+    try:
+        return str(read())
+    except (RuntimeError, AttributeError) as error:
+        return f"{type(error).__name__}: {str(error).splitlines()[0]}"
+
+
+def _name_if_present(device: str) -> str | None:
+    if device == "cuda":
+        return torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    if device == "mps":
+        return "Apple GPU" if torch.backends.mps.is_available() else None
+    return cpu_name()

@@ -1,1 +1,1 @@
-"""The network and its gradients by hand, without autograd, and the evidence that they are right."""
+"""The network and its hand-derived gradients, without autograd, and the evidence that they are right."""

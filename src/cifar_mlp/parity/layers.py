@@ -1,10 +1,10 @@
-"""Forward and backward of every layer, value and derivative side by side: the formulas and nothing else.
+"""Forward and backward of every layer, value beside derivative: the formulas and nothing else.
 
-``x`` is a layer's input, ``y`` its output; ``dx`` and ``dy`` are the gradients of the loss in them. Every
-function is pure and never builds an autograd graph; where ``out`` is given the answer is written there, as in
-PyTorch's own operations, and ``out`` may be an input that nobody needs any more.
+``x`` is a layer's input and ``y`` its output; ``dx`` and ``dy`` are the gradients of the loss with respect to them.
+Every function is pure and builds no autograd graph. Where ``out`` is given, the result is written there, as in
+PyTorch's own operations; ``out`` may be an input that is no longer needed.
 
-Means, variances and softmax are taken in float32 when the tensors are of half precision.
+For half-precision tensors, means, variances and softmax are computed in float32.
 docs/derivation.md derives each line.
 """
 
@@ -32,11 +32,11 @@ def affine_backward_input(dy_NO: Tensor, w_IO: Tensor) -> Tensor:
 
 @torch.no_grad()
 def affine_backward_parameters(dy_NO: Tensor, x_NI: Tensor) -> tuple[Tensor, Tensor]:
-    """dw (I, O) = x^T dy; db (O,) = the sum of dy over the examples, who share one bias."""
+    """dw (I, O) = x^T dy; db (O,) = sum of dy over the examples, which share the bias."""
     return x_NI.T @ dy_NO, dy_NO.sum(0)
 
 
-# ---- activations; each backward takes the layer's input x
+# ---- activations; each backward takes the input x
 
 
 @torch.no_grad()
@@ -47,32 +47,32 @@ def relu_forward(x: Tensor, out: Tensor | None = None) -> Tensor:
 
 @torch.no_grad()
 def relu_backward(dy: Tensor, x: Tensor, out: Tensor | None = None) -> Tensor:
-    """dx = dy [x > 0]: of the subgradients at x = 0 we take 0, as PyTorch does. y will do as well as x."""
-    mask = torch.gt(x, 0, out=torch.empty_like(x))  # 0.0 or 1.0: a boolean costs three times the product
+    """dx = dy [x > 0]. At x = 0 the subgradient is 0, as in PyTorch. ``y`` may be passed in place of ``x``."""
+    mask = torch.gt(x, 0, out=torch.empty_like(x))  # 0.0 or 1.0: multiplying by a boolean takes three times as long
     return torch.mul(dy, mask, out=out)
 
 
 @torch.no_grad()
 def leaky_relu_forward(x: Tensor, slope: float = 0.01) -> Tensor:
-    """y = x above zero, slope x elsewhere."""
+    """y = x where x > 0, else slope x."""
     return torch.where(x > 0, x, slope * x)
 
 
 @torch.no_grad()
 def leaky_relu_backward(dy: Tensor, x: Tensor, slope: float = 0.01) -> Tensor:
-    """dx = dy above zero, slope dy elsewhere, x = 0 included."""
+    """dx = dy where x > 0, else slope dy (also at x = 0)."""
     return torch.where(x > 0, dy, slope * dy)
 
 
 @torch.no_grad()
 def gelu_forward(x: Tensor) -> Tensor:
-    """y = x Phi(x), Phi the standard normal's distribution function."""
+    """y = x Phi(x), with Phi the standard normal distribution function."""
     return x * 0.5 * (1 + torch.erf(x / math.sqrt(2)))
 
 
 @torch.no_grad()
 def gelu_backward(dy: Tensor, x: Tensor) -> Tensor:
-    """dx = dy (Phi(x) + x phi(x)), phi the standard normal's density."""
+    """dx = dy (Phi(x) + x phi(x)), with phi the standard normal density."""
     distribution = 0.5 * (1 + torch.erf(x / math.sqrt(2)))
     density = torch.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
     return dy * (distribution + x * density)
@@ -80,7 +80,7 @@ def gelu_backward(dy: Tensor, x: Tensor) -> Tensor:
 
 @torch.no_grad()
 def silu_forward(x: Tensor) -> Tensor:
-    """y = x s(x), s the logistic function."""
+    """y = x s(x), with s the logistic function."""
     return x * torch.sigmoid(x)
 
 
@@ -108,13 +108,13 @@ def tanh_backward(dy: Tensor, x: Tensor) -> Tensor:
 
 @torch.no_grad()
 def dropout_forward(x: Tensor, kept: Tensor, probability: float) -> Tensor:
-    """y = x / (1 - p) where kept, else 0; ``kept`` is boolean, p the probability of being dropped."""
+    """y = x / (1 - p) where kept, else 0; ``kept`` is boolean, p the probability of dropping a unit."""
     return x * kept / (1 - probability)
 
 
 @torch.no_grad()
 def dropout_backward(dy: Tensor, kept: Tensor, probability: float) -> Tensor:
-    """dx = dy / (1 - p) where kept, else 0: the map is linear and diagonal."""
+    """dx = dy / (1 - p) where kept, else 0: the forward map is linear and diagonal."""
     return dy * kept / (1 - probability)
 
 
@@ -123,7 +123,7 @@ def dropout_backward(dy: Tensor, kept: Tensor, probability: float) -> Tensor:
 
 @torch.no_grad()
 def standardize_forward(x_NI: Tensor, dim: int, epsilon: float = 1e-5) -> tuple[Tensor, Tensor]:
-    """xhat = (x - mean) r and r = 1 / sqrt(variance + epsilon), moments over ``dim``, the variance biased."""
+    """xhat = (x - mean) r and r = 1 / sqrt(variance + epsilon); mean and biased variance over ``dim``."""
     x_NI = _at_least_float32(x_NI)
     centred_NI = x_NI - x_NI.mean(dim, keepdim=True)
     inverse_std = torch.rsqrt(centred_NI.square().mean(dim, keepdim=True) + epsilon)
@@ -132,7 +132,7 @@ def standardize_forward(x_NI: Tensor, dim: int, epsilon: float = 1e-5) -> tuple[
 
 @torch.no_grad()
 def standardize_backward(dxhat_NI: Tensor, xhat_NI: Tensor, inverse_std: Tensor, dim: int) -> Tensor:
-    """dx = r (dxhat - mean(dxhat) - xhat mean(dxhat xhat)): what would move mean or variance is taken out."""
+    """dx = r (dxhat - mean(dxhat) - xhat mean(dxhat xhat)): the parts that would change mean or variance drop out."""
     along_mean = dxhat_NI.mean(dim, keepdim=True)
     along_variance = (dxhat_NI * xhat_NI).mean(dim, keepdim=True)
     return inverse_std * (dxhat_NI - along_mean - xhat_NI * along_variance)
@@ -142,7 +142,7 @@ def standardize_backward(dxhat_NI: Tensor, xhat_NI: Tensor, inverse_std: Tensor,
 def running_standardize_forward(
     x_NI: Tensor, mean_I: Tensor, variance_I: Tensor, epsilon: float = 1e-5
 ) -> tuple[Tensor, Tensor]:
-    """xhat = (x - running mean) r and r (I,) = 1 / sqrt(running variance + epsilon): evaluation mode."""
+    """Evaluation mode: xhat = (x - running mean) r and r (I,) = 1 / sqrt(running variance + epsilon)."""
     inverse_std_I = torch.rsqrt(_at_least_float32(variance_I) + epsilon)
     return (_at_least_float32(x_NI) - mean_I) * inverse_std_I, inverse_std_I
 
@@ -174,15 +174,15 @@ def scale_shift_backward(dy_NI: Tensor, xhat_NI: Tensor, scale_I: Tensor) -> tup
 def softmax_cross_entropy_forward(scores_NC: Tensor, labels_N: Tensor) -> tuple[Tensor, Tensor]:
     """loss () = mean of -log softmax(scores) at the labels; p (N, C) = softmax; both at least float32.
 
-    Softmax does not change when a row is shifted. Shifted by its maximum, no exponent is above 0, so nothing
-    overflows, and one of them is 0, so the sum under the logarithm is at least 1.
+    Shifting a row leaves its softmax unchanged. Shifted by its maximum, no exponent exceeds 0, so nothing overflows,
+    and one exponent is 0, so the sum under the logarithm is at least 1.
     """
     scores_NC = _at_least_float32(scores_NC)
     shifted_NC = scores_NC - scores_NC.amax(1, keepdim=True)
     at_label_N1 = shifted_NC.gather(1, labels_N[:, None])
     exp_NC = shifted_NC.exp_()
     sum_N1 = exp_NC.sum(1, keepdim=True)
-    loss = (sum_N1.log() - at_label_N1).mean()  # log of exp / sum without the quotient, which may be 0
+    loss = (sum_N1.log() - at_label_N1).mean()  # avoids log(exp / sum), whose quotient may underflow to 0
     return loss, exp_NC.div_(sum_N1)
 
 
@@ -198,8 +198,8 @@ def softmax_cross_entropy_backward(p_NC: Tensor, labels_N: Tensor) -> Tensor:
 def l2_penalty_forward(regularization: float, *weights: Tensor) -> Tensor:
     """penalty () = lambda sum ||w||_F^2, at least float32; no factor 1/2.
 
-    Squares are summed row by row: one running float32 sum over the six million of a 3072 x 2048 matrix is off
-    by 3e-4. A row is whatever lies together in memory, so that a transposed view costs no more.
+    Squares are summed row by row: one running float32 sum over the six million entries of a 3072 x 2048 matrix is
+    off by 3e-4. A row is what is contiguous in memory, so a transposed view costs no more.
     """
     dtype = torch.promote_types(weights[0].dtype, torch.float32)
     norms = [torch.linalg.vector_norm(w, dim=int(w.stride(1) == 1), dtype=dtype) for w in weights]
@@ -208,7 +208,7 @@ def l2_penalty_forward(regularization: float, *weights: Tensor) -> Tensor:
 
 @torch.no_grad()
 def l2_penalty_backward(dw_IO: Tensor, regularization: float, w_IO: Tensor, out: Tensor | None = None) -> Tensor:
-    """dw + 2 lambda w: the penalty's gradient on top of the data's."""
+    """dw + 2 lambda w: adds the gradient of the penalty to that of the data loss."""
     return torch.add(dw_IO, w_IO, alpha=2 * regularization, out=out)
 
 

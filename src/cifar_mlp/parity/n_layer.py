@@ -1,4 +1,4 @@
-"""The gradients of a network of any depth by hand: forward in reading order, then the steps in reverse."""
+"""Hand-derived gradients of a network of any depth: the forward pass, then its steps in reverse."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,44 +6,36 @@ from typing import NamedTuple
 from torch import Tensor
 
 from cifar_mlp.parity import layers
-from cifar_mlp.parity.network import EPSILON, Affine, HiddenLayer, Network, Normalization
-from cifar_mlp.parity.network_validation import check_network
+from cifar_mlp.parity.network import EPSILON, AffineTensors, HiddenLayer, Network, Normalization
 from cifar_mlp.parity.plain import plain
-from cifar_mlp.parity.validation import check_labels, check_regularization
+from cifar_mlp.parity.validation import check_network, check_regularization
 
 # Shape legend: N = examples, I = input features of a layer, O = its output features, C = classes
 
 
 class Standardized(NamedTuple):
-    """What the backward pass of a normalization needs to know of its forward pass."""
+    """What a normalization keeps from its forward pass for its backward pass."""
 
-    xhat: Tensor
-    """``(N, O)``, before scale and shift."""
+    xhat: Tensor  # (N, O), before scale and shift
     inverse_std: Tensor
-    dim: int | None
-    """What the moments were taken over: 0 examples, 1 features, ``None`` when they were the running ones."""
+    dim: int | None  # moments over the examples: 0, over the features: 1, running moments: None
 
 
 class Record(NamedTuple):
-    """What the backward pass of a hidden layer needs to know of its forward pass."""
+    """What a hidden layer keeps from its forward pass for its backward pass."""
 
-    x: Tensor
-    """``(N, I)``, the layer's input."""
+    x: Tensor  # (N, I), the layer's input
     standardized: Standardized | None
-    z: Tensor
-    """``(N, O)``, the activation's input."""
+    z: Tensor  # (N, O), the activation's input
     kept: Tensor | None
 
 
 class Passes(NamedTuple):
-    """What one forward and one backward pass give."""
+    """The results of one forward and one backward pass."""
 
-    loss: Tensor
-    """``()``, mean cross-entropy plus L2 penalty."""
-    gradients: dict[str, Tensor]
-    """Of every parameter, named as in ``MLP.named_parameters()``."""
-    scores: Tensor
-    """``(N, C)``, the logits, before softmax."""
+    loss: Tensor  # (), mean cross-entropy plus L2 penalty
+    gradients: dict[str, Tensor]  # of every parameter, named as in MLP.named_parameters()
+    scores: Tensor  # (N, C), the logits, before softmax
 
 
 def loss_and_gradients(
@@ -55,7 +47,7 @@ def loss_and_gradients(
     training: bool = True,
     kept: Sequence[Tensor] = (),
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The loss and the gradients of :func:`passes`, whose arguments these are."""
+    """The loss and the gradients; arguments as in :func:`passes`."""
     passed = passes(network, inputs, labels, regularization, training=training, kept=kept)
     return passed.loss, passed.gradients
 
@@ -70,22 +62,21 @@ def passes(
     training: bool = True,
     kept: Sequence[Tensor] = (),
 ) -> Passes:
-    """The loss, its gradient in every parameter, and the scores; the input's own gradient is never computed.
+    """The loss, its gradient in every parameter, and the scores; the gradient in the inputs is not computed.
 
     Args:
-        network: The tensors, see :class:`Network`. Running moments are read in evaluation, never updated.
-        inputs: ``(N, D)``, dtype and device of the network.
+        network: The tensors, see :class:`Network`. Evaluation reads the running moments; nothing updates them.
+        inputs: ``(N, D)``, with the network's dtype and device.
         labels: ``(N,)``, int64, each in [0, C).
         regularization: lambda in lambda * (sum of ||weight||_F^2 over the affine maps).
-        training: Batch normalization by the batch's moments, and dropout; else running moments, no dropout.
-        kept: For every hidden layer the boolean mask ``(N, O)`` of the units that dropout keeps; needed when
-            training a network with dropout, and only then.
+        training: Use the batch's moments and dropout; otherwise running moments and no dropout.
+        kept: For each hidden layer the boolean mask ``(N, O)`` of the units that dropout keeps; required when
+            training a network with dropout, forbidden otherwise.
 
     Raises:
-        ValueError: For an argument that is none of the above, naming it.
+        ValueError: For an invalid argument, naming it.
     """
     check_network(network, inputs, labels, training, kept)
-    check_labels(labels, network.output.bias.shape[0])
     check_regularization(regularization)
     activation_forward = getattr(layers, f"{network.activation}_forward")
     activation_backward = getattr(layers, f"{network.activation}_backward")
@@ -152,6 +143,6 @@ def _normalization_backward(
     return dx_NO.to(dy_NO.dtype), Normalization(dscale_O, dshift_O)
 
 
-def _affine_backward(dy_NO: Tensor, x_NI: Tensor, affine: Affine, regularization: float) -> Affine:
+def _affine_backward(dy_NO: Tensor, x_NI: Tensor, affine: AffineTensors, regularization: float) -> AffineTensors:
     dweight_IO, dbias_O = layers.affine_backward_parameters(dy_NO, x_NI)
-    return Affine(layers.l2_penalty_backward(dweight_IO.T, regularization, affine.weight), dbias_O)
+    return AffineTensors(layers.l2_penalty_backward(dweight_IO.T, regularization, affine.weight), dbias_O)

@@ -1,4 +1,4 @@
-"""A network of any depth as plain tensors, its fields named as MLP's parameters are.
+"""A network of any depth as plain tensors, named like the parameters of ``MLP``.
 
 ``network.hidden[0].affine.weight`` is the tensor that ``MLP`` calls ``hidden.0.affine.weight``.
 """
@@ -23,15 +23,15 @@ _ACTIVATION_OF_CLASS: dict[str, Activation] = {
 }
 
 
-class Affine(NamedTuple):
-    """``weight (O, I)``, the layout of ``nn.Linear``, and ``bias (O,)``."""
+class AffineTensors(NamedTuple):
+    """An affine map: ``weight (O, I)``, the layout of ``nn.Linear``, and ``bias (O,)``."""
 
     weight: Tensor
     bias: Tensor
 
 
 class Normalization(NamedTuple):
-    """Scale ``weight (O,)`` and shift ``bias (O,)``; running moments ``(O,)`` make it batch normalization."""
+    """Scale ``weight (O,)`` and shift ``bias (O,)``; with running moments ``(O,)`` it is batch normalization."""
 
     weight: Tensor
     bias: Tensor
@@ -40,22 +40,22 @@ class Normalization(NamedTuple):
 
 
 class HiddenLayer(NamedTuple):
-    """Affine map, then perhaps a normalization; activation and dropout have no tensors of their own."""
+    """An affine map and an optional normalization; activation and dropout have no tensors."""
 
-    affine: Affine
+    affine: AffineTensors
     normalization: Normalization | None = None
 
 
 class Network(NamedTuple):
-    """Hidden layers from input to output, the output's affine map, and what all hidden layers share."""
+    """Hidden layers from input to output, the output layer, and what all hidden layers share."""
 
     hidden: tuple[HiddenLayer, ...]
-    output: Affine
+    output: AffineTensors
     activation: Activation = "relu"
     dropout: float = 0.0
 
     def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """Learned tensors under the names and in the order of ``MLP.named_parameters()``."""
+        """Learned tensors, named and ordered as in ``MLP.named_parameters()``."""
         for index, layer in enumerate(self.hidden):
             yield f"hidden.{index}.affine.weight", layer.affine.weight
             yield f"hidden.{index}.affine.bias", layer.affine.bias
@@ -70,12 +70,12 @@ def read_state_dict(state: Mapping[str, Tensor], activation: Activation = "relu"
     """Read a network from the state of an ``MLP``; the tensors are shared, not copied.
 
     Args:
-        state: ``MLP.state_dict()``. Depth, widths and normalization show in its names and shapes.
-        activation: What the state does not tell.
-        dropout: Probability of dropping a hidden unit while training, which it does not tell either.
+        state: ``MLP.state_dict()``; its names and shapes give depth, widths and normalization.
+        activation: Not part of the state.
+        dropout: Probability of dropping a hidden unit in training; not part of the state.
 
     Raises:
-        ValueError: For a missing or surplus tensor, an unknown activation, or a dropout outside [0, 1).
+        ValueError: For a missing or extra tensor, an unknown activation, or a dropout outside [0, 1).
     """
     if activation not in get_args(Activation):
         raise ValueError(f"activation must be one of {', '.join(get_args(Activation))}, not {activation!r}")
@@ -85,7 +85,7 @@ def read_state_dict(state: Mapping[str, Tensor], activation: Activation = "relu"
     depth = len({name.split(".")[1] for name in tensors if name.startswith("hidden.")})
     try:
         hidden = tuple(_take_hidden(tensors, f"hidden.{index}.") for index in range(depth))
-        output = Affine(tensors.pop("output.weight"), tensors.pop("output.bias"))
+        output = AffineTensors(tensors.pop("output.weight"), tensors.pop("output.bias"))
     except KeyError as missing:
         raise ValueError(f"state must hold the tensors of an MLP, {missing} is missing") from None
     if tensors:
@@ -94,11 +94,11 @@ def read_state_dict(state: Mapping[str, Tensor], activation: Activation = "relu"
 
 
 def read_module(module: Any) -> Network:
-    """Read a network from an ``MLP``, or from any module built of the same parts under the same names.
+    """Read a network from an ``MLP``, or from any module with the same parts under the same names.
 
     Raises:
-        ValueError: For what the formulas do not cover: another activation, slope or epsilon, or layers that
-            differ in activation or dropout.
+        ValueError: For anything the formulas do not cover: another activation, slope or epsilon, or hidden layers
+            that differ in activation or dropout.
     """
     shared = {
         (type(layer.activation).__name__, layer.dropout.p if hasattr(layer, "dropout") else 0.0)
@@ -117,7 +117,7 @@ def read_module(module: Any) -> Network:
 
 
 def _take_hidden(tensors: dict[str, Tensor], prefix: str) -> HiddenLayer:
-    affine = Affine(tensors.pop(prefix + "affine.weight"), tensors.pop(prefix + "affine.bias"))
+    affine = AffineTensors(tensors.pop(prefix + "affine.weight"), tensors.pop(prefix + "affine.bias"))
     prefix += "normalization."
     if prefix + "weight" not in tensors:
         return HiddenLayer(affine)

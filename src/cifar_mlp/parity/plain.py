@@ -1,4 +1,4 @@
-"""What keeps PyTorch's own machinery out of the arithmetic."""
+"""A decorator that keeps autograd and autocast out of the arithmetic."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -17,11 +17,11 @@ def plain(
 ) -> Callable[Concatenate[Network, Tensor, Arguments], Result]:
     """Run ``function(network, inputs, ...)`` without an autograd graph and without autocast.
 
-    Autocast would round the factors of a product to half precision behind the formula's back. Here the dtype
-    of the tensors given is the dtype of the arithmetic, wherever it is called from.
+    Autocast would silently round the factors of a matmul to half precision. Here the dtype of the arguments is the
+    dtype of the arithmetic, also when called under autocast.
 
     Raises:
-        ValueError: When ``inputs`` is not a tensor.
+        ValueError: If ``inputs`` is not a tensor.
     """
 
     @wraps(function)

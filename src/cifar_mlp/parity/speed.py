@@ -1,7 +1,6 @@
-"""How fast by hand is beside autograd, and what it allocates; the answers are compared before the clocks."""
+"""Speed and memory of the hand-derived gradients against autograd; results must agree before anything is timed."""
 
 import os
-import statistics
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
@@ -9,21 +8,23 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from cifar_mlp.common.spread import ratios, spread
 from cifar_mlp.parity import two_layer, witness
+from cifar_mlp.parity.evidence.autograd import loss_of
 from cifar_mlp.parity.evidence.cases import Case, drawn, parse_size
+from cifar_mlp.parity.evidence.rows import normwise_error
 from cifar_mlp.parity.two_layer import Gradients, Parameters
 
-Answer = tuple[Tensor, Gradients]
-Candidate = Callable[[], Answer]
+Candidate = Callable[[], tuple[Tensor, Gradients]]
 
 BASELINE = "autograd, eager"
+HAND = "hand-derived"
 DEFAULT_SIZES = ("510-600-10:200", "3072-2048-10:200")
 AGREEMENT = 1e-5
-"""Normwise, float32: candidates further apart than this are not doing the same work."""
+"""Normwise, float32; candidates further apart do different work."""
 SECONDS_A_ROUND = 0.04
-"""For each candidate; calls are repeated to fill it, so that the clock's own cost vanishes."""
+"""Per candidate; calls are repeated to fill it, so that the cost of reading the clock is negligible."""
 
 
 @dataclass(frozen=True)
@@ -33,16 +34,12 @@ class Timing:
     size: str
     candidate: str
     device: str
-    milliseconds: float
-    """Median over the rounds, for one loss and its gradients."""
-    speed: float
-    """Median over the rounds of the baseline's time over this one's: above 1 is faster."""
+    milliseconds: float  # of one loss with its gradients, median over the rounds
+    speed: float  # the baseline's time over this candidate's, median over the rounds: above 1 is faster
     speed_quartiles: tuple[float, float]
     speed_range: tuple[float, float]
-    allocated_bytes: int | None
-    """In one call, all allocations added up; None where it cannot be traced."""
-    peak_bytes: int | None
-    """In one call, the most that was held at once above what was there before."""
+    allocated_bytes: int | None  # sum of all allocations in one call; None if they cannot be traced
+    peak_bytes: int | None  # peak of one call, above what was held before
 
 
 def benchmark(
@@ -54,14 +51,14 @@ def benchmark(
     with_compile: bool = True,
     progress: Callable[[str], None] = lambda step: None,
 ) -> tuple[list[Timing], list[str]]:
-    """Time every candidate in float32, in turn within each round, so that all of them see the same weather.
+    """Time every candidate in float32, interleaved within each round so that drift hits all of them alike.
 
     Returns:
-        The timings, and one line for every candidate that could not run.
+        The timings, and one line for each candidate that could not run.
 
     Raises:
-        ValueError: For a size that cannot be read, or no rounds.
-        RuntimeError: When the candidates do not agree.
+        ValueError: For an invalid size, or fewer than one round.
+        RuntimeError: If the candidates disagree.
     """
     if rounds < 1:
         raise ValueError(f"--rounds must be at least 1, not {rounds}")
@@ -74,14 +71,14 @@ def benchmark(
         if with_compile:
             progress(f"{size}: compiling")
             try:
-                compiled = _autograd(case, torch.compile(_loss_of))
+                compiled = _autograd(case, torch.compile(loss_of))
                 compiled()
                 candidates["autograd, torch.compile"] = compiled
-            except Exception as error:  # whatever a machine without a compiler raises, the others still run
+            except Exception as error:  # without a working compiler the other candidates still run
                 absent.append(f"{size}: torch.compile not run ({type(error).__name__})")
         check_agreement(candidates)
         progress(f"{size}: {rounds} rounds")
-        seconds = _race(candidates, rounds, device)
+        seconds = _time(candidates, rounds, device)
         timings += [_timing(size, name, device, seconds, candidates[name]) for name in candidates]
     return timings, absent
 
@@ -89,51 +86,42 @@ def benchmark(
 def check_agreement(candidates: Mapping[str, Candidate]) -> None:
     """Raise ``RuntimeError`` unless all candidates give the baseline's loss and gradients."""
     loss, gradients = candidates[BASELINE]()
-    expected = {"loss": loss, **gradients._asdict()}
     for name, candidate in candidates.items():
-        got_loss, got_gradients = candidate()
-        for tensor, got in {"loss": got_loss, **got_gradients._asdict()}.items():
-            error = float((got - expected[tensor]).norm() / expected[tensor].norm())
-            if not error <= AGREEMENT:
+        found_loss, found = candidate()
+        pairs = zip(("loss", *Gradients._fields), (found_loss, *found), (loss, *gradients), strict=True)
+        for tensor, got, expected in pairs:
+            if not (error := normwise_error(got, expected)) <= AGREEMENT:
                 raise RuntimeError(f"{name} and {BASELINE} differ on {tensor}: {error:.1e} normwise")
 
 
 def _candidates(case: Case) -> Iterator[tuple[str, Candidate]]:
-    yield BASELINE, _autograd(case, _loss_of)
-    problem = (case.parameters, case.inputs, case.labels, case.regularization)
-    yield "by hand", lambda: two_layer.loss_and_gradients(*problem)
+    yield BASELINE, _autograd(case, loss_of)
+    yield HAND, lambda: two_layer.loss_and_gradients(*case.problem)
     if case.inputs.device.type != "cpu":
         return
     w1, b1, w2, b2 = (parameter.numpy() for parameter in case.parameters)
     inputs, labels = case.inputs.numpy(), case.labels.numpy()
 
-    def in_numpy() -> Answer:
-        said = witness.testify(w1, b1, w2, b2, inputs, labels, case.regularization)
-        arrays = (torch.from_numpy(array) for array in (said.w1, said.b1, said.w2, said.b2))
-        return torch.from_numpy(said.loss), Gradients(*arrays)
+    def in_numpy() -> tuple[Tensor, Gradients]:
+        found = witness.intermediates(w1, b1, w2, b2, inputs, labels, case.regularization)
+        gradients = (torch.from_numpy(array) for array in (found.w1, found.b1, found.w2, found.b2))
+        return torch.from_numpy(found.loss), Gradients(*gradients)
 
     yield "NumPy", in_numpy
-
-
-def _loss_of(parameters: Parameters, inputs: Tensor, labels: Tensor, regularization: float) -> Tensor:
-    """The loss as one writes it for speed: fused affine maps and cross-entropy."""
-    w1, b1, w2, b2 = parameters
-    scores = torch.addmm(b2, functional.relu(torch.addmm(b1, inputs, w1)), w2)
-    return functional.cross_entropy(scores, labels) + regularization * (w1.square().sum() + w2.square().sum())
 
 
 def _autograd(case: Case, loss_of: Callable[..., Tensor]) -> Candidate:
     leaves = Parameters(*(parameter.clone().requires_grad_() for parameter in case.parameters))
 
-    def answer() -> Answer:
+    def loss_and_gradients() -> tuple[Tensor, Gradients]:
         loss = loss_of(leaves, case.inputs, case.labels, case.regularization)
         return loss.detach(), Gradients(*torch.autograd.grad(loss, leaves))
 
-    return answer
+    return loss_and_gradients
 
 
-def _race(candidates: Mapping[str, Candidate], rounds: int, device: str) -> dict[str, list[float]]:
-    """Seconds a call, for every candidate and round; each round starts with another candidate."""
+def _time(candidates: Mapping[str, Candidate], rounds: int, device: str) -> dict[str, list[float]]:
+    """Seconds per call, for every candidate and round; each round starts with a different candidate."""
     calls = {
         name: max(1, int(SECONDS_A_ROUND / _seconds(candidate, 2, device))) for name, candidate in candidates.items()
     }
@@ -161,38 +149,28 @@ def _finish(device: str) -> None:
 
 
 def _timing(size: str, name: str, device: str, seconds: Mapping[str, list[float]], candidate: Candidate) -> Timing:
-    speeds = [base / own for base, own in zip(seconds[BASELINE], seconds[name], strict=True)]
-    low, _, high = statistics.quantiles(speeds, n=4, method="inclusive") if len(speeds) > 1 else (speeds[0],) * 3
-    allocated, peak = _numpy_memory(candidate) if name == "NumPy" else _memory(candidate, device)
-    return Timing(
-        size,
-        name,
-        device,
-        1000 * statistics.median(seconds[name]),
-        statistics.median(speeds),
-        (low, high),
-        (min(speeds), max(speeds)),
-        allocated,
-        peak,
-    )
+    speed = ratios(seconds[BASELINE], seconds[name])
+    milliseconds = 1000 * spread(seconds[name]).median
+    memory = _numpy_memory(candidate) if name == "NumPy" else _memory(candidate, device)
+    return Timing(size, name, device, milliseconds, *speed, *memory)
 
 
 def _memory(candidate: Candidate, device: str) -> tuple[int, int]:
-    """Bytes allocated in one call: all of them, and the most at once."""
+    """Bytes allocated in one call: the sum, and the peak."""
     if device == "cuda":
         torch.cuda.synchronize()
         before, held = torch.cuda.memory_stats(), torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
-        answer = candidate()
+        result = candidate()
         torch.cuda.synchronize()
         key = "allocated_bytes.all.allocated"
         total = torch.cuda.memory_stats()[key] - before[key]
-        del answer
+        del result
         return int(total), int(torch.cuda.max_memory_allocated() - held)
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else it prints of GPUs that are not there
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else it prints about missing GPUs
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
-        answer = candidate()
-    del answer
+        result = candidate()
+    del result
     held = total = peak = 0
     events = profile.profiler.kineto_results.events()
     for event in sorted((event for event in events if event.name() == "[memory]"), key=lambda event: event.start_ns()):
@@ -203,7 +181,7 @@ def _memory(candidate: Candidate, device: str) -> tuple[int, int]:
 
 
 def _numpy_memory(candidate: Candidate) -> tuple[None, int]:
-    """NumPy's allocations as Python traces them: the most at once."""
+    """Peak of NumPy's allocations, as traced by Python."""
     tracemalloc.start()
     candidate()
     _, peak = tracemalloc.get_traced_memory()

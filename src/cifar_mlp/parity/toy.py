@@ -1,7 +1,7 @@
-"""The report's toy problem, and the answers printed with it.
+"""The report's toy problem and the results printed with it.
 
-Data and weights come from NumPy's legacy generator, whose streams are fixed for good: seed 1 draws the
-inputs; seed 0 draws ``w1``, then ``w2``, and goes on to draw the batches of the toy training.
+Data and weights come from NumPy's legacy generator, whose streams never change: seed 1 draws the inputs; seed 0
+draws ``w1``, then ``w2``, then the batches of the toy training.
 """
 
 from typing import NamedTuple
@@ -27,27 +27,23 @@ TRAINING = {"learning_rate": 0.1, "decay": 0.95, "decay_every": 1, "regularizati
 
 
 class ToyProblem(NamedTuple):
-    """The problem, in float64 on the CPU, and the generator as it stands once the weights are drawn."""
+    """The problem, in float64 on the CPU, and the generator after drawing the weights."""
 
     parameters: Parameters
-    inputs: Tensor
-    """``(N, D)``."""
-    labels: Tensor
-    """``(N,)``."""
-    correct_probabilities: Tensor
-    """``(N, C)``, softmax of the scores, to 8 decimals."""
-    correct_loss: float
-    """With ``REGULARIZATION``, to 11 decimals."""
+    inputs: Tensor  # (N, D)
+    labels: Tensor  # (N,)
+    correct_probabilities: Tensor  # (N, C), softmax of the scores, to 8 decimals
+    correct_loss: float  # with REGULARIZATION, to 11 decimals
     generator: np.random.RandomState
 
     def batches(self, steps: int = 100, size: int = 200) -> list[Tensor]:
-        """The next index batches ``(size,)`` of the generator, drawn with replacement from the N examples."""
+        """The generator's next index batches ``(size,)``, drawn with replacement from the N examples."""
         draw = self.generator.choice
         return [torch.from_numpy(draw(len(self.labels), size, replace=True)) for _ in range(steps)]
 
 
 def toy_problem() -> ToyProblem:
-    """Draw the toy problem anew, always the same."""
+    """Draw the toy problem; every call returns the same one."""
     inputs_ND = 10 * np.random.RandomState(1).randn(5, 4)
     generator = np.random.RandomState(0)
     w1_DH = 0.1 * generator.randn(4, 10)

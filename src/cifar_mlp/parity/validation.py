@@ -1,48 +1,62 @@
-"""Arguments checked before any arithmetic: a mistake becomes one line that names the argument and the remedy.
+"""Argument checks before any arithmetic; each error is one line that names the argument and what it must be.
 
-Shapes, dtypes and devices are known without asking the device, so these checks are always made.
+Checking shapes, dtypes and devices never waits for a GPU.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
-# Shape legend: N = examples, D = input features, H = hidden units, C = classes
+from cifar_mlp.parity.network import Network
+
+# Shape legend: N = examples, D = input features, H = hidden units, C = classes; I, O = features into and out of a layer
 
 
-class TwoLayerTensors(Protocol):
-    """Anything with the four tensors of a two-layer network."""
-
-    @property
-    def w1(self) -> Tensor: ...
-    @property
-    def b1(self) -> Tensor: ...
-    @property
-    def w2(self) -> Tensor: ...
-    @property
-    def b2(self) -> Tensor: ...
-
-
-def check_scores_input(parameters: TwoLayerTensors, inputs: Tensor) -> None:
-    """Raise ``ValueError`` unless parameters and inputs fit together."""
-    w1, b1, w2, b2 = parameters.w1, parameters.b1, parameters.w2, parameters.b2
+def check_scores_input(parameters: Sequence[Tensor], inputs: Tensor) -> None:
+    """Raise ``ValueError`` unless a two-layer network's ``w1, b1, w2, b2`` and the inputs fit together."""
+    tensors = {f"parameters.{name}": tensor for name, tensor in zip(("w1", "b1", "w2", "b2"), parameters, strict=True)}
+    w1, _, w2, _ = parameters
     check_matrix("parameters.w1", w1, "(D, H)")
     check_matrix("parameters.w2", w2, "(H, C)")
     (num_features, num_hidden), num_classes = w1.shape, w2.shape[1]
-    check_shape("parameters.b1", b1, (num_hidden,), "(H,), H as in parameters.w1")
+    check_shape("parameters.b1", tensors["parameters.b1"], (num_hidden,), "(H,), H as in parameters.w1")
     check_shape("parameters.w2", w2, (num_hidden, num_classes), "(H, C), H as in parameters.w1")
-    check_shape("parameters.b2", b2, (num_classes,), "(C,), C as in parameters.w2")
+    check_shape("parameters.b2", tensors["parameters.b2"], (num_classes,), "(C,), C as in parameters.w2")
     check_inputs(inputs, num_features)
-    check_alike(inputs, {"parameters.w1": w1, "parameters.b1": b1, "parameters.w2": w2, "parameters.b2": b2})
+    check_alike(inputs, tensors)
 
 
-def check_problem(parameters: TwoLayerTensors, inputs: Tensor, labels: Tensor) -> None:
-    """Raise ``ValueError`` unless all three fit together; the labels' values are not read."""
+def check_problem(parameters: Sequence[Tensor], inputs: Tensor, labels: Tensor) -> None:
+    """Raise ``ValueError`` unless all three fit together and every label lies in [0, C)."""
     check_scores_input(parameters, inputs)
-    check_label_tensor(labels, inputs)
+    check_labels(labels, inputs, num_classes=parameters[3].shape[0])
+
+
+def check_network(network: Network, inputs: Tensor, labels: Tensor, training: bool, kept: Sequence[Tensor]) -> None:
+    """Raise ``ValueError`` unless a network of any depth, inputs, labels and dropout masks fit together."""
+    affines = {f"hidden.{index}.affine": layer.affine for index, layer in enumerate(network.hidden)}
+    affines["output"] = network.output
+    for name, affine in affines.items():
+        check_matrix(f"{name}.weight", affine.weight, "(O, I)")
+    check_inputs(inputs, next(iter(affines.values())).weight.shape[1])
+    width = inputs.shape[1]
+    for name, affine in affines.items():
+        check_shape(f"{name}.weight", affine.weight, (len(affine.weight), width), "(O, I), I from the layer below")
+        width = len(affine.weight)
+        check_shape(f"{name}.bias", affine.bias, (width,), "(O,), O as in its weight")
+    check_labels(labels, inputs, num_classes=width)
+    check_alike(inputs, dict(network.named_tensors()))
+    for index, layer in enumerate(network.hidden):
+        for name, tensor in (layer.normalization._asdict() if layer.normalization else {}).items():
+            if tensor is not None:
+                check_shape(f"hidden.{index}.normalization.{name}", tensor, layer.affine.bias.shape, "(O,)")
+                check_alike(inputs, {f"hidden.{index}.normalization.{name}": tensor})
+    is_batch = any(layer.normalization and layer.normalization.running_mean is not None for layer in network.hidden)
+    if is_batch and training and len(inputs) == 1:
+        raise ValueError("inputs must hold more than one example to train with batch normalization")
+    _check_kept(network, inputs, training, kept)
 
 
 def check_inputs(inputs: Tensor, num_features: int) -> None:
@@ -55,21 +69,15 @@ def check_inputs(inputs: Tensor, num_features: int) -> None:
         raise ValueError("inputs must hold at least one example, not an empty batch")
 
 
-def check_label_tensor(labels: Tensor, inputs: Tensor) -> None:
-    """Raise ``ValueError`` unless labels are int64, one per example, on the inputs' device."""
-    check_tensor("labels", labels)
+def check_labels(labels: Tensor, inputs: Tensor, num_classes: int) -> None:
+    """Raise ``ValueError`` unless labels are int64 ``(N,)`` in [0, C). Reads the values, so it waits for a GPU."""
+    _check_tensor("labels", labels)
     if labels.dtype != torch.int64:
         raise ValueError(f"labels must be of dtype torch.int64, not {labels.dtype}")
     check_shape("labels", labels, (inputs.shape[0],), "(N,), N as in inputs")
     if labels.device != inputs.device:
         raise ValueError(f"labels must be on the device of inputs, {inputs.device}, not {labels.device}")
-
-
-def check_labels(labels: Tensor, num_classes: int) -> None:
-    """Raise ``ValueError`` unless every label lies in [0, C). Reads them, so it waits for a GPU's queue."""
-    lowest, highest = (label.item() for label in torch.aminmax(labels))
-    if lowest < 0 or highest >= num_classes:
-        wrong = lowest if lowest < 0 else highest
+    if (wrong := _outside(labels, num_classes)) is not None:
         raise ValueError(f"labels must lie in [0, {num_classes}), one class per score, not {wrong}")
 
 
@@ -81,10 +89,9 @@ def check_regularization(regularization: float) -> None:
 
 def check_schedule(learning_rate: float, decay: float, decay_every: int) -> None:
     """Raise ``ValueError`` unless rate and decay are finite and positive, and ``decay_every`` at least 1."""
-    if not 0.0 < learning_rate < math.inf:
-        raise ValueError(f"learning_rate must be finite and positive, not {learning_rate}")
-    if not 0.0 < decay < math.inf:
-        raise ValueError(f"decay must be finite and positive, not {decay}")
+    for name, value in (("learning_rate", learning_rate), ("decay", decay)):
+        if not 0.0 < value < math.inf:
+            raise ValueError(f"{name} must be finite and positive, not {value}")
     if decay_every < 1:
         raise ValueError(f"decay_every must be at least 1 step, not {decay_every}")
 
@@ -95,9 +102,7 @@ def check_batch(rows: Tensor, step: int, num_examples: int) -> None:
         raise ValueError(f"batches must each hold at least one index, (B,), not {tuple(rows.shape)} at step {step}")
     if rows.dtype not in (torch.int64, torch.int32):
         raise ValueError(f"batches must hold integer indices, not {rows.dtype} at step {step}")
-    lowest, highest = (row.item() for row in torch.aminmax(rows))
-    if lowest < 0 or highest >= num_examples:
-        wrong = lowest if lowest < 0 else highest
+    if (wrong := _outside(rows, num_examples)) is not None:
         raise ValueError(f"batches must hold indices in [0, {num_examples}), not {wrong} at step {step}")
 
 
@@ -110,32 +115,47 @@ def check_same_shapes(parameters: Sequence[Tensor], gradients: Sequence[Tensor])
         check_alike(parameter, {f"gradients[{index}]": gradient}, "its parameter")
 
 
-def check_tensor(name: str, tensor: Tensor) -> None:
-    """Raise ``ValueError`` unless it is a tensor."""
-    if not isinstance(tensor, Tensor):
-        raise ValueError(f"{name} must be a torch.Tensor, not {type(tensor).__name__}")
-
-
 def check_matrix(name: str, tensor: Tensor, form: str) -> None:
-    """Raise ``ValueError`` unless it is a tensor of two dimensions."""
-    check_tensor(name, tensor)
+    """Raise ``ValueError`` unless it is a tensor with two dimensions."""
+    _check_tensor(name, tensor)
     if tensor.dim() != 2:
         raise ValueError(f"{name} must have the 2 dimensions {form}, not shape {tuple(tensor.shape)}")
 
 
 def check_shape(name: str, tensor: Tensor, shape: tuple[int, ...], form: str) -> None:
     """Raise ``ValueError`` unless it is a tensor of that shape."""
-    check_tensor(name, tensor)
+    _check_tensor(name, tensor)
     if tensor.shape != shape:
         raise ValueError(f"{name} must have shape {tuple(shape)}, {form}, not {tuple(tensor.shape)}")
 
 
-def check_alike(reference: Tensor, tensors: Mapping[str, Tensor], reference_name: str = "inputs") -> None:
+def check_alike(reference: Tensor, tensors: Mapping[str, Tensor], whose: str = "inputs") -> None:
     """Raise ``ValueError`` unless all tensors have the reference's dtype and device."""
     for name, tensor in tensors.items():
         if tensor.dtype != reference.dtype:
-            raise ValueError(f"{name} must be of the dtype of {reference_name}, {reference.dtype}, not {tensor.dtype}")
+            raise ValueError(f"{name} must be of the dtype of {whose}, {reference.dtype}, not {tensor.dtype}")
         if tensor.device != reference.device:
-            raise ValueError(
-                f"{name} must be on the device of {reference_name}, {reference.device}, not {tensor.device}"
-            )
+            raise ValueError(f"{name} must be on the device of {whose}, {reference.device}, not {tensor.device}")
+
+
+def _check_kept(network: Network, inputs: Tensor, training: bool, kept: Sequence[Tensor]) -> None:
+    wanted = len(network.hidden) if training and network.dropout > 0 else 0
+    if len(kept) != wanted:
+        raise ValueError(f"kept must hold {wanted} masks, one per hidden layer that drops units, not {len(kept)}")
+    for index, (layer, kept_NO) in enumerate(zip(network.hidden, kept, strict=False)):
+        if kept_NO.dtype != torch.bool:
+            raise ValueError(f"kept[{index}] must be of dtype torch.bool, not {kept_NO.dtype}")
+        check_shape(f"kept[{index}]", kept_NO, (len(inputs), len(layer.affine.bias)), "(N, O)")
+        if kept_NO.device != inputs.device:
+            raise ValueError(f"kept[{index}] must be on the device of inputs, {inputs.device}, not {kept_NO.device}")
+
+
+def _check_tensor(name: str, tensor: Tensor) -> None:
+    if not isinstance(tensor, Tensor):
+        raise ValueError(f"{name} must be a torch.Tensor, not {type(tensor).__name__}")
+
+
+def _outside(integers: Tensor, bound: int) -> int | None:
+    """An integer outside [0, bound), if there is one."""
+    lowest, highest = (int(extreme) for extreme in torch.aminmax(integers))
+    return lowest if lowest < 0 else highest if highest >= bound else None

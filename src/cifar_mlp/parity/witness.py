@@ -1,7 +1,7 @@
-"""An independent witness: the same network in NumPy float64, written from the formulas and nothing else.
+"""An independent witness: the same network in NumPy float64, written from the formulas alone.
 
-It shares no line with the tensor version and takes other roads where there are several: samples stand as
-columns, the loss is a log-sum-exp, the softmax its exponential.
+It shares no code with the tensor version and computes things differently where it can: samples are columns, the loss
+is a log-sum-exp, and the softmax is its exponential.
 """
 
 from typing import NamedTuple
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-class Statement(NamedTuple):
-    """What the witness says of one forward and backward pass; names and shapes as the tensor version's."""
+class NumpyTrace(NamedTuple):
+    """Every array of one forward and backward pass, named and shaped as in the tensor version's ``Trace``."""
 
     z2: Array  # (N, H)
     a2: Array  # (N, H)
@@ -29,14 +29,7 @@ class Statement(NamedTuple):
     b2: Array  # (C,), gradient
 
 
-def forward(w1: Array, b1: Array, w2: Array, b2: Array, inputs: Array) -> Array:
-    """Map inputs ``(N, D)`` to scores ``(N, C)``, the logits."""
-    hidden = np.dot(w1.T, inputs.T) + b1[:, np.newaxis]
-    active = np.where(hidden > 0.0, hidden, 0.0)
-    return (np.dot(w2.T, active) + b2[:, np.newaxis]).T
-
-
-def testify(
+def intermediates(
     w1: Array,
     b1: Array,
     w2: Array,
@@ -44,8 +37,8 @@ def testify(
     inputs: Array,
     labels: NDArray[np.int64],
     regularization: float,
-) -> Statement:
-    """Every value and gradient of mean cross-entropy + regularization * (sum w1^2 + sum w2^2).
+) -> NumpyTrace:
+    """Values and gradients of mean cross-entropy + regularization * (sum w1^2 + sum w2^2).
 
     Args:
         w1: Weights ``(D, H)``.
@@ -54,10 +47,10 @@ def testify(
         b2: Biases ``(C,)``.
         inputs: ``(N, D)``.
         labels: ``(N,)``, classes in [0, C).
-        regularization: Factor of the squared weights; biases are free.
+        regularization: Factor of the squared weights; biases are not penalised.
     """
     count = float(inputs.shape[0])
-    hidden = np.dot(w1.T, inputs.T) + b1[:, np.newaxis]  # (H, N): samples are columns from here on
+    hidden = np.dot(w1.T, inputs.T) + b1[:, np.newaxis]  # (H, N): from here on, samples are columns
     active = np.where(hidden > 0.0, hidden, 0.0)
     logits = np.dot(w2.T, active) + b2[:, np.newaxis]
 
@@ -67,11 +60,11 @@ def testify(
     loss = data_loss + regularization * (np.einsum("dh,dh->", w1, w1) + np.einsum("hc,hc->", w2, w2))
 
     posterior = np.exp(logits - log_normalizer)
-    posterior /= posterior.sum(axis=0)  # beside logits of 1e4 the normalizer alone is right to 1e-12 only
+    posterior /= posterior.sum(axis=0)  # with logits of 1e4 the normalizer alone is accurate only to 1e-12
     d_logits = np.where(target, posterior - 1.0, posterior) / count
     d_active = np.dot(w2, d_logits)
     d_hidden = np.where(hidden > 0.0, d_active, 0.0)
-    return Statement(
+    return NumpyTrace(
         z2=hidden.T,
         a2=active.T,
         scores=logits.T,

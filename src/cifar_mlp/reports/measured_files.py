@@ -41,7 +41,7 @@ def _benchmark(job: str, rows: str, folder: str) -> Source:
 
 SOURCES = {
     "results": Source("docs/results.json", {"schema": SCHEMA}, "runs", "python scripts/reproduce.py --publish"),
-    "parity": Source("docs/parity/parity.json", {"schema_version": 1}, "rows",
+    "parity": Source("docs/parity/parity.json", {"schema_version": 2}, "rows",
                      "python scripts/parity.py compare --output docs/parity"),
     "speed": _benchmark("parity", "timings", "docs/parity"),
     "train": _benchmark("train", "harnesses", "docs/performance/train"),

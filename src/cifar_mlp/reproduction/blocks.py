@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cifar_mlp.parity.evidence.report import markdown_table
+from cifar_mlp.common import markdown
 
 
 class Heading(NamedTuple):
@@ -73,7 +73,7 @@ def as_markdown(blocks: Sequence[Block], below: Path) -> str:
         elif isinstance(block, Text):
             lines += [block.text, ""]
         elif isinstance(block, Table):
-            lines += [*markdown_table(block.header, block.rows), ""]
+            lines += [markdown.table(block.header, block.rows, words=len(block.header))]
         else:
             lines += [f"![{block.caption}]({block.path.relative_to(below).as_posix()})", ""]
     return "\n".join(lines).rstrip("\n") + "\n"

@@ -1,1 +1,1 @@
-"""The parts of the comparison: cases, measures, gates, witnesses and what is printed of them."""
+"""Parts of the comparison: test cases, references, tolerances."""

@@ -1,8 +1,8 @@
-"""The data that everybody is compared on.
+"""The problems that every comparison runs on.
 
-Every number drawn has at most eight significant bits, so float64, float32, bfloat16 and float16 hold it
-exactly and no witness starts from rounded data. No two dimensions of a case are equal, so a matrix that was
-transposed by mistake does not fit. No hidden unit sits near its kink, except exactly on it in ``kink``.
+Every drawn number has at most eight significant bits, so float64, float32, bfloat16 and float16 hold it exactly and
+nothing starts from rounded data. No two dimensions of a case are equal, so a matrix transposed by mistake does not
+fit. No hidden unit is near its kink, except exactly on it in ``kink``.
 """
 
 import re
@@ -30,23 +30,28 @@ class Case(NamedTuple):
     labels: Tensor
     regularization: float
     smooth: bool = True
-    """Whether central differences have something to say: no kink, no huge or nearly vanishing gradient."""
+    """Whether central differences apply: no kink, no huge or nearly vanishing gradient."""
+
+    @property
+    def problem(self) -> tuple[Parameters, Tensor, Tensor, float]:
+        """The arguments of ``loss_and_gradients``."""
+        return self.parameters, self.inputs, self.labels, self.regularization
 
     @property
     def multiply_adds(self) -> int:
-        """Of the first affine map, the largest product."""
+        """Of the first affine map, the largest matmul."""
         return self.inputs.numel() * self.parameters.w1.shape[1]
 
     def to(self, device: str, dtype: torch.dtype) -> "Case":
-        """The same problem elsewhere."""
+        """The same problem on another device in another dtype."""
         return self._replace(
             parameters=Parameters(*(parameter.to(dtype).to(device) for parameter in self.parameters)),
-            inputs=self.inputs.to(dtype).to(device),  # rounded first: not every device has float64
+            inputs=self.inputs.to(dtype).to(device),  # rounded on the CPU: not every device has float64
             labels=self.labels.to(device),
         )
 
     def rounded(self, dtype: torch.dtype) -> "Case":
-        """The problem that ``dtype`` can hold, back in float64."""
+        """The problem rounded to ``dtype``, in float64."""
         return self.to("cpu", dtype).to("cpu", torch.float64)
 
 
@@ -55,12 +60,12 @@ def standard_cases(sizes: tuple[str, ...], seed: int) -> list[Case]:
 
     Args:
         sizes: Each ``toy``, ``D-H-C`` (batch 200) or ``D-H-C:N``.
-        seed: Of everything that is drawn.
+        seed: Of everything drawn.
 
     Raises:
-        ValueError: For a size that is none of these or whose dimensions are not positive and different.
+        ValueError: For any other size, or dimensions that are not positive and different.
     """
-    dimensions = {size: parse_size(size) for size in sizes if size != "toy"}  # complain before long work
+    dimensions = {size: parse_size(size) for size in sizes if size != "toy"}  # fail before long work
     specials = (kink(), large_logits(), confident(seed), single_class(seed), dead_units(seed))
     chosen = [toy_case() if size == "toy" else drawn(size, *dimensions[size], seed) for size in sizes]
     return [*chosen, *specials]
@@ -86,7 +91,7 @@ def toy_case() -> Case:
 
 
 def drawn(name: str, d: int, h: int, c: int, n: int, seed: int, regularization: float = 1e-3) -> Case:
-    """A case of N(0, 1) inputs and weights that keep that size; biases are drawn too, none is zero."""
+    """A case with N(0, 1) inputs, weights that keep that scale, and non-zero biases."""
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int, std: float = 1.0) -> Tensor:
@@ -104,7 +109,7 @@ def drawn(name: str, d: int, h: int, c: int, n: int, seed: int, regularization: 
 
 
 def kink() -> Case:
-    """Small whole numbers: many hidden units at exactly zero in every dtype; rows 0 and 1 are the same."""
+    """Small integers: in every dtype many hidden units are exactly zero; rows 0 and 1 are equal."""
     n, d, h, c = 11, 6, 9, 4
     inputs = _pattern(n, d, 5) - 2
     inputs[1] = inputs[0]
@@ -114,7 +119,7 @@ def kink() -> Case:
 
 
 def large_logits() -> Case:
-    """Logits of -1e4 to 1e4, among them tied maxima; every sum is exact in float32."""
+    """Logits of -1e4 to 1e4, some with tied maxima; every sum is exact in float32."""
     n, h, c = 5, 3, 4
     inputs = torch.tensor([[1.0, 0], [0, 1], [1, 1], [2, 0], [0, 2]], dtype=torch.float64)
     w1 = torch.tensor([[64.0, 0, 32], [0, 64, 32]], dtype=torch.float64)
@@ -124,26 +129,26 @@ def large_logits() -> Case:
 
 
 def confident(seed: int) -> Case:
-    """A network sure of the right class: p - onehot nearly cancels, to 1e-5 and below."""
+    """A network confident of the right class: p - onehot nearly cancels, to 1e-5 and below."""
     case = drawn("confident", 12, 7, 5, 60, seed, regularization=0.0)
     w1, b1, w2, b2 = case.parameters
     scores = torch.relu(case.inputs @ w1 + b1) @ w2
     margins = -scores.topk(2).values.diff().squeeze(1)
-    surest = margins.topk(9).indices
-    w2 = _few_bits(w2 * float(12 / margins[surest].min()))
+    most_confident = margins.topk(9).indices
+    w2 = _few_bits(w2 * float(12 / margins[most_confident].min()))
     parameters = Parameters(w1, b1, w2, torch.zeros_like(b2))
     return case._replace(
-        parameters=parameters, inputs=case.inputs[surest], labels=scores[surest].argmax(1), smooth=False
+        parameters=parameters, inputs=case.inputs[most_confident], labels=scores[most_confident].argmax(1), smooth=False
     )
 
 
 def single_class(seed: int) -> Case:
-    """One class: p is 1 whatever the scores, the loss and every gradient are zero."""
+    """One class: p is always 1, so the loss and every gradient are zero."""
     return drawn("single-class", 5, 4, 1, 3, seed, regularization=0.0)._replace(smooth=False)
 
 
 def dead_units(seed: int) -> Case:
-    """Every hidden unit off for every example: only b2 has a gradient."""
+    """Every hidden unit is off for every example: only b2 has a gradient."""
     case = drawn("dead-units", 8, 6, 3, 7, seed, regularization=0.0)
     off = case.parameters._replace(b1=torch.full((6,), -64.0, dtype=torch.float64))
     return case._replace(parameters=off, smooth=False)
@@ -154,6 +159,6 @@ def _few_bits(x: Tensor) -> Tensor:
 
 
 def _pattern(rows: int, columns: int, values: int) -> Tensor:
-    """Whole numbers in [0, values) in an order without a visible rule, the same on every machine."""
-    place = torch.arange(rows * columns)
-    return ((place * place * 7 + place * 13 + place // columns * 5) % 31 % values).reshape(rows, columns).double()
+    """Irregular integers in [0, values), the same on every machine."""
+    k = torch.arange(rows * columns)
+    return ((k * k * 7 + k * 13 + k // columns * 5) % 31 % values).reshape(rows, columns).double()

@@ -1,6 +1,6 @@
-"""Central differences of the loss by hand, away from kinks."""
+"""Central differences of the hand-derived loss, away from kinks, against the reference's gradients."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import product
 
 import torch
@@ -8,34 +8,57 @@ from torch import Tensor
 
 from cifar_mlp.parity import layers, two_layer
 from cifar_mlp.parity.evidence.cases import Case
-from cifar_mlp.parity.two_layer import Parameters
+from cifar_mlp.parity.evidence.rows import Origin, Row
+from cifar_mlp.parity.two_layer import Parameters, Trace
+
+Loss = Callable[[Case, Parameters], float]
 
 STEP = 1e-5
 SMALLEST_STEP = 1e-9
+TOLERANCE = 1e-6  # normwise; truncation, STEP^2, and rounding, epsilon / STEP, are near 1e-10
+ROUNDINGS = 8
+"""Float64 roundings of the loss that a difference quotient may be off by."""
+EVERY_ENTRY = 200
+"""Number of parameters up to which every entry is differentiated."""
+DRAWN_ENTRIES = 100
+DIRECTIONS = 3
 
 
 def loss_of(case: Case, parameters: Parameters) -> float:
-    """The loss by hand at other parameters."""
+    """The hand-derived loss at other parameters."""
     scores = two_layer.forward(parameters, case.inputs)
     data_loss, _ = layers.softmax_cross_entropy_forward(scores, case.labels)
     return float(data_loss + layers.l2_penalty_forward(case.regularization, parameters.w1, parameters.w2))
 
 
-def every_entry(case: Case, name: str, loss: Callable[[Case, Parameters], float] = loss_of) -> Tensor:
-    """The numerical gradient in all of one parameter's entries, in its shape."""
+def rows(case: Case, trace: Trace, seed: int) -> Iterator[Row]:
+    """Compare every entry of a small case; of a large one, 100 drawn entries and 3 directions a parameter."""
+    generator = torch.Generator().manual_seed(seed)
+    sizes = {name: parameter.numel() for name, parameter in case.parameters._asdict().items()}
+    small = sum(sizes.values()) <= EVERY_ENTRY
+    for name, count in sizes.items() if small else _shares(sizes, DRAWN_ENTRIES).items():
+        gradient = getattr(trace, name)
+        entries = _drawn_entries(gradient.shape, count, generator)
+        numerical = [entry(case, name, index) for index in entries]
+        label = "every entry" if small else f"{count} entries"
+        yield _row(case, label, name, numerical, torch.stack([gradient[index] for index in entries]), trace.loss)
+    for name in () if small else sizes:
+        gradient = getattr(trace, name)
+        directions = [torch.randn(gradient.shape, generator=generator).double() for _ in range(DIRECTIONS)]
+        numerical = [_along(case, name, direction) for direction in directions]
+        expected = torch.stack([(gradient * direction).sum() for direction in directions])
+        yield _row(case, f"{DIRECTIONS} directions", name, numerical, expected, trace.loss)
+
+
+def every_entry(case: Case, name: str, loss: Loss = loss_of) -> Tensor:
+    """The numerical gradient in all entries of one parameter, with its shape."""
     shape = getattr(case.parameters, name).shape
-    values = [entry(case, name, index, loss=loss) for index in product(*map(range, shape))]
+    values = [entry(case, name, index, loss) for index in product(*map(range, shape))]
     return torch.tensor(values, dtype=torch.float64).reshape(shape)
 
 
-def entry(
-    case: Case,
-    name: str,
-    index: tuple[int, ...],
-    step: float = STEP,
-    loss: Callable[[Case, Parameters], float] = loss_of,
-) -> float:
-    """The numerical gradient in one entry: (J(w + h) - J(w - h)) / 2h."""
+def entry(case: Case, name: str, index: tuple[int, ...], loss: Loss = loss_of) -> float:
+    """The numerical gradient in one entry: (J(w + h) - J(w - h)) / 2h, h = 1e-5."""
     base = getattr(case.parameters, name)
 
     def at(offset: float) -> float:
@@ -43,33 +66,43 @@ def entry(
         moved[index] += offset
         return loss(case, case.parameters._replace(**{name: moved}))
 
-    return (at(step) - at(-step)) / (2 * step)
+    return (at(STEP) - at(-STEP)) / (2 * STEP)
 
 
-def along(case: Case, name: str, direction: Tensor) -> float:
-    """The numerical derivative along a direction of one parameter; the step shrinks until no ReLU flips."""
+def _along(case: Case, name: str, direction: Tensor) -> float:
+    """The numerical derivative along a direction of one parameter, with a step so small that no ReLU flips."""
     base = getattr(case.parameters, name)
 
     def moved(offset: float) -> Parameters:
         return case.parameters._replace(**{name: base + offset * direction})
 
-    step = _step_without_flips(case, moved)
-    return (loss_of(case, moved(step)) - loss_of(case, moved(-step))) / (2 * step)
-
-
-def drawn_entries(shape: torch.Size, count: int, generator: torch.Generator) -> list[tuple[int, ...]]:
-    """Up to ``count`` different places in a tensor, all of them where it has no more."""
-    total = shape.numel()
-    places = torch.randperm(total, generator=generator)[:count]
-    return [tuple(int(i) for i in torch.unravel_index(place, shape)) for place in places]
-
-
-def _step_without_flips(case: Case, moved: Callable[[float], Parameters]) -> float:
     def mask(offset: float) -> Tensor:
-        parameters = moved(offset)
-        return case.inputs @ parameters.w1 + parameters.b1 > 0
+        return case.inputs @ moved(offset).w1 + moved(offset).b1 > 0
 
     step, here = STEP, mask(0.0)
     while step > SMALLEST_STEP and not (torch.equal(mask(step), here) and torch.equal(mask(-step), here)):
         step /= 4
-    return step
+    return (loss_of(case, moved(step)) - loss_of(case, moved(-step))) / (2 * step)
+
+
+def _drawn_entries(shape: torch.Size, count: int, generator: torch.Generator) -> list[tuple[int, ...]]:
+    chosen = torch.randperm(shape.numel(), generator=generator)[:count]
+    return [tuple(int(i) for i in torch.unravel_index(flat, shape)) for flat in chosen]
+
+
+def _shares(sizes: dict[str, int], total: int) -> dict[str, int]:
+    """Split ``total`` draws evenly; what a small tensor cannot use goes to the larger ones."""
+    shares, left = {}, total
+    for done, (name, size) in enumerate(sorted(sizes.items(), key=lambda item: item[1])):
+        shares[name] = min(size, left // (len(sizes) - done))
+        left -= shares[name]
+    return shares
+
+
+def _row(case: Case, label: str, name: str, numerical: list[float], expected: Tensor, loss: Tensor) -> Row:
+    # the two losses of a quotient are rounded, however small the gradient
+    rounding = ROUNDINGS * torch.finfo(torch.float64).eps * max(1.0, float(loss)) / STEP
+    scale = float(expected.norm()) + rounding * len(numerical) ** 0.5 / TOLERANCE
+    origin = Origin(case.name, f"differences: {label}", "cpu", torch.float64)
+    found = torch.tensor(numerical, dtype=torch.float64)
+    return origin.judge(name, found, expected, scale, limit=TOLERANCE, may_round=True)

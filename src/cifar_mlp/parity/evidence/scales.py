@@ -1,7 +1,7 @@
 """The norm that a tensor's error is divided by.
 
-Mostly its own. Where the terms of a sum nearly cancel, as p - onehot does for confident samples, the own norm
-says nothing of the rounding in the terms; then it is the norm of the same expression with every minus a plus:
+Usually the tensor's own. Where the terms of a sum nearly cancel, as p - onehot does for confident examples, that norm
+says nothing about the rounding of the terms; then it is the norm of the same expression with every minus made a plus:
 ||p + onehot|| / N for dz3, || a2^T (p + onehot) || / N for w2, and so on down the chain.
 """
 
@@ -11,29 +11,30 @@ from torch.nn.functional import one_hot
 
 from cifar_mlp.parity.two_layer import Parameters, Trace
 
-NEARLY_CANCELLED = 0.01  # of the terms is left; sums of 200 to 3072 random signs leave 0.03 and more
+NEARLY_CANCELLED = 0.01  # of the terms remains; sums of 200 to 3072 random signs leave at least 0.03
 
 
 @torch.no_grad()
 def scales(
     parameters: Parameters, inputs: Tensor, labels: Tensor, regularization: float, trace: Trace
 ) -> dict[str, float]:
-    """Choose each tensor's norm from a reference trace; float64 on the CPU throughout."""
+    """Choose the norm of each tensor of a reference trace; all in float64 on the CPU."""
     chosen = {}
-    for name, terms in _uncancelled(parameters, inputs, labels, regularization, trace).items():
-        own, uncancelled = (float(torch.linalg.vector_norm(x)) for x in (getattr(trace, name), terms))
-        chosen[name] = uncancelled if own < NEARLY_CANCELLED * uncancelled else own
+    for name, terms in uncancelled(parameters, inputs, labels, regularization, trace).items():
+        own, before = (float(torch.linalg.vector_norm(x)) for x in (getattr(trace, name), terms))
+        chosen[name] = before if own < NEARLY_CANCELLED * before else own
     return chosen
 
 
-def _uncancelled(
+def uncancelled(
     parameters: Parameters, inputs: Tensor, labels: Tensor, regularization: float, trace: Trace
 ) -> dict[str, Tensor]:
+    """Every tensor of the trace, computed from absolute values so that no terms cancel."""
     w1, b1, w2, b2 = (tensor.abs() for tensor in parameters)
     x, scores, p = inputs.abs(), trace.scores, trace.probabilities
     on = trace.z2 > 0
     z2 = x @ w1 + b1
-    # softmax subtracts the maximum: what a rounding of the scores does to p is p (1 - p) times that rounding
+    # softmax subtracts the maximum: rounding the scores changes p by p (1 - p) times that rounding
     p_terms = p * (1 + (1 - p) * (scores.abs() + scores.amax(1, keepdim=True).abs()))
     dz3 = (p_terms + one_hot(labels, p.shape[1])) / len(labels)
     da2 = dz3 @ w2.T

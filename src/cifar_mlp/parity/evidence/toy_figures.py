@@ -1,6 +1,5 @@
-"""The report's figures of the toy problem beside ours."""
+"""The report's numbers for the toy problem, and ours."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -15,52 +14,38 @@ SMALLEST_DENOMINATOR = 1e-8
 
 
 class ToyFigure(NamedTuple):
-    """One figure of the report."""
+    """One number of the report."""
 
     name: str
-    report: str
-    """As the report prints it."""
+    report: str  # as the report prints it
     ours: float
-    rule: str
-    """What is asked for; last digits are a matter of the order of operations."""
+    rule: str  # required agreement; the last digits depend on the order of operations
     held: bool
 
     @property
     def prints_the_same(self) -> bool:
-        """Whether ours, printed to as many digits, is the same."""
+        """Whether ours, printed to as many digits, equals the report's."""
         mantissa = self.report.lower().partition("e")[0]
         digits = len(mantissa.replace(".", "").lstrip("0"))
         return float(f"{self.ours:.{digits - 1}e}") == float(self.report)
 
 
 def toy_figures() -> tuple[list[ToyFigure], list[float]]:
-    """Recompute every figure, and the 100 losses of the toy training."""
+    """Recompute every number, and the 100 losses of the toy training."""
     problem = toy.toy_problem()
+    data = (problem.parameters, problem.inputs, problem.labels)
     scores = two_layer.forward(problem.parameters, problem.inputs)
-    _, probabilities = layers.softmax_cross_entropy_forward(scores, problem.labels)
-    unshifted = _softmax_unshifted(scores)
-    loss, _ = two_layer.loss_and_gradients(problem.parameters, problem.inputs, problem.labels, toy.REGULARIZATION)
-    errors, errors_unshifted = gradient_check(), gradient_check(_loss_unshifted)
-    _, losses = two_layer.train(
-        problem.parameters,
-        problem.inputs,
-        problem.labels,
-        batches=problem.batches(),
-        **toy.TRAINING,  # type: ignore[arg-type]
+    _, shifted = layers.softmax_cross_entropy_forward(scores, problem.labels)
+    off, off_shifted = (
+        float((p - problem.correct_probabilities).abs().sum()) for p in (_softmax_unshifted(scores), shifted)
     )
+    loss, _ = two_layer.loss_and_gradients(*data, toy.REGULARIZATION)
+    errors, errors_unshifted = gradient_check(), gradient_check(_loss_unshifted)
+    _, losses = two_layer.train(*data, batches=problem.batches(), **toy.TRAINING)  # type: ignore[arg-type]
+    softmax = "softmax(scores), sum of absolute differences, by exp(z) / sum exp(z)"
     figures = [
-        _near(
-            "softmax(scores), sum of absolute differences, by exp(z) / sum exp(z)",
-            "2.9173411603133914e-08",
-            _distance(unshifted, problem.correct_probabilities),
-            1e-15,
-        ),
-        _near(
-            "the same, second print, by our softmax",
-            "2.9173411658645065e-08",
-            _distance(probabilities, problem.correct_probabilities),
-            1e-15,
-        ),
+        _near(softmax, "2.9173411603133914e-08", off, 1e-15),
+        _near("the same, second print, by our softmax", "2.9173411658645065e-08", off_shifted, 1e-15),
         _below("loss, difference", "1.7963408538435033e-13", abs(float(loss) - problem.correct_loss), 2e-13),
         _printed("W2, maximum relative error", "3.440708e-09", errors["w2"]),
         _below("b2, maximum relative error", "3.865070e-11", errors["b2"], 5e-9),
@@ -73,22 +58,20 @@ def toy_figures() -> tuple[list[ToyFigure], list[float]]:
     return figures, losses
 
 
-def gradient_check(loss: Callable[[Case, Parameters], float] = differences.loss_of) -> dict[str, float]:
-    """Per parameter the largest |a - b| / max(1e-8, |a| + |b|) between by hand and central differences of ``loss``."""
+def gradient_check(loss: differences.Loss = differences.loss_of) -> dict[str, float]:
+    """Largest |a - b| / max(1e-8, |a| + |b|) of each gradient, hand-derived against central differences of ``loss``."""
     case = toy_case()
-    problem = (case.parameters, case.inputs, case.labels, case.regularization)
-    _, gradients = two_layer.loss_and_gradients(*problem)
+    _, gradients = two_layer.loss_and_gradients(*case.problem)
     errors = {}
-    for name, by_hand in gradients._asdict().items():
+    for name, gradient in gradients._asdict().items():
         numerical = differences.every_entry(case, name, loss)
-        floor = torch.tensor(SMALLEST_DENOMINATOR, dtype=torch.float64)
-        relative = (by_hand - numerical).abs() / torch.maximum(by_hand.abs() + numerical.abs(), floor)
-        errors[name] = float(relative.max())
+        size = (gradient.abs() + numerical.abs()).clamp(min=SMALLEST_DENOMINATOR)
+        errors[name] = float(((gradient - numerical).abs() / size).max())
     return errors
 
 
 def _softmax_unshifted(scores: Tensor) -> Tensor:
-    """Softmax as the report writes it; its exponentials may overflow."""
+    """Softmax as the report writes it; the exponentials may overflow."""
     exponentials = scores.exp()
     return exponentials / exponentials.sum(1, keepdim=True)
 
@@ -97,10 +80,6 @@ def _loss_unshifted(case: Case, parameters: Parameters) -> float:
     probabilities = _softmax_unshifted(two_layer.forward(parameters, case.inputs))
     data_loss = -probabilities[torch.arange(len(case.labels)), case.labels].log().mean()
     return float(data_loss + layers.l2_penalty_forward(case.regularization, parameters.w1, parameters.w2))
-
-
-def _distance(first: Tensor, second: Tensor) -> float:
-    return float((first - second).abs().sum())
 
 
 def _near(name: str, report: str, ours: float, tolerance: float) -> ToyFigure:

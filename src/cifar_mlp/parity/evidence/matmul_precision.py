@@ -1,4 +1,4 @@
-"""Full float32 products, TF32 on request, and TF32 imitated where there is no GPU to do it."""
+"""Full float32 matmuls, TF32 on request, and simulated TF32 where there is no GPU."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ TF32_DROPPED_BITS = 13  # TF32 keeps 10 of float32's 23
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """No TF32, no reduced bfloat16 sums on CUDA; what was found is put back."""
+    """No TF32 and no reduced bfloat16 sums on CUDA; restores the previous settings."""
     precision = torch.get_float32_matmul_precision()
     reduced = torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction
     torch.set_float32_matmul_precision("highest")
@@ -27,9 +27,9 @@ def full_precision() -> Iterator[None]:
 
 @contextmanager
 def tf32(device: str) -> Iterator[None]:
-    """TF32 products: the hardware's on CUDA, imitated elsewhere; what was found is put back."""
+    """TF32 matmuls, native on CUDA, simulated elsewhere; restores the previous setting."""
     if device != "cuda":
-        with ImitatedTF32():
+        with SimulatedTF32():
             yield
         return
     precision = torch.get_float32_matmul_precision()
@@ -41,7 +41,7 @@ def tf32(device: str) -> Iterator[None]:
 
 
 def round_to_tf32(x: Tensor) -> Tensor:
-    """Round finite float32 numbers to TF32's 10 mantissa bits; any other dtype passes unchanged."""
+    """Round finite float32 numbers to TF32's 10 mantissa bits; other dtypes pass unchanged."""
     if x.dtype != torch.float32:
         return x
     half = 1 << (TF32_DROPPED_BITS - 1)
@@ -50,16 +50,16 @@ def round_to_tf32(x: Tensor) -> Tensor:
 
 
 FACTORS = {torch.ops.aten.mm.default: (0, 1), torch.ops.aten.addmm.default: (1, 2)}
-"""Which arguments of a matrix product are its factors."""
+"""Positions of a matmul's factors among its arguments."""
 
 
-class ImitatedTF32(TorchDispatchMode):
-    """Inside, the factors of every float32 matrix product are rounded to TF32 first; sums stay float32."""
+class SimulatedTF32(TorchDispatchMode):
+    """Rounds the factors of every float32 matmul to TF32; sums stay float32."""
 
     def __torch_dispatch__(
         self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        """Round the factors where ``function`` is a product, then run it."""
+        """Round the factors if ``function`` is a matmul, then run it."""
         factors = FACTORS.get(function, ())  # type: ignore[call-overload]
-        args = tuple(round_to_tf32(arg) if place in factors else arg for place, arg in enumerate(args))
+        args = tuple(round_to_tf32(arg) if index in factors else arg for index, arg in enumerate(args))
         return function(*args, **(kwargs or {}))
