@@ -26,7 +26,7 @@ def parser() -> OneLineParser:
     for name, job in JOBS.items():
         options = jobs.add_parser(name, help=job.help, description=job.help, allow_abbrev=False)
         job.add_options(options)
-        options.add_argument("--output", type=folder, metavar="DIR", help=f"folder for benchmark.json, {job.picture}")
+        options.add_argument("--output", type=folder, metavar="DIR", help="folder for the numbers and a picture")
         options.set_defaults(config=CONFIG)
     return root
 

@@ -114,8 +114,8 @@ class EpochByEpoch:
         return self._length
 
     def __iter__(self) -> Iterator[Any]:
-        self._epoch += 1
-        return iter(self._items(self._epoch))
+        self._epoch += 1  # when the first item is taken: Lightning also makes iterators that it never uses
+        yield from self._items(self._epoch)
 
 
 def _sample_loader(problem: Problem, dataset: Dataset[Any], num_workers: int = 0) -> DataLoader[Any]:

@@ -8,11 +8,9 @@ from cifar_mlp.reports.measured_files import Measured
 from cifar_mlp.reports.performance_tables import OURS_PCA, TextTable, train_row
 
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {"≥": operator.ge, ">": operator.gt, "<": operator.lt}
-
-
 TUTORIAL, SKLEARN = ("tutorial", "pixels", "float32"), ("sklearn", "pca", "float32")
-# What the baseline is called; ours: inputs and precision; baseline: implementation, inputs and precision; the least that
-# our speed must be, relative to the baseline's (None: shown, but not required).
+# Label; inputs and precision of ours; implementation, inputs and precision of the baseline; the least that our speed must
+# be, relative to the baseline's (None: shown, but not required).
 TRAINING: list[tuple[str, tuple[str, str], tuple[str, str, str], float | None]] = [
     ("plain loop", ("pca", "float32"), ("plain", "pca", "float32"), 0.95),
     ("plain loop", ("pixels", "float32"), ("plain", "pixels", "float32"), 0.95),
