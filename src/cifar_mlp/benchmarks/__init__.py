@@ -1,1 +1,1 @@
-"""Measurements of speed: every harness trains the same network on the same images, in turn."""
+"""Speed measurements: every implementation trains the same network on the same images."""

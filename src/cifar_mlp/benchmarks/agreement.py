@@ -1,89 +1,64 @@
-"""Same mathematics, checked: whoever is timed has trained the same network to the same place."""
+"""A check that every implementation trains the same network: without it, a time means nothing."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cifar_mlp.benchmarks.laps import Seen
-from cifar_mlp.benchmarks.problem import Precision, Weights
+from cifar_mlp.benchmarks.epochs import Snapshot
+from cifar_mlp.benchmarks.implementations import TimedRun
+from cifar_mlp.benchmarks.problem import Precision, Weights, weights_of
 
-# Given the same start and order, what may differ after ten steps is rounding; libraries add products in different
-# orders. Adam's first steps are nearly the gradient's sign, which rounding turns where a gradient is near zero: hence
-# the wide berth, widest for bfloat16. In float32 either library lay up to 4 % of the way from float64, the two 6 %
-# apart; the limit stands between that and a learning rate 10 % off, which must be found out.
+# From the same start in the same order, ten steps differ only by rounding, since libraries sum in different orders.
+# Adam's first steps are nearly the sign of the gradient, which rounding flips where a gradient is near zero: hence wide
+# tolerances, widest for bfloat16. In float32, MKL and oneDNN were up to 4 % of the distance trained away from float64,
+# and 6 % from each other; the tolerance lies between that and a learning rate that is 10 % off.
 STEP_TOLERANCE: dict[Precision, float] = {"float32": 0.08, "bfloat16": 0.3}
 LOSS_TOLERANCE: dict[Precision, float] = {"float32": 2e-3, "bfloat16": 3e-3}
-ROUGH_TOLERANCE = 0.1
+OWN_ORDER_TOLERANCE = 0.1
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """One harness beside the plain loop of the same inputs and precision.
-
-    Attributes:
-        parameters: How many there are.
-        loss: Training loss after the compared steps, or after the epoch where the order is the harness's own.
-        loss_error: Relative to the plain loop's.
-        step_error: Distance between the two networks over the distance that the plain loop's has come; ``None``
-            where start or order are the harness's own.
-        after: ``steps`` or ``epoch``.
-    """
+    """One implementation compared with the plain loop of the same inputs and precision."""
 
     parameters: int
-    loss: float
-    loss_error: float
-    step_error: float | None
-    after: str
+    loss: float  # training loss at the compared moment
+    loss_error: float  # relative to the plain loop's
+    step_error: float | None  # distance of the networks / distance trained; None: own start or order
+    after: str  # "steps" or "epoch"
 
 
-def compare(
-    name: str,
-    precision: Precision,
-    seen: dict[str, Seen],
-    plain: dict[str, Seen],
-    start: list[Weights],
-    exact: bool,
-) -> Agreement:
-    """Compare a harness with the plain loop.
-
-    Args:
-        name: What complaints call it.
-        precision: Of both.
-        seen: The harness's network, by moment.
-        plain: The plain loop's.
-        start: What the plain loop started from.
-        exact: Whether both had the same start and order.
+def compare(run: TimedRun, snapshots: Mapping[str, Snapshot], plain: Mapping[str, Snapshot]) -> Agreement:
+    """Compare the snapshots of a run with those of the plain loop of the same problem.
 
     Raises:
-        RuntimeError: If they have not done the same work.
+        RuntimeError: If they did not do the same work.
     """
+    exact, precision = run.implementation.exact, run.problem.precision
     moment = "steps" if exact else "epoch"
-    if moment not in seen:
-        raise RuntimeError(f"{name} did not show its network after the first {moment}")
-    mine, theirs = seen[moment], plain[moment]
-    if mine.parameters != theirs.parameters:
-        raise RuntimeError(f"{name} has {mine.parameters:,} parameters, the plain loop {theirs.parameters:,}")
-    loss_error = abs(mine.loss - theirs.loss) / theirs.loss
-    limit = LOSS_TOLERANCE[precision] if exact else ROUGH_TOLERANCE
-    if not loss_error <= limit:
-        raise RuntimeError(
-            f"{name} and the plain loop differ: loss {mine.loss:.5f} and {theirs.loss:.5f} after the same {moment}"
-        )
+    if moment not in snapshots:
+        raise RuntimeError(f"{run.label} sent no snapshot after the first {moment}")
+    mine, reference = snapshots[moment], plain[moment]
+    if mine.parameters != reference.parameters:
+        raise RuntimeError(f"{run.label} has {mine.parameters:,} parameters, the plain loop {reference.parameters:,}")
+    disagree = f"{run.label} and the plain loop disagree after the same {moment}"
+    loss_error = abs(mine.loss - reference.loss) / reference.loss
+    if not loss_error <= (LOSS_TOLERANCE[precision] if exact else OWN_ORDER_TOLERANCE):
+        raise RuntimeError(f"{disagree}: loss {mine.loss:.5f} and {reference.loss:.5f}")
     step_error = None
     if exact:
-        step_error = distance(mine.weights, theirs.weights) / distance(start, theirs.weights)
+        start = weights_of(run.problem.network())
+        step_error = distance(mine.weights, reference.weights) / distance(start, reference.weights)
         if not step_error <= STEP_TOLERANCE[precision]:
-            raise RuntimeError(
-                f"{name} and the plain loop differ: their weights lie {step_error:.1e} of the way apart after the "
-                "same steps"
-            )
+            raise RuntimeError(f"{disagree}: their weights are {step_error:.1e} of the distance trained apart")
     return Agreement(mine.parameters, mine.loss, loss_error, step_error, moment)
 
 
 def distance(one: list[Weights], other: list[Weights]) -> float:
-    """Euclidean, over all parameters."""
+    """Euclidean distance over all parameters."""
     squares = [
         float((mine - theirs).double().square().sum())
-        for layer, layer_too in zip(one, other, strict=True)
-        for mine, theirs in zip(layer, layer_too, strict=True)
+        for layers in zip(one, other, strict=True)
+        for mine, theirs in zip(*layers, strict=True)
     ]
     return math.sqrt(sum(squares))

@@ -1,85 +1,50 @@
-"""The images that are trained on: CIFAR-10, its first ones, or bytes made up in its shape."""
-
-from dataclasses import dataclass
-from typing import Any
+"""Training images: all of CIFAR-10, its first ones, or synthetic ones of the same shape."""
 
 import torch
 from torch import Tensor
 
-from cifar_mlp.data.cifar import CIFAR10, Part
+from cifar_mlp.data.cifar import CIFAR10, CIFARFiles, Part
 from cifar_mlp.data.sources import SOURCES, Source
 
-VAL_SIZE = 1_000
+VAL_SIZE = CIFAR10.default_val_size
+MOST_IMAGES = CIFAR10.num_train - VAL_SIZE
 
 
-@dataclass(frozen=True)
-class MadeImages:
-    """Class averages drawn at random, and noise; no file is needed."""
-
-    num_train: int
-    num_test: int = 1
-    default_val_size: int = VAL_SIZE
-    name: str = "made"
-    image_shape: tuple[int, int, int] = (3, 32, 32)
-    class_names: tuple[str, ...] = CIFAR10.class_names
-
-    def prepare(self, root: str | None, part: Part) -> None:
-        """Nothing is needed."""
+class FirstImages(CIFARFiles):
+    """The first training images of CIFAR-10, and its usual validation images."""
 
     def load(self, root: str | None, part: Part, seed: int) -> tuple[Tensor, Tensor]:
-        """The same images for every seed."""
-        draw = torch.Generator().manual_seed(0)
-        averages = torch.randint(0, 24, (len(self.class_names), *self.image_shape), dtype=torch.uint8, generator=draw)
-        images = torch.randint(0, 232, (self.num_train, *self.image_shape), dtype=torch.uint8, generator=draw)
-        labels = torch.randint(0, len(self.class_names), (self.num_train,), generator=draw)
-        return images.add_(averages[labels]), labels
-
-    def fingerprint(self) -> list[str]:
-        """How many they are says all."""
-        return [f"made {self.num_train}"]
-
-
-@dataclass(frozen=True)
-class FirstImages:
-    """The first ``count`` training images of CIFAR-10, and its own validation images."""
-
-    count: int
-    name: str = CIFAR10.name
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(CIFAR10, name)
-
-    @property
-    def num_train(self) -> int:
-        """With the validation images."""
-        return self.count + VAL_SIZE
-
-    def load(self, root: str | None, part: Part, seed: int) -> tuple[Tensor, Tensor]:
-        """Read and check the files, and leave the rest out."""
+        """Images uint8 ``(N, 3, 32, 32)`` and labels int64 ``(N,)``."""
         images, labels = CIFAR10.load(root, part, seed)
         if part == "test":
             return images, labels
-        first, last = slice(self.count), slice(-VAL_SIZE, None)
+        first, last = slice(self.num_train - VAL_SIZE), slice(-VAL_SIZE, None)
         return torch.cat([images[first], images[last]]), torch.cat([labels[first], labels[last]])
 
     def fingerprint(self) -> list[str]:
-        """The files', and how many images."""
-        return [*CIFAR10.fingerprint(), f"first {self.count}"]
+        """What identifies the images: their origin and number."""
+        return [self.name, f"first {self.num_train}"]
 
 
-def most_images() -> int:
-    """Training images of CIFAR-10 beside its validation images."""
-    return CIFAR10.num_train - VAL_SIZE
+class SyntheticImages(FirstImages):
+    """A random mean image for each class, plus noise; needs no files."""
+
+    def prepare(self, root: str | None, part: Part) -> None:
+        """Nothing to prepare."""
+
+    def load(self, root: str | None, part: Part, seed: int) -> tuple[Tensor, Tensor]:
+        """Images uint8 ``(N, 3, 32, 32)`` and labels int64 ``(N,)``, the same for every seed."""
+        draw = torch.Generator().manual_seed(0)
+        means = torch.randint(0, 24, (len(self.class_names), *self.image_shape), dtype=torch.uint8, generator=draw)
+        images = torch.randint(0, 232, (self.num_train, *self.image_shape), dtype=torch.uint8, generator=draw)
+        labels = torch.randint(0, len(self.class_names), (self.num_train,), generator=draw)
+        return images.add_(means[labels]), labels
 
 
-def provide(count: int, real: bool) -> Source:
-    """Make ``count`` training images known to this process as a source; returns it."""
-    source: Source
-    if not real:
-        source = MadeImages(count + VAL_SIZE)
-    elif count == most_images():
+def register_source(count: int, real: bool) -> Source:
+    """Make ``count`` training images available to this process under a source's name; returns the source."""
+    if real and count == MOST_IMAGES:
         return CIFAR10
-    else:
-        source = FirstImages(count)
-    SOURCES[source.name] = source
-    return source
+    kind, name = (FirstImages, CIFAR10.name) if real else (SyntheticImages, "synthetic")
+    SOURCES[name] = kind(**{**vars(CIFAR10), "name": name, "num_train": count + VAL_SIZE})
+    return SOURCES[name]

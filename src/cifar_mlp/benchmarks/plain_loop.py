@@ -1,4 +1,4 @@
-"""An epoch as one writes it by hand in PyTorch for speed: what every other harness is held against."""
+"""One epoch in plain PyTorch, written for speed: the baseline of every other implementation."""
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -9,7 +9,7 @@ def fused_adam(network, lr, weight_decay):
 
 
 def train(network, optimizer, inputs, labels, order, batch_size, half):
-    """One step for each ``batch_size`` places of ``order``; ``half``: bfloat16 autocast."""
+    """One step for each ``batch_size`` entries of ``order``; ``half``: bfloat16 autocast."""
     for batch in order.split(batch_size):
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=half):
             logits = network(inputs.index_select(0, batch))

@@ -1,21 +1,21 @@
-"""What is trained: one network, one order of images, one optimizer, for every harness."""
+"""What is trained: one network, one order of images and one optimizer for every implementation."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cifar_mlp.benchmarks.images import most_images, provide
+from cifar_mlp.benchmarks.images import MOST_IMAGES, register_source
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.data.loader import TrainingLoader, TrainingOrder
 
 Precision = Literal["float32", "bfloat16"]
-PROBE = 2_000  # images on which losses are compared
+PROBE_IMAGES = 2_000  # on which losses are compared
 CLASSES = 10
 
 
@@ -28,27 +28,16 @@ class Weights(NamedTuple):
 
 @dataclass(frozen=True)
 class Problem:
-    """All that a harness has to know.
+    """Everything that an implementation needs to know."""
 
-    Attributes:
-        card: The experiment card that this package trains by.
-        scratch: Folder for runs and fitted PCAs.
-        components: Principal components; ``None`` for the pixels.
-        precision: Of the matrix products; parameters are float32 always.
-        images: Training images in an epoch.
-        real: Whether they are CIFAR-10's.
-        device: ``cpu`` or ``cuda``.
-        threads: What PyTorch and the BLAS may use.
-    """
-
-    card: Path
-    scratch: Path
-    components: int | None = 510
-    precision: Precision = "float32"
-    images: int = most_images()
-    real: bool = True
-    device: str = "cpu"
-    threads: int = 1
+    config: Path  # of this package's fit
+    scratch: Path  # folder for runs and fitted PCAs
+    components: int | None = 510  # None: pixels
+    precision: Precision = "float32"  # of the matmuls; parameters are always float32
+    images: int = MOST_IMAGES  # in an epoch
+    real: bool = True  # CIFAR-10 or synthetic images
+    device: str = "cpu"  # or cuda
+    threads: int = 1  # for PyTorch and the BLAS
     hidden_sizes: tuple[int, ...] = (550, 128, 100)
     batch_size: int = 200
     lr: float = 1e-3
@@ -56,8 +45,13 @@ class Problem:
     seed: int = 0
 
     @property
+    def inputs(self) -> str:
+        """``pca`` or ``pixels``."""
+        return "pixels" if self.components is None else "pca"
+
+    @property
     def half(self) -> bool:
-        """Whether products are taken in bfloat16."""
+        """Whether matmuls run in bfloat16."""
         return self.precision == "bfloat16"
 
     @property
@@ -67,7 +61,7 @@ class Problem:
 
     @property
     def check_steps(self) -> int:
-        """Steps after which harnesses are compared: few, so that roundings have not grown yet."""
+        """Steps before implementations are compared: few, so that rounding errors have not grown yet."""
         return max(1, min(10, self.steps - 1))
 
     @property
@@ -77,17 +71,23 @@ class Problem:
 
     @property
     def data(self) -> CIFAR10DataModule:
-        """The package's own data module, anew, with nothing loaded yet."""
+        """A new data module of this package, with nothing loaded yet."""
         return CIFAR10DataModule(
-            source=provide(self.images, self.real).name,
+            source=register_source(self.images, self.real).name,
             cache_dir=str(self.scratch / "cache"),
             batch_size=self.batch_size,
             n_components=self.components,
             seed=self.seed,
         )
 
+    def describe(self) -> dict[str, Any]:
+        """The problem in plain JSON types."""
+        names = "images steps components hidden_sizes batch_size lr weight_decay check_steps device threads"
+        data = "CIFAR-10" if self.real else "synthetic images"
+        return {"data": data, **{name: getattr(self, name) for name in names.split()}}
+
     def load(self) -> tuple[Tensor, Tensor]:
-        """Features ``(images, K)`` float32 and labels, on the device."""
+        """Features float32 ``(images, K)`` and labels int64 ``(images,)``, on the device."""
         data = self.data
         data.prepare_data()
         data.setup("fit")
@@ -97,29 +97,25 @@ class Problem:
         return split.inputs.to(self.device), split.labels.to(self.device)  # type: ignore[attr-defined]
 
     def load_bytes(self) -> tuple[Tensor, Tensor]:
-        """Images uint8 ``(images, 3, 32, 32)`` and labels, on the CPU."""
+        """Images uint8 ``(images, 3, 32, 32)`` and labels int64 ``(images,)``, on the CPU."""
         source = self.data.source
         source.prepare(None, "train")
         images, labels = source.load(None, "train", self.seed)
         return images[: self.images], labels[: self.images]
 
     def order(self, epoch: int) -> Tensor:
-        """The order of the images in an epoch, this package's own."""
+        """The order of the images in an epoch, int64 ``(images,)``: this package's own."""
         order = TrainingOrder(self.images, self.batch_size, "epoch", self.seed)
         order.begin_at(epoch, 0)
         return torch.cat(list(order))
 
     def network(self) -> nn.Sequential:
-        """The network as everybody starts it."""
+        """The network, with the weights from which every implementation starts."""
         torch.manual_seed(self.seed)
         modules: list[nn.Module] = []
         for inputs, outputs in self.layers:
             modules += [nn.Linear(inputs, outputs), nn.LeakyReLU()]
         return nn.Sequential(*modules[:-1])
-
-    def starting_weights(self) -> list[Weights]:
-        """The same, as plain tensors."""
-        return weights_of(self.network())
 
     def probe_loss(self, weights: list[Weights], slope: float = 0.01) -> float:
         """Mean cross-entropy of a network on the first training images, in float32.
@@ -136,14 +132,10 @@ class Problem:
     @cached_property
     def _probe(self) -> tuple[Tensor, Tensor]:
         inputs, labels = self.load()
-        return inputs[:PROBE].cpu().clone(), labels[:PROBE].cpu().clone()
-
-    def variant(self, components: int | None, precision: Precision) -> "Problem":
-        """The same with other inputs or precision."""
-        return replace(self, components=components, precision=precision)
+        return inputs[:PROBE_IMAGES].cpu().clone(), labels[:PROBE_IMAGES].cpu().clone()
 
 
 def weights_of(network: nn.Module) -> list[Weights]:
-    """The layers of a network of affine maps, from input to output, copied."""
+    """Copies of the layers of a network of affine maps, from input to output."""
     flat = [parameter.detach().float().cpu().clone() for parameter in network.parameters()]
     return [Weights(*pair) for pair in zip(flat[::2], flat[1::2], strict=True)]

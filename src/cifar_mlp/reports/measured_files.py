@@ -36,7 +36,7 @@ class Source:
 
 def _benchmark(job: str, rows: str, folder: str) -> Source:
     command = f"python scripts/benchmark.py {job} --output {folder}"
-    return Source(f"{folder}/benchmark.json", {"schema_version": 1, "benchmark": job}, rows, command)
+    return Source(f"{folder}/benchmark.json", {"schema_version": 2, "benchmark": job}, rows, command)
 
 
 SOURCES = {
@@ -44,9 +44,8 @@ SOURCES = {
     "parity": Source("docs/parity/parity.json", {"schema_version": 2}, "rows",
                      "python scripts/parity.py compare --output docs/parity"),
     "speed": _benchmark("parity", "timings", "docs/parity"),
-    "train": _benchmark("train", "harnesses", "docs/performance/train"),
+    "train": _benchmark("train", "implementations", "docs/performance/train"),
     "pca": _benchmark("pca", "solvers", "docs/performance/pca"),
-    "startup": _benchmark("startup", "commands", "docs/performance/startup"),
     "scaling": _benchmark("scaling", "points", "docs/performance/scaling"),
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ from cifar_mlp.common.course_report import REPORT, Figure
 from cifar_mlp.common.results import Document, Row, accuracies, card_fingerprint, of_card, percent, same
 from cifar_mlp.reports.measured_files import SOURCES, Measured, blaming, read_measured
 from cifar_mlp.reports.parity_tables import parity_table, speed_table
-from cifar_mlp.reports.performance_tables import MAKERS, job_text
+from cifar_mlp.reports.performance_tables import MAKERS, job_text, speed_short
 from cifar_mlp.reports.performance_targets import targets_text
 from cifar_mlp.reproduction.blocks import Block, Heading, Picture, Text, as_markdown
 from cifar_mlp.reproduction.report import outcome, sources
@@ -29,7 +29,8 @@ MADE_FROM: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("card", "table", "provenance", "dropout", "reproduction"), ("results",)),
     "parity": ("parity",),
     "speed": ("speed",),
-    "benchmark-targets": ("train", "pca", "startup"),
+    "speed-short": ("train",),
+    "benchmark-targets": ("train", "pca"),
     **{f"benchmark-{job}{short}": (job,) for job in MAKERS for short in ("", "-short")},
 }
 Maker = Callable[[], str]
@@ -122,6 +123,7 @@ def page_makers(measured: Measured, root: Path, page: Path) -> dict[str, Maker]:
         "reproduction": partial(reproduction_text, measured["results"], root / "docs"),
         "parity": partial(parity_table, measured["parity"]),
         "speed": partial(speed_table, measured["speed"]),
+        "speed-short": partial(speed_short, measured["train"]),
         "benchmark-targets": partial(targets_text, measured),
     }
     for job in MAKERS:

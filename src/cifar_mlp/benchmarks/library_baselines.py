@@ -1,21 +1,20 @@
-"""Other libraries, through their public interfaces, on features in float32."""
+"""The same training with other libraries, through their public interfaces, on float32 features."""
 
 import os
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cifar_mlp.benchmarks.laps import Laps
-from cifar_mlp.benchmarks.peers import forget_lightning
+from cifar_mlp.benchmarks.epochs import EpochTimer
 from cifar_mlp.benchmarks.problem import Problem, Weights, weights_of
+from cifar_mlp.benchmarks.torch_baselines import forget_lightning
 
 
-def scikit_learn(problem: Problem, laps: Laps) -> None:
-    """``MLPClassifier``: one epoch a ``partial_fit``; ReLU instead of LeakyReLU, own start and order, biases decay
-    not.
-    """
+def scikit_learn(problem: Problem, timer: EpochTimer) -> None:
+    """``MLPClassifier.partial_fit``: ReLU instead of LeakyReLU, its own start and order, no decay of biases."""
     from sklearn.neural_network import MLPClassifier
 
     inputs, labels = (tensor.numpy() for tensor in problem.load())
@@ -23,19 +22,19 @@ def scikit_learn(problem: Problem, laps: Laps) -> None:
         problem.hidden_sizes,
         batch_size=problem.batch_size,
         learning_rate_init=problem.lr,
-        alpha=problem.weight_decay * problem.batch_size,  # it divides the penalty by the batch's size
+        alpha=problem.weight_decay * problem.batch_size,  # it divides the penalty by the batch size
         random_state=problem.seed,
     )
-    for epoch in range(laps.count):
-        laps.start()
-        network.partial_fit(inputs, labels, classes=np.unique(labels))
-        laps.end()
-        if epoch == 0:
-            laps.see("epoch", _transposed(zip(network.coefs_, network.intercepts_, strict=True)), slope=0)
+    classes = np.unique(labels)
+    timer.run(
+        lambda epoch: network.partial_fit(inputs, labels, classes=classes),
+        lambda: _transposed(zip(network.coefs_, network.intercepts_, strict=True)),
+        slope=0,
+    )
 
 
-def skorch(problem: Problem, laps: Laps) -> None:
-    """``NeuralNetClassifier``: one epoch a ``partial_fit``; own order."""
+def skorch(problem: Problem, timer: EpochTimer) -> None:
+    """``NeuralNetClassifier.partial_fit``: its own order."""
     from skorch import NeuralNetClassifier
 
     forget_lightning()
@@ -54,18 +53,14 @@ def skorch(problem: Problem, laps: Laps) -> None:
         device=problem.device,
     )
     network.initialize()
-    for epoch in range(laps.count):
-        laps.start()
-        network.partial_fit(inputs, labels)
-        laps.end()
-        if epoch == 0:
-            laps.see("epoch", weights_of(network.module_))
+    timer.run(lambda epoch: network.partial_fit(inputs, labels), lambda: weights_of(network.module_))
 
 
-def keras(problem: Problem, laps: Laps) -> None:
-    """``Model.fit`` on whichever backend is installed; own order, the first epoch's time holds the compilation."""
+def keras(problem: Problem, timer: EpochTimer) -> None:
+    """``Model.fit`` on the first backend that is installed: its own order; the first epoch includes compilation."""
     keep_to_cores(problem.threads)
-    os.environ.setdefault("KERAS_BACKEND", _keras_backend())
+    backend = next(name for name in ("jax", "tensorflow", "torch") if find_spec(name))
+    os.environ.setdefault("KERAS_BACKEND", backend)
     import keras
 
     inputs, labels = (tensor.numpy() for tensor in problem.load())
@@ -75,20 +70,19 @@ def keras(problem: Problem, laps: Laps) -> None:
         layers.append(keras.layers.Dense(outputs, kernel_regularizer=decay, bias_regularizer=decay))
         layers.append(keras.layers.LeakyReLU(0.01))
     network = keras.Sequential(layers[:-1])
-    network.set_weights([array for layer in problem.starting_weights() for array in (layer.weight.T, layer.bias)])
+    network.set_weights([array for layer in weights_of(problem.network()) for array in (layer.weight.T, layer.bias)])
     network.compile(
         keras.optimizers.Adam(problem.lr, epsilon=1e-8), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
-    for epoch in range(laps.count):
-        laps.start()
-        network.fit(inputs, labels, batch_size=problem.batch_size, epochs=1, verbose=0)
-        laps.end()
-        if epoch == 0:
-            arrays = network.get_weights()
-            laps.see("epoch", _transposed(zip(arrays[::2], arrays[1::2], strict=True)))
+
+    def weights() -> list[Weights]:
+        arrays = network.get_weights()
+        return _transposed(zip(arrays[::2], arrays[1::2], strict=True))
+
+    timer.run(lambda epoch: network.fit(inputs, labels, batch_size=problem.batch_size, epochs=1, verbose=0), weights)
 
 
-def jax(problem: Problem, laps: Laps) -> None:
+def jax(problem: Problem, timer: EpochTimer) -> None:
     """A compiled epoch: ``lax.scan`` over the batches, Adam written out."""
     keep_to_cores(problem.threads)
     import jax
@@ -97,17 +91,17 @@ def jax(problem: Problem, laps: Laps) -> None:
     inputs, labels = (jnp.asarray(tensor.cpu().numpy()) for tensor in problem.load())
     beta1, beta2, epsilon = 0.9, 0.999, 1e-8
 
-    def loss_of(parameters: Any, places: Any) -> Any:
-        x = inputs[places]
+    def loss_of(parameters: Any, batch: Any) -> Any:
+        x = inputs[batch]
         for weight, bias in parameters[:-1]:
             x = jax.nn.leaky_relu(x @ weight + bias, 0.01)
         scores = jax.nn.log_softmax(x @ parameters[-1][0] + parameters[-1][1])
-        return -jnp.take_along_axis(scores, labels[places][:, None], 1).mean()
+        return -jnp.take_along_axis(scores, labels[batch][:, None], 1).mean()
 
-    def step(state: Any, places: Any) -> Any:
+    def step(state: Any, batch: Any) -> Any:
         parameters, first, second, count = state
         count = count + 1
-        gradients = jax.grad(loss_of)(parameters, places)
+        gradients = jax.grad(loss_of)(parameters, batch)
         gradients = jax.tree.map(lambda g, p: g + problem.weight_decay * p, gradients, parameters)
         first = jax.tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, first, gradients)
         second = jax.tree.map(lambda v, g: beta2 * v + (1 - beta2) * g * g, second, gradients)
@@ -118,38 +112,37 @@ def jax(problem: Problem, laps: Laps) -> None:
         return (jax.tree.map(moved, parameters, first, second), first, second, count), None
 
     run = jax.jit(lambda state, batches: jax.lax.scan(step, state, batches)[0], donate_argnums=0)
-    parameters = [(jnp.asarray(w.T.numpy()), jnp.asarray(b.numpy())) for w, b in problem.starting_weights()]
+    parameters = [(jnp.asarray(w.T.numpy()), jnp.asarray(b.numpy())) for w, b in weights_of(problem.network())]
     zeros = jax.tree.map(jnp.zeros_like, parameters)
     state = (parameters, zeros, jax.tree.map(jnp.copy, zeros), jnp.zeros(()))
-    for epoch in range(laps.count):
-        laps.start()
+
+    def train(order: Any) -> None:
+        nonlocal state
+        whole = len(order) // problem.batch_size * problem.batch_size
+        state = run(state, order[:whole].reshape(-1, problem.batch_size))
+        if whole < len(order):
+            state = run(state, order[None, whole:])
+        jax.block_until_ready(state)
+
+    def train_epoch(epoch: int) -> None:
         order = problem.order(epoch).numpy()
-        pieces = [order] if epoch else np.split(order, [problem.check_steps * problem.batch_size])
-        for piece, moment in zip(pieces, ("steps", "epoch"), strict=False):
-            whole = len(piece) // problem.batch_size * problem.batch_size
-            state = run(state, piece[:whole].reshape(-1, problem.batch_size))
-            if whole < len(piece):
-                state = run(state, piece[None, whole:])
-            jax.block_until_ready(state)
-            if epoch == 0:
-                laps.see(moment, _transposed(state[0]))
-        laps.end()
+        checked = problem.check_steps * problem.batch_size if epoch == 0 else 0
+        if checked:
+            train(order[:checked])
+            timer.snapshot("steps", _transposed(state[0]))
+        train(order[checked:])
+
+    timer.run(train_epoch, lambda: _transposed(state[0]))
 
 
 def keep_to_cores(count: int) -> None:
-    """Leave this process so many cores: compilers that start a thread for each can be told in no other way."""
+    """Bind this process to ``count`` cores: compilers that start a thread per core take no other setting."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
 
 
-def _keras_backend() -> str:
-    from importlib.util import find_spec
-
-    return next(name for name in ("jax", "tensorflow", "torch") if find_spec(name))
-
-
 def _transposed(layers: Any) -> list[Weights]:
-    """Layers of another library, whose weights are ``(in, out)``."""
+    """Layers of a library whose weights are ``(in, out)``."""
 
     def tensor(array: Any) -> Tensor:
         return torch.from_numpy(np.array(array, dtype=np.float32))

@@ -1,0 +1,144 @@
+"""The benchmarks' pictures: bars and curves of what ``benchmark.json`` holds."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+
+from cifar_mlp.common.spread import Spread, spread
+from cifar_mlp.pictures.style import BLACK, BLUE, BODY, GREY, ORANGE, SMALL, TITLE, VERMILION, new_figure
+from cifar_mlp.reports.performance_tables import INPUTS, images_per_second, machine, network
+
+COLOURS = {"float32": BLUE, "bfloat16": VERMILION}
+AXIS_LABELS = {
+    "batch size": "images in a batch",
+    "width": "width, hidden layers times",
+    "depth": "affine layers",
+    "images": "images in an epoch",
+    "threads": "threads",
+}
+CURVES = {
+    "ours": ("cifar-mlp fit", BLUE, "o-"),
+    "plain": ("plain PyTorch loop", ORANGE, "s-"),
+    "roofline": ("roofline", BLACK, "--"),
+}
+
+
+def training_speed(document: dict[str, Any]) -> Figure:
+    """A panel for each kind of inputs, the fastest on top; quartiles as whiskers, rooflines as dashed lines."""
+    problem = document["problem"]
+    panels = {kind: [row for row in document["implementations"] if row["inputs"] == kind] for kind in INPUTS}
+    counts = {kind: len(rows) for kind, rows in panels.items() if rows}
+    figure = new_figure(9.5, sum(0.9 + 0.3 * count for count in counts.values()) + 0.7)
+    all_axes = figure.subplots(len(counts), 1, squeeze=False, height_ratios=list(counts.values()))[:, 0]
+    for axes, kind in zip(all_axes, counts, strict=True):
+        speeds = [(images_per_second(row, document), row) for row in panels[kind]]
+        speeds.sort(key=lambda pair: -pair[0].median)
+        draw_bars(
+            axes,
+            [f"{row['title']}, {row['precision']}" for _, row in speeds],
+            [speed.median for speed, _ in speeds],
+            [speed.quartiles for speed, _ in speeds],
+            colours=[COLOURS[row["precision"]] for _, row in speeds],
+        )
+        axes.set_title(INPUTS[kind].format(**problem), fontsize=BODY, loc="left")
+        axes.set_xlabel("images/s", fontsize=BODY)
+        for row in document["roofline"]:
+            if row["inputs"] == kind:
+                speed = images_per_second(row, document).median
+                axes.axvline(speed, ls="--", lw=1.2, color=COLOURS[row["precision"]])
+    figure.suptitle(
+        "Training speed: hatched is this package; dashed: roofline; blue float32, orange bfloat16; whiskers: quartiles"
+        f"\n{network(document)}, {problem['images']:,} images of {problem['data']}, {machine(document['environment'])}",
+        fontsize=TITLE,
+    )
+    return figure
+
+
+def pca_cost(document: dict[str, Any]) -> Figure:
+    """Seconds, with their range as whiskers, and memory of each solver; the fastest on top."""
+    rows = sorted(document["solvers"], key=lambda row: spread(row["seconds"]).median)
+    names, seconds = [row["solver"] for row in rows], [spread(row["seconds"]) for row in rows]
+    figure = new_figure(9.5, 1.4 + 0.3 * len(rows))
+    left, right = figure.subplots(1, 2, sharey=True)
+    draw_bars(left, names, [taken.median for taken in seconds], [taken.range for taken in seconds], "{:.2f}")
+    draw_bars(right, names, [row["peak_bytes"] / 1e6 for row in rows])
+    left.set_xlabel("seconds", fontsize=BODY)
+    right.set_xlabel("MB at the peak, without the images", fontsize=BODY)
+    problem = document["problem"]
+    figure.suptitle(
+        "Fitting principal components: hatched is this package; whiskers: all rounds\n"
+        f"{problem['images']:,} images of {problem['data']}, 3,072 pixels to {problem['components']} components, "
+        f"{machine(document['environment'])}",
+        fontsize=TITLE,
+    )
+    return figure
+
+
+def scaling_curves(document: dict[str, Any]) -> Figure:
+    """A log-log panel for each axis, quartiles as bands; the legend takes the next free panel."""
+    names = [name for name in AXIS_LABELS if any(row["axis"] == name for row in document["points"])]
+    columns = min(3, len(names) + 1)
+    lines = -(-(len(names) + 1) // columns)
+    figure = new_figure(3.4 * columns, 3.3 * lines + 0.5)
+    grid = figure.subplots(lines, columns, squeeze=False)
+    panels, spare = grid.flat[: len(names)], grid.flat[len(names) :]
+    for panel, name in zip(panels, names, strict=True):
+        _draw_curves(panel, [row for row in document["points"] if row["axis"] == name])
+        panel.set_xlabel(AXIS_LABELS[name], fontsize=BODY)
+    for panel in grid[:, 0]:
+        panel.set_ylabel("images/s", fontsize=BODY)
+    for panel in spare:
+        panel.set_axis_off()
+    spare[0].legend(*panels[0].get_legend_handles_labels(), loc="center", fontsize=BODY, frameon=False)
+    problem = document["problem"]
+    figure.suptitle(
+        f"Training speed, {problem['precision']}; one thing changes, the rest stays at:\n{problem['components']} "
+        f"principal components, {network(document)}, {problem['images']:,} images, {problem['threads']} thread(s)",
+        fontsize=TITLE,
+    )
+    return figure
+
+
+def draw_bars(
+    axes: Axes,
+    labels: Sequence[str],
+    values: Sequence[float],
+    ends: Sequence[tuple[float, float]] | None = None,
+    number: str = "{:,.0f}",
+    colours: Sequence[str] | str = BLUE,
+) -> None:
+    """Fill a panel from the top: bars with values in the format ``number``, whiskers at ``ends``, ours hatched."""
+    hatches = ["//" if label.startswith(("cifar-mlp", "this package")) else "" for label in labels]
+    whiskers = None if ends is None else np.abs(np.transpose(ends) - np.array(values))
+    positions = range(len(labels))
+    bars = axes.barh(positions, values, 0.7, color=colours, hatch=hatches, edgecolor="white", lw=0, xerr=whiskers,
+                     error_kw={"lw": 1, "capsize": 2})  # fmt: skip
+    axes.bar_label(bars, fmt=number, padding=5, fontsize=SMALL)
+    axes.set_yticks(positions, labels, fontsize=SMALL)
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.xaxis.set_major_formatter("{x:,.12g}")
+    axes.tick_params(axis="x", labelsize=SMALL)
+    axes.margins(x=0.12)  # for the number of the longest bar
+    axes.grid(axis="x", color=GREY, alpha=0.25)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_curves(panel: Axes, rows: list[dict[str, Any]]) -> None:
+    values = [row["value"] for row in rows]
+    for name, (label, colour, style) in CURVES.items():
+        speeds: list[Spread] = [spread([row["images"] / taken for taken in row["seconds"][name]]) for row in rows]
+        panel.plot(values, [speed.median for speed in speeds], style, color=colour, ms=4, label=label)
+        panel.fill_between(values, *np.transpose([speed.quartiles for speed in speeds]), color=colour, alpha=0.2, lw=0)
+    panel.set(xscale="log", yscale="log")
+    panel.set_xticks(values, [f"{value:,g}" for value in values], fontsize=SMALL)
+    panel.minorticks_off()
+    panel.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 7)))
+    panel.yaxis.set_major_formatter("{x:,.0f}")
+    panel.tick_params(axis="y", labelsize=SMALL)
+    panel.grid(color=GREY, alpha=0.25)
+    panel.spines[["top", "right"]].set_visible(False)
