@@ -6,11 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from cifar_mlp.benchmarks.gradient_speed import BASELINE, DEFAULT_SIZES, benchmark
 from cifar_mlp.benchmarks.rounds import show_progress
 from cifar_mlp.common.provenance import precision_readings
 from cifar_mlp.parity.evidence.cases import DEFAULT_BATCH
 from cifar_mlp.parity.evidence.matmul_precision import full_precision
-from cifar_mlp.parity.speed import BASELINE, DEFAULT_SIZES, benchmark
 
 
 def add_options(job: argparse.ArgumentParser) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from cifar_mlp.parity import speed, two_layer
+from cifar_mlp.benchmarks import gradient_speed as speed
+from cifar_mlp.benchmarks import two_layer
+from cifar_mlp.benchmarks.gradient_speed import BASELINE, HAND, benchmark
 from cifar_mlp.parity.evidence.cases import drawn
-from cifar_mlp.parity.speed import BASELINE, HAND, benchmark
 
 pytestmark = pytest.mark.parity
 
