@@ -28,7 +28,6 @@ from cifar_mlp.cli.warning_filters import quiet
 from cifar_mlp.common.provenance import device_name
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.models import Classifier
-from cifar_mlp.training.allocator import keep_freed_memory
 from cifar_mlp.training.checkpoint import (
     option_defaults,
     read_checkpoint,
@@ -37,7 +36,8 @@ from cifar_mlp.training.checkpoint import (
     require_same_optimizer,
     trainer_defaults,
 )
-from cifar_mlp.training.fast_loop import use_lean_loop
+from cifar_mlp.training.loop_choice import use_fast_loop
+from cifar_mlp.training.loop_obstacles import describe
 from cifar_mlp.training.precision import suited_precision
 
 DEFAULT_EPOCHS = 20
@@ -101,6 +101,7 @@ class CommandLine(LightningCLI):
             parser.link_arguments(f"data.{source}", f"model.init_args.{target}", apply_on="instantiate")
         parser.link_arguments("seed_everything", "data.seed", compute_fn=_as_seed)
         parser.add_class_arguments(Views, "views")
+        parser.add_argument("--fast_loop", type=bool, default=True, help="Train with less overhead, where possible.")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse once to learn of a checkpoint, and with its settings as defaults once more."""
@@ -184,11 +185,7 @@ class CommandLine(LightningCLI):
         config["callbacks"] = given = given if isinstance(given, list) else [given]
         added = self._own_callbacks(fitting, config)
         added = [callback for callback in added if not any(type(callback) is type(other) for other in given)]
-        trainer = super()._instantiate_trainer(config, callbacks + added)
-        use_lean_loop(trainer)
-        if fitting:
-            keep_freed_memory()
-        return trainer
+        return super()._instantiate_trainer(config, callbacks + added)
 
     def _run_logger(self, root: str | None) -> TensorBoardLogger:
         """A new version under the card's name; a resumed run goes on in its own folder unless a root is given."""
@@ -236,12 +233,14 @@ class CommandLine(LightningCLI):
         if self._look_at_data is not None:
             self._look_at_data(self.datamodule)
         precision, seed = self.trainer.precision, self.datamodule.seed
+        wanted = self._get(self.config, "fast_loop")
+        loop = describe(use_fast_loop(self.trainer, self.model) if wanted else "--fast_loop false")
         if not self.trainer.is_global_zero:
             return
         device, why = device_name(self.trainer.strategy.root_device), ""
         if self._precision_chosen:
             why = " (suits this machine; --trainer.precision chooses another)"
-        print(f"{self.run_name()}: {device}, precision {precision}{why}, seed {seed}", flush=True)
+        print(f"{self.run_name()}: {device}, precision {precision}{why}, seed {seed}, {loop}", flush=True)
 
 
 def _as_seed(seed_everything: Any) -> int:
