@@ -52,7 +52,8 @@ class FastEpochLoop(_TrainingEpochLoop):
         self._takes_index = len(self._build_kwargs(OrderedDict(), None, 0)) == 2
 
     def _look_up_callbacks(self) -> None:
-        self._seen = list(self.trainer.callbacks)
+        trainer: Any = self.trainer
+        self._seen: list[Any] = list(trainer.callbacks)
         self._callbacks = {hook: [each for each in self._seen if overrides(each, hook)] for hook in STEP_HOOKS}
 
     def advance(self, data_fetcher: Any) -> None:
@@ -151,7 +152,8 @@ class FastEpochLoop(_TrainingEpochLoop):
 
     def _call_hooks(self, hook: str, *arguments: Any) -> Any:
         """Call the callbacks' hook, then the module's; returns what the module's returns."""
-        trainer, module = self.trainer, self.trainer.lightning_module
+        trainer: Any = self.trainer
+        module = trainer.lightning_module
         if trainer.callbacks != self._seen:
             self._look_up_callbacks()
         for callback in self._callbacks[hook]:
