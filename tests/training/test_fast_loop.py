@@ -1,21 +1,30 @@
-"""The lean loop takes Lightning's steps, bit for bit, and gives way where more is asked for."""
+"""The fast loop takes Lightning's steps bit for bit, whatever a module returns and whatever callbacks change."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Callback, LightningModule
+from lightning.pytorch.callbacks import (
+    EMAWeightAveraging,
+    GradientAccumulationScheduler,
+    LambdaCallback,
+    LearningRateMonitor,
+    ModelCheckpoint,
+    StochasticWeightAveraging,
+)
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.utilities import CombinedLoader
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.utils.data import DataLoader
 
-from cifar_mlp import cli
 from cifar_mlp.callbacks.training_scalars import TrainingScalars
 from cifar_mlp.callbacks.views import Views
-from cifar_mlp.cli import run
-from cifar_mlp.cli.warning_filters import quiet
-from cifar_mlp.training import fast_loop as lean_loop
-from cifar_mlp.training.fast_loop import LeanEpochLoop, obstacle, use_lean_loop
-from cifar_mlp.training.fast_optimizer import CAPTURE_CHECKS, FusedAdam
+from cifar_mlp.cli import command_line, run
+from cifar_mlp.training.fast_loop import FastEpochLoop
+from tests.training.two_loops import Calls, Small, fit, loader, recording
 
 RUN = ["fit", "--data.batch_size", "20", "--data.n_components", "12", "--model.hidden_sizes", "[16]"]
 RUN += ["--trainer.max_epochs", "2", "--views.scalars_every_n_steps", "1"]
@@ -24,12 +33,15 @@ KINDS = {
     "bf16-mixed, dropout": ["--trainer.precision", "bf16-mixed", "--model.dropout", "0.3"],
     "schedule by steps": ["--model.lr_scheduler", "ExponentialLR", "--model.lr_scheduler.gamma", "0.9",
                           "--model.lr_interval", "step"],
-    "by hand": ["--model", "HandwrittenClassifier", "--model.initialization", "kaiming"],
+    "hand-derived gradients": ["--model", "HandwrittenClassifier", "--model.initialization", "kaiming"],
 }  # fmt: skip
 
 
-class Calls(Callback):
-    """Which hook was called, with which counts."""
+# A whole run of the command line
+
+
+class Batches(Callback):
+    """Records what each batch's hooks get."""
 
     def __init__(self) -> None:
         self.seen: list[Any] = []
@@ -41,12 +53,13 @@ class Calls(Callback):
         self.seen.append(("end", batch_idx, trainer.global_step, trainer.is_last_batch, outputs["loss"].item()))
 
 
-def outcome(folder: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    calls, make = Calls(), cli.CommandLine._own_callbacks
+def outcome(fast: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    calls, make = Batches(), command_line.CommandLine._own_callbacks
     with monkeypatch.context() as patch:
-        patch.setattr(cli.CommandLine, "_own_callbacks", lambda *given: [*make(*given), calls])
-        trainer = run([*RUN, *arguments, "--trainer.default_root_dir", folder]).trainer
-    checkpoint = torch.load(next(Path(folder).rglob("last.ckpt")), weights_only=True)
+        patch.setattr(command_line.CommandLine, "_own_callbacks", lambda *given: [*make(*given), calls])
+        trainer = run([*RUN, *arguments, "--fast_loop", fast, "--trainer.default_root_dir", fast]).trainer
+    assert (type(trainer.fit_loop.epoch_loop) is FastEpochLoop) == (fast == "true")
+    checkpoint = torch.load(next(Path(fast).rglob("last.ckpt")), weights_only=True)
     events = EventAccumulator(str(trainer.log_dir)).Reload()
     clocks = ("images_per_second", "hp/", "epoch")
     scalars = {
@@ -55,7 +68,7 @@ def outcome(folder: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) 
         if not any(clock in tag for clock in clocks)
     }
     return {
-        "weights": checkpoint["state_dict"],
+        "weights": {name: value.tolist() for name, value in checkpoint["state_dict"].items()},
         "counts": checkpoint["loops"]["fit_loop"],
         "schedule": checkpoint["lr_schedulers"],
         "scalars": scalars,
@@ -64,70 +77,21 @@ def outcome(folder: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_steps_are_lightning_s_bit_for_bit(small_cifar: Path, monkeypatch: pytest.MonkeyPatch, kind: str):
-    lean = outcome("lean", KINDS[kind], monkeypatch)
-    monkeypatch.setattr(cli, "use_lean_loop", lambda trainer: None)
-    plain = outcome("plain", KINDS[kind], monkeypatch)
-    assert lean["weights"].keys() == plain["weights"].keys()
-    assert all(torch.equal(lean["weights"][name], value) for name, value in plain["weights"].items())
-    assert len(plain["calls"]) == 2 * 2 * 13
-    for part in ("calls", "counts", "schedule", "scalars"):
-        assert lean[part] == plain[part], part
-
-
-def test_the_lean_loop_is_what_fit_uses(small_cifar: Path, monkeypatch: pytest.MonkeyPatch):
-    steps: list[int] = []
-    step = LeanEpochLoop._step
-    monkeypatch.setattr(LeanEpochLoop, "_step", lambda self, *given: (steps.append(given[-1]), step(self, *given))[1])
-    assert run(RUN).trainer.global_step == 26
-    assert steps == [*range(13), *range(13)]
-
-
-def test_a_fit_s_steps_are_the_lean_optimizer_s_and_look_for_no_gpu(small_cifar: Path, monkeypatch: pytest.MonkeyPatch):
-    own, lean, checks = [], [], []
-    step, lean_step = torch.optim.Adam.step, FusedAdam.step
-    monkeypatch.setattr(torch.optim.Adam, "step", lambda self, *given: (own.append(1), step(self, *given))[1])
-    monkeypatch.setattr(FusedAdam, "step", lambda self: (lean.append(1), lean_step(self))[1])
-    for check in CAPTURE_CHECKS:
-        monkeypatch.setattr(torch.optim.Optimizer, check, lambda self: checks.append(1), raising=False)
-    run([*RUN, "--model.optimizer", "Adam", "--trainer.accelerator", "cpu"])
-    assert (len(lean), len(own), len(checks)) == (26, 1, 0)
-
-
-class Accumulating(Callback):
-    def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """A hook within the step."""
-
-
-@pytest.mark.parametrize(
-    ("reason", "arguments"),
-    [
-        ("accumulated batches", ["--trainer.accumulate_grad_batches", "2"]),
-        ("clipped gradients", ["--trainer.gradient_clip_val", "1.0"]),
-        ("its profiler", ["--trainer.profiler", "simple"]),
-        ("its precision", ["--trainer.precision", "64-true"]),
-        ("hooks of a callback", ["--trainer.callbacks", f"{__name__}.Accumulating"]),
-        ("its optimizers", ["--model.optimizer", "LBFGS"]),
-    ],
-)
-def test_lightning_s_loop_runs_where_more_is_asked_for(
-    small_cifar: Path, monkeypatch: pytest.MonkeyPatch, reason: str, arguments: list[str]
-):
-    found = []
-    monkeypatch.setattr(lean_loop, "obstacle", lambda trainer: found.append(obstacle(trainer)) or found[-1])
-    monkeypatch.setattr(LeanEpochLoop, "_step", None)  # not to be called
-    run([*RUN, *arguments, "--trainer.max_epochs", "1"])
-    assert found == [reason]
+def test_a_run_is_the_same_bit_for_bit(small_cifar: Path, monkeypatch: pytest.MonkeyPatch, kind: str):
+    fast, own = (outcome(which, KINDS[kind], monkeypatch) for which in ("true", "false"))
+    assert len(own["calls"]) == 2 * 2 * 13
+    for part in own:
+        assert fast[part] == own[part], part
 
 
 READING = ("item", "tolist", "numpy", "cpu", "__float__", "__int__", "__bool__", "__index__")
-"""Each of them has the processor wait for a GPU."""
+"""Each of them makes the CPU wait for a GPU."""
 
 
 def test_no_step_reads_a_value_out_of_a_tensor(small_cifar: Path, monkeypatch: pytest.MonkeyPatch):
-    advance, read, steps = LeanEpochLoop.advance, [], []
+    advance, read, steps = FastEpochLoop.advance, [], []
 
-    def watched(loop: LeanEpochLoop, data_fetcher: Any) -> None:
+    def watched(loop: FastEpochLoop, data_fetcher: Any) -> None:
         with monkeypatch.context() as within:
             for name in READING:
                 original = getattr(torch.Tensor, name)
@@ -135,10 +99,10 @@ def test_no_step_reads_a_value_out_of_a_tensor(small_cifar: Path, monkeypatch: p
             advance(loop, data_fetcher)
         steps.append(loop.trainer.is_last_batch)
         if loop.trainer.is_last_batch:
-            read.clear()  # the epoch's means are counted once, at its end
+            read.clear()  # the epoch's means are computed once, at its end
         assert not read
 
-    monkeypatch.setattr(LeanEpochLoop, "advance", watched)
+    monkeypatch.setattr(FastEpochLoop, "advance", watched)
     monkeypatch.setattr(Views, "callbacks", lambda self: [TrainingScalars(every_n_steps=1)])
     trainer = run(RUN).trainer
     assert len(steps) == trainer.global_step == steps.count(False) + 2
@@ -150,47 +114,246 @@ def test_no_step_reads_a_value_out_of_a_tensor(small_cifar: Path, monkeypatch: p
 def test_no_step_waits_for_the_gpu(
     small_cifar: Path, views: None, monkeypatch: pytest.MonkeyPatch, model: str, sampling: str
 ):
-    advance = LeanEpochLoop.advance
+    advance = FastEpochLoop.advance
 
-    def watched(loop: LeanEpochLoop, data_fetcher: Any) -> None:
-        last = loop.batch_idx + 2 >= loop.trainer.num_training_batches  # the epoch's means are counted at its end
+    def watched(loop: FastEpochLoop, data_fetcher: Any) -> None:
+        last = loop.batch_idx + 2 >= loop.trainer.num_training_batches  # the epoch's means are computed at its end
         torch.cuda.set_sync_debug_mode("default" if last else "error")
         try:
             advance(loop, data_fetcher)
         finally:
             torch.cuda.set_sync_debug_mode("default")
 
-    monkeypatch.setattr(LeanEpochLoop, "advance", watched)
+    monkeypatch.setattr(FastEpochLoop, "advance", watched)
     arguments = ["--trainer.accelerator", "gpu", "--data.sampling", sampling, "--model", model]
     trainer = run([*RUN, *arguments]).trainer
     assert trainer.global_step in (24, 26)
 
 
-class Silent(LightningModule):
-    """A module whose step says nothing."""
+# Other people's modules and callbacks
+
+
+class Returning(Small):
+    """A module whose training step returns what a function makes of the loss."""
+
+    def __init__(self, make: Callable[[torch.Tensor, int], Any]) -> None:
+        super().__init__()
+        self.make = make
+
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        return self.make(super().training_step(batch, batch_idx), batch_idx)
+
+
+class Skipping(Small):
+    """A module that ends each epoch before its third batch."""
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> int | None:
+        return -1 if batch_idx == 2 else None
+
+
+class WithoutIndex(Small):
+    """A training step that takes the batch alone."""
+
+    def training_step(self, batch: Any) -> Any:  # type: ignore[override]
+        return super().training_step(batch, 0)
+
+
+class EmptyBatches(Small):
+    """Every other batch is None."""
+
+    def train_dataloader(self) -> Any:
+        batches = list(loader())
+        return DataLoader(range(4), collate_fn=lambda index: batches[index[0]] if index[0] % 2 else None)  # type: ignore
+
+
+class Combined(Small):
+    """Two training loaders, one batch of each at a step."""
+
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        return self.loss(batch["a"]) + self.loss(batch["b"])
+
+    def train_dataloader(self) -> Any:
+        return CombinedLoader({"a": loader(), "b": loader(4, seed=2)}, "max_size_cycle")
+
+
+class Manual(Small):
+    """Manual optimization with two optimizers."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.layer = torch.nn.Linear(1, 1)
+        self.automatic_optimization = False
 
     def training_step(self, batch: Any, batch_idx: int) -> Any:
-        loss = self.layer(batch[0]).sum()
-        return {"loss": loss} if batch_idx < 2 else None
+        loss = self.loss(batch)
+        for optimizer in self.optimizers():  # type: ignore[union-attr]
+            self.toggle_optimizer(optimizer)
+            optimizer.zero_grad()
+            self.manual_backward(self.loss(batch))
+            optimizer.step()
+            self.untoggle_optimizer(optimizer)
+        return {"loss": loss, "more": 3}
 
     def configure_optimizers(self) -> Any:
-        return torch.optim.SGD(self.parameters(), lr=0.1)
-
-    def train_dataloader(self) -> Any:
-        return torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.ones(4, 1)))
+        return [torch.optim.SGD([parameter], 0.1) for parameter in self.layer.parameters()]
 
 
-def test_other_modules_may_use_it_and_must_return_a_loss(tmp_path: Path):
-    trainer = Trainer(
-        max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False, accelerator="cpu",
-        default_root_dir=tmp_path, enable_model_summary=False,
-    )  # fmt: skip
-    use_lean_loop(trainer)
-    quiet()
-    with pytest.raises(TypeError, match="training_step must return the loss as a tensor"):
-        trainer.fit(Silent())
-    assert trainer.global_step == 2
+class Optimized(Small):
+    """A module with the optimizer that a function makes."""
+
+    def __init__(self, make: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self.make = make
+
+    def configure_optimizers(self) -> Any:
+        return self.make(self.parameters())
+
+
+class Plateau(Small):
+    """A schedule by epochs that watches a logged value."""
+
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.SGD(self.parameters(), 0.1)
+        schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0, threshold=9.0)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "monitor": "val"}}
+
+
+def with_hook(parameters: Any) -> Any:
+    """An optimizer with a hook that runs before its closure."""
+    optimizer = torch.optim.SGD(parameters, 0.1)
+    optimizer.register_step_pre_hook(lambda this, *_: this.param_groups[0].update(lr=this.param_groups[0]["lr"] / 2))
+    return optimizer
+
+
+def instance_hooks() -> Small:
+    module: Any = Small()
+    module.on_train_batch_end = None
+    module.on_before_zero_grad = lambda optimizer: module.log("zero", 1.0)
+    module.on_after_backward = lambda: module.layer.weight.grad.mul_(2)
+    return module
+
+
+class Adding(Callback):
+    """Adds a callback in the middle of an epoch, and changes gradients through it."""
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        if trainer.global_step == 1:
+            trainer.callbacks.append(LambdaCallback(on_after_backward=lambda _, module: module.layer.bias.grad.zero_()))
+
+
+class Logging(Callback):
+    """Logs values from every hook of a step."""
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        self.log("start", float(batch_idx))
+
+    def on_before_backward(self, trainer: Any, pl_module: Any, loss: Any) -> None:
+        pl_module.log("loss", loss, on_epoch=True)
+
+    def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
+        pl_module.log("gradient", pl_module.layer.bias.grad.sum(), on_step=True, on_epoch=True)
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self.log("end", outputs["loss"])
+
+
+def zero_weight_by_output() -> Callback:
+    """What a callback does to the outputs must not change the loss that was logged."""
+    return LambdaCallback(on_train_batch_end=lambda trainer, module, outputs, *_: outputs["loss"].zero_())
+
+
+# Modules and callbacks that the fast loop supports: each case fits with both loops
+HONOURED: dict[str, Callable[[], tuple[LightningModule, list[Callback]]]] = {
+    "extras": lambda: (Returning(lambda loss, index: {"loss": loss, "index": index, "more": loss + 1}), []),
+    "a loss that is None": lambda: (Returning(lambda loss, index: None if index == 1 else loss), []),
+    "no loss at all": lambda: (Returning(lambda loss, index: None), []),
+    "a dict without loss": lambda: (Returning(lambda loss, index: {"more": loss}), []),
+    "a number": lambda: (Returning(lambda loss, index: 1.0), []),
+    "a loss without a graph": lambda: (Returning(lambda loss, index: loss.detach()), []),
+    "-1 from on_train_batch_start": lambda: (Skipping(), []),
+    "no batch_idx": lambda: (WithoutIndex(), []),
+    "batches that are None": lambda: (EmptyBatches(), []),
+    "several loaders": lambda: (Combined(), []),
+    "manual optimization": lambda: (Manual(), []),
+    "no optimizer": lambda: (Optimized(lambda parameters: None), []),
+    "LBFGS": lambda: (Optimized(lambda parameters: torch.optim.LBFGS(parameters, max_iter=3)), []),
+    "an optimizer's own hook": lambda: (Optimized(with_hook), []),
+    "plateau": lambda: (Plateau(), []),
+    "hooks of the instance": lambda: (instance_hooks(), []),
+    "a callback added within an epoch": lambda: (Small(), [Adding()]),
+    "values logged from hooks": lambda: (Small(), [Logging()]),
+    "outputs changed in place": lambda: (Returning(lambda loss, index: loss), [zero_weight_by_output()]),
+    "checkpoints": lambda: (Small(), [ModelCheckpoint(every_n_train_steps=3, save_top_k=-1, save_last=True)]),
+    "averaged weights": lambda: (Small(), [EMAWeightAveraging(decay=0.5)]),
+    "stochastic averages": lambda: (Small(), [StochasticWeightAveraging(0.01, swa_epoch_start=1)]),
+    "learning rates": lambda: (Small(), [LearningRateMonitor("step")]),
+}
+
+FAILING = ("a dict without loss", "a number", "a loss without a graph")
+
+
+@pytest.mark.parametrize("case", HONOURED)
+def test_what_it_supports_is_the_same_bit_for_bit(tmp_path: Path, case: str):
+    found = []
+    for fast in (True, False):
+        module, callbacks = HONOURED[case]()
+        calls: Calls = []
+        watch: Any = recording(
+            Callback, {"on_train_batch_start", "on_before_optimizer_step", "on_train_batch_end"}, calls
+        )
+        found.append({**fit(tmp_path / str(fast), fast, module, callbacks=[*callbacks, watch()]), "calls": calls})
+    fast_steps, own_steps = (left.pop("steps") for left in found)
+    assert (fast_steps > 0, own_steps) == (True, 0)
+    assert (found[0]["error"] != "None") == (case in FAILING)
+    for part in found[1]:
+        assert found[0][part] == found[1][part], part
+
+
+def accumulate_from(step: int, hook: str) -> Callback:
+    def change(trainer: Any, *_: Any) -> None:
+        trainer.accumulate_grad_batches = 2 if trainer.global_step >= step else 1
+
+    return LambdaCallback(**{hook: change})  # type: ignore[arg-type]
+
+
+class Backward(Callback):
+    """Assigns a method to the strategy."""
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        own = trainer.strategy.backward
+        trainer.strategy.backward = lambda loss, *given: own(2 * loss, *given)
+
+
+# What becomes known only during fit: module, callbacks, steps that the fast loop takes before, and what it prints
+LATER: dict[str, tuple[Callable[[], LightningModule], Callable[[], list[Callback]], int, str]] = {
+    "a schedule of accumulation": (
+        Small, lambda: [GradientAccumulationScheduler({1: 2})], 4,
+        "epoch 2: Lightning's own loop (accumulate_grad_batches 2)\n",
+    ),
+    "accumulation within an epoch": (
+        Small, lambda: [accumulate_from(2, "on_train_batch_end")], 2,
+        "epoch 1: Lightning's own loop (accumulate_grad_batches 2)\n",
+    ),
+    "accumulation within a step": (
+        Small, lambda: [accumulate_from(2, "on_train_batch_start")], 3,
+        "epoch 1: Lightning's own loop (accumulate_grad_batches 2)\n",
+    ),
+    "a LightningOptimizer": (
+        lambda: Optimized(lambda parameters: LightningOptimizer(torch.optim.SGD(parameters, 0.1))), list, 0,
+        "epoch 1: Lightning's own loop (the optimizer is a LightningOptimizer)\n",
+    ),
+    "a strategy's method": (
+        Small, lambda: [Backward()], 0, "epoch 1: Lightning's own loop (strategy SingleDeviceStrategy)\n"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LATER)
+def test_it_gives_way_during_a_fit_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str], case: str):
+    make, callbacks, steps, line = LATER[case]
+    fast = fit(tmp_path / "fast", True, make(), callbacks=callbacks())
+    assert capsys.readouterr().out == line
+    own = fit(tmp_path / "own", False, make(), callbacks=callbacks())
+    assert fast.pop("steps") == steps
+    del own["steps"]
+    assert own["error"] == "None"
+    assert fast == own

@@ -27,7 +27,6 @@ from cifar_mlp.cli.warning_filters import quiet
 from cifar_mlp.common.provenance import device_name
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.models.handwritten import HandwrittenClassifier
-from cifar_mlp.training.allocator import keep_freed_memory
 from cifar_mlp.training.checkpoint import (
     is_of_this_package,
     option_defaults,
@@ -37,7 +36,8 @@ from cifar_mlp.training.checkpoint import (
     require_same_optimizer,
     trainer_defaults,
 )
-from cifar_mlp.training.fast_loop import use_lean_loop
+from cifar_mlp.training.loop_choice import use_fast_loop
+from cifar_mlp.training.loop_obstacles import describe
 from cifar_mlp.training.precision import suited_precision
 
 LINKS = {"num_features": "in_features", "num_classes": "num_classes", "metric_prefix": "metric_prefix"}
@@ -97,6 +97,7 @@ class CommandLine(LightningCLI):
             parser.link_arguments(f"data.{source}", f"model.init_args.{target}", apply_on="instantiate")
         parser.link_arguments("seed_everything", "data.seed", compute_fn=_as_seed)
         parser.add_class_arguments(Views, "views")
+        parser.add_argument("--fast_loop", type=bool, default=True, help="Train with less overhead, where possible.")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse; with a checkpoint again, since its settings are the defaults then."""
@@ -189,11 +190,7 @@ class CommandLine(LightningCLI):
         config["callbacks"] = given = given if isinstance(given, list) else [given]
         added = self._own_callbacks(fitting, config)
         added = [callback for callback in added if not any(type(callback) is type(other) for other in given)]
-        trainer = super()._instantiate_trainer(config, callbacks + added)
-        use_lean_loop(trainer)
-        if fitting:
-            keep_freed_memory()
-        return trainer
+        return super()._instantiate_trainer(config, callbacks + added)
 
     def _run_logger(self, root: str | None) -> TensorBoardLogger:
         """A new version under the config's name; a resumed run stays in its folder unless a root is given."""
@@ -241,6 +238,8 @@ class CommandLine(LightningCLI):
         if self._look_at_data is not None:
             self._look_at_data(self.datamodule)
         precision, seed = self.trainer.precision, self.datamodule.seed
+        wanted = self._get(self.config, "fast_loop")
+        loop = describe(use_fast_loop(self.trainer, self.model) if wanted else "--fast_loop false")
         if not self.trainer.is_global_zero:
             return
         device, why = device_name(self.trainer.strategy.root_device), ""
@@ -248,7 +247,7 @@ class CommandLine(LightningCLI):
             why = " (hand-derived gradients: float32)"
         elif self._precision_chosen:
             why = " (suits this machine; --trainer.precision chooses another)"
-        print(f"{self.run_name()}: {device}, precision {precision}{why}, seed {seed}", flush=True)
+        print(f"{self.run_name()}: {device}, precision {precision}{why}, seed {seed}, {loop}", flush=True)
 
 
 def completed(arguments: Sequence[str]) -> list[str]:

@@ -1,173 +1,169 @@
-"""Lightning's loop over the batches of an epoch, without what a plain step has no use for."""
+"""Lightning's loop over the batches of an epoch with less overhead, for one device.
 
-import inspect
-from collections.abc import Mapping
+Lightning's private names are used here only; ``use_fast_loop`` imports this module only for versions tested with it.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
-import torch
-from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loops.fetchers import _DataLoaderIterDataFetcher
+from lightning.pytorch.loops.optimization.automatic import Closure, ClosureResult
 from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
-from lightning.pytorch.plugins.precision import MixedPrecision, Precision
-from lightning.pytorch.profilers import PassThroughProfiler
-from lightning.pytorch.strategies import SingleDeviceStrategy
 from torch import Tensor
 
-from cifar_mlp.training.fast_optimizer import lean_optimizer, spare_capture_check
+from cifar_mlp.training.loop_obstacles import describe, obstacle, overrides
 
-TRANSFER_HOOKS = ("on_before_batch_transfer", "on_after_batch_transfer")
-STEP_HOOKS = ("on_before_zero_grad", "on_before_backward", "on_after_backward", "on_before_optimizer_step")
-MODULE_HOOKS = (
-    *TRANSFER_HOOKS,
-    *STEP_HOOKS,
+TRANSFER_HOOKS = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
+STEP_HOOKS = (
     "on_train_batch_start",
-    "backward",
-    "configure_gradient_clipping",
-    "optimizer_step",
-    "optimizer_zero_grad",
+    "on_before_zero_grad",
+    "on_before_backward",
+    "on_after_backward",
+    "on_before_optimizer_step",
+    "on_train_batch_end",
 )
 
 
-class LeanEpochLoop(_TrainingEpochLoop):
-    """Takes the same steps as Lightning's loop, bit for bit and hook for hook, at a fraction of its overhead.
+class FastEpochLoop(_TrainingEpochLoop):
+    """Takes Lightning's steps: the same results, the same hooks in the same order.
 
-    A small network's step takes about a millisecond, and Lightning's generality around it as long again: closures in
-    closures, a context for each hook of each callback, a search through the batch for tensors to move. Here only
-    hooks that somebody wrote are called. Counters, schedules, logging and validation stay Lightning's own, so
-    checkpoints and callbacks see no difference. Wherever ``obstacle`` finds that more is asked for (several devices,
-    accumulated batches, clipped gradients, a loss scaler, a profiler, hooks within the step), Lightning's loop runs.
+    Lightning's own loop goes through all callbacks for six hooks a step. This one calls those that somebody wrote; it
+    looks them up once an epoch and when the trainer's callbacks change. Counting, logging, schedules, validation and
+    manual optimization stay Lightning's own, and so does the step wherever there is an ``obstacle``.
     """
 
+    _obstacle: str | None = None
+
     def on_run_start(self, data_fetcher: Any) -> None:
-        """Find out what the epoch's steps need."""
+        """Look up this epoch's hooks and obstacles."""
         super().on_run_start(data_fetcher)
+        self._look_up()
+
+    def _look_up(self) -> None:
         trainer: Any = self.trainer
-        self._is_lean = obstacle(trainer) is None and not isinstance(data_fetcher, _DataLoaderIterDataFetcher)
-        self._at_start = [callback for callback in trainer.callbacks if _overrides(callback, "on_train_batch_start")]
-        self._at_end = [
-            callback
-            for callback in trainer.callbacks
-            if _overrides(callback, "on_train_batch_end") and not _saves_at_no_step(callback)
-        ]
-        if self._is_lean and self.trainer.lightning_module.automatic_optimization:
-            self._optimizer = lean_optimizer(trainer.optimizers[0])
-        if self._is_lean and trainer.strategy.root_device.type == "cpu":
-            for optimizer in trainer.optimizers:
-                spare_capture_check(optimizer)
+        module, found = trainer.lightning_module, obstacle(trainer, trainer.lightning_module)
+        if found != self._obstacle:
+            trainer.print(f"epoch {trainer.current_epoch + 1}: {describe(found)}")
+        self._obstacle, self._accumulation = found, trainer.accumulate_grad_batches
+        self._look_up_callbacks()
+        self._clips = overrides(module, "configure_gradient_clipping")
+        selector = trainer._data_connector._datahook_selector
+        self._transfers = [getattr(selector.get_instance(hook), hook) for hook in TRANSFER_HOOKS]
+        self._takes_index = len(self._build_kwargs(OrderedDict(), None, 0)) == 2
+
+    def _look_up_callbacks(self) -> None:
+        trainer: Any = self.trainer
+        self._seen: list[Any] = list(trainer.callbacks)
+        self._callbacks = {hook: [each for each in self._seen if overrides(each, hook)] for hook in STEP_HOOKS}
 
     def advance(self, data_fetcher: Any) -> None:
-        """One batch, one step."""
-        if not self._is_lean or self.restarting:
+        """Take one step.
+
+        Raises:
+            StopIteration: If the data or, by returning -1 from ``on_train_batch_start``, the module ends the epoch.
+        """
+        trainer: Any = self.trainer
+        if trainer.accumulate_grad_batches != self._accumulation:
+            self._look_up()
+        if self.restarting or self._obstacle is not None:
             super().advance(data_fetcher)
             return
-        trainer, progress = self.trainer, self.batch_progress
-        module, logs, results = trainer.lightning_module, trainer._logger_connector, self._results
+        progress, logs, outputs, ends_epoch = self.batch_progress, trainer._logger_connector, None, False
         self.val_loop.restarting = False
         batch, _, _ = next(data_fetcher)
         batch_idx = self.batch_idx + 1
         progress.is_last_batch = data_fetcher.done
-        if not _lies_on(batch, trainer.strategy.root_device):
-            batch = trainer.strategy.batch_to_device(batch)
+        before, transfer, after = self._transfers
+        batch = self._call(TRANSFER_HOOKS[0], before, batch, 0)
+        batch = self._call(TRANSFER_HOOKS[1], transfer, batch, trainer.strategy.root_device, 0)
+        batch = self._call(TRANSFER_HOOKS[2], after, batch, 0)
 
         progress.increment_ready()
-        logs._first_loop_iter = logs._first_loop_iter is None
-        results.batch, results.batch_size, results.dataloader_idx = batch, None, None
-        module._current_fx_name = "on_train_batch_start"
-        for callback in self._at_start:
-            callback.on_train_batch_start(trainer, module, batch, batch_idx)
-        progress.increment_started()
-        module._current_fx_name = "training_step"
-        if module.automatic_optimization:
-            outputs = self._step(module, batch, batch_idx)
+        logs.on_batch_start(batch)
+        if batch is None:
+            self._warning_cache.warn("train_dataloader yielded None. If this was on purpose, ignore this warning...")
+        elif self._call_hooks("on_train_batch_start", batch, batch_idx) == -1:
+            progress.increment_by(0, is_last_batch=True)
+            ends_epoch = True
         else:
-            outputs = self.manual_optimization.run(self._build_kwargs({}, batch, batch_idx))  # type: ignore[arg-type]
+            progress.increment_started()
+            outputs = self._step(batch, batch_idx)
         progress.increment_processed()
         self.update_lr_schedulers("step", update_plateau_schedulers=False)
         if self._num_ready_batches_reached():
             self.update_lr_schedulers("epoch", update_plateau_schedulers=False)
+        if ends_epoch:
+            raise StopIteration
 
-        module._current_fx_name = "on_train_batch_end"
-        for callback in self._at_end:
-            callback.on_train_batch_end(trainer, module, outputs, batch, batch_idx)
-        module.on_train_batch_end(outputs, batch, batch_idx)
-        module._current_fx_name = None
-        has_step_values = any(value.meta.on_step for value in results.values())
-        if has_step_values:
+        self._call_hooks("on_train_batch_end", outputs, batch, batch_idx)
+        if self._results:
             logs.on_batch_end()
-        results.batch = results.batch_size = None
+        self._results.batch = self._results.batch_size = None
         progress.increment_completed()
-        if has_step_values:
+        if self._results:
             logs.update_train_step_metrics()
 
-    def _step(self, module: LightningModule, batch: Any, batch_idx: int) -> dict[str, Any]:
-        optimizer = self._optimizer
-        counts = self.automatic_optimization.optim_progress.optimizer
+    def _step(self, batch: Any, batch_idx: int) -> dict[str, Any]:
+        """Train on a batch; returns the ``outputs`` for ``on_train_batch_end``."""
+        trainer: Any = self.trainer
+        module = trainer.lightning_module
+        if not module.automatic_optimization:
+            return self.manual_optimization.run(self._build_kwargs(OrderedDict(), batch, batch_idx))
+        optimizer, counts = trainer.optimizers[0], self.automatic_optimization.optim_progress.optimizer
+        if trainer.accumulate_grad_batches != 1:  # a hook has changed it within this step
+            arguments = self._build_kwargs(OrderedDict(), batch, batch_idx)
+            return self.automatic_optimization.run(optimizer, batch_idx, arguments)
+
+        def training_step() -> ClosureResult:
+            index = (batch_idx,) if self._takes_index else ()
+            with trainer.precision_plugin.train_step_context():
+                output = self._call("training_step", module.training_step, batch, *index)
+            if isinstance(output, Tensor):
+                return ClosureResult(output)  # without dividing it by the number of accumulated batches, 1
+            return ClosureResult.from_training_step_output(output)
+
+        def zero_grad() -> None:
+            counts.zero_grad.increment_ready()
+            self._call_hooks("on_before_zero_grad", optimizer)
+            counts.zero_grad.increment_started()
+            self._call("optimizer_zero_grad", module.optimizer_zero_grad, trainer.current_epoch, batch_idx, optimizer)
+            counts.zero_grad.increment_completed()
+
+        def backward(loss: Tensor) -> None:
+            self._call_hooks("on_before_backward", loss)
+            self._call("backward", module.backward, loss)
+            self._call_hooks("on_after_backward")
+
+        closure = Closure(training_step, backward, zero_grad)
+
+        def gradients() -> Tensor | None:
+            loss = closure()
+            self._call_hooks("on_before_optimizer_step", optimizer)
+            if self._clips or trainer.gradient_clip_val is not None:
+                how = {name: getattr(trainer, name) for name in ("gradient_clip_val", "gradient_clip_algorithm")}
+                self._call("configure_gradient_clipping", module.configure_gradient_clipping, optimizer, **how)
+            return loss
+
         counts.step.increment_ready()
-        with self.trainer.precision_plugin.train_step_context():
-            output = module.training_step(batch, batch_idx)
-        if isinstance(output, Mapping):
-            output = output["loss"]
-        if not isinstance(output, Tensor):
-            raise TypeError(f"training_step must return the loss as a tensor, or a dict with it, not {output!r}")
-        counts.zero_grad.increment_ready()
-        counts.zero_grad.increment_started()
-        optimizer.zero_grad()
-        counts.zero_grad.increment_completed()
-        output.backward()
-        optimizer.step()
+        self._call("optimizer_step", optimizer.step, closure=gradients)
         counts.step.increment_completed()
-        return {"loss": output.detach()}
+        result = closure.consume_result()
+        return {} if result.loss is None else result.asdict()
 
+    def _call_hooks(self, hook: str, *arguments: Any) -> Any:
+        """Call the callbacks' hook, then the module's; returns what the module's returns."""
+        trainer: Any = self.trainer
+        module = trainer.lightning_module
+        if trainer.callbacks != self._seen:
+            self._look_up_callbacks()
+        for callback in self._callbacks[hook]:
+            self._call(hook, getattr(callback, hook), trainer, module, *arguments)
+        return self._call(hook, getattr(module, hook), *arguments)
 
-def use_lean_loop(trainer: Trainer) -> None:
-    """Give the trainer this loop; its ``fit`` then takes the same steps, faster."""
-    plain = trainer.fit_loop.epoch_loop
-    trainer.fit_loop.epoch_loop = LeanEpochLoop(trainer, min_steps=plain.min_steps, max_steps=plain.max_steps)
-
-
-def obstacle(trainer: Any) -> str | None:
-    """Why a trainer that is fitting needs Lightning's own loop; ``None`` where it does not."""
-    module, data, precision = trainer.lightning_module, trainer.datamodule, trainer.precision_plugin
-    plain_precision = type(precision) is Precision or (type(precision) is MixedPrecision and precision.scaler is None)
-    reasons = {
-        "its strategy": type(trainer.strategy) is not SingleDeviceStrategy,
-        "its precision": not plain_precision,
-        "accumulated batches": trainer.accumulate_grad_batches != 1,
-        "clipped gradients": bool(trainer.gradient_clip_val),
-        "its profiler": not isinstance(trainer.profiler, PassThroughProfiler),
-        "hooks of its module": any(_overrides(module, hook) for hook in MODULE_HOOKS),
-        "hooks of its data": data is not None and any(_overrides(data, hook) for hook in TRANSFER_HOOKS),
-        "hooks of a callback": any(_overrides(callback, hook) for callback in trainer.callbacks for hook in STEP_HOOKS),
-        "its optimizers": module.automatic_optimization and not _steps_alone(trainer.optimizers),
-    }
-    return next((reason for reason, found in reasons.items() if found), None)
-
-
-def _steps_alone(optimizers: list[Any]) -> bool:
-    """Whether there is one optimizer, and its step needs no closure (as LBFGS's does)."""
-    if len(optimizers) != 1:
-        return False
-    closure = inspect.signature(type(optimizers[0]).step).parameters.get("closure")
-    return closure is None or closure.default is None
-
-
-def _saves_at_no_step(callback: Any) -> bool:
-    """Whether it is a checkpoint that at a step's end only finds out that it has nothing to do."""
-    return (
-        isinstance(callback, ModelCheckpoint)
-        and type(callback).on_train_batch_end is ModelCheckpoint.on_train_batch_end
-        and not callback._every_n_train_steps
-        and callback._train_time_interval is None
-    )
-
-
-def _overrides(thing: Any, hook: str) -> bool:
-    for base in (Callback, LightningModule, LightningDataModule):
-        if isinstance(thing, base):
-            return getattr(type(thing), hook) is not getattr(base, hook) or hook in vars(thing)
-    return True
-
-
-def _lies_on(batch: Any, device: torch.device) -> bool:
-    return isinstance(batch, tuple) and all(isinstance(part, Tensor) and part.device == device for part in batch)
+    def _call(self, name: str, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        """Call a function under the name that ``self.log`` looks up."""
+        attributes = vars(self.trainer.lightning_module)  # setattr on a module would take a microsecond
+        outer, attributes["_current_fx_name"] = attributes["_current_fx_name"], name
+        output = function(*arguments, **named) if callable(function) else None  # a hook may be set to None
+        attributes["_current_fx_name"] = outer
+        return output
