@@ -12,11 +12,9 @@ def quiet() -> None:
         r"(?s).*does not have many workers.*",  # a batch is one index operation: workers would only copy it
         r"(?s).*Checkpoint directory .* exists and is not empty.*",  # a run's folder holds two checkpoints
         r"(?s).*The number of training batches .* is smaller than the logging interval.*",
-        r"(?s).*could not find the monitored key in the returned metrics.*",  # no validation yet, see BestCheckpoint
-        r"(?s).*Using ModelCheckpoint with manual optimization.*",  # we mean the state after the step
-        r"(?s).*The dirpath has changed from .*",  # resumed under another root, the best is sought anew
+        r"(?s).*The dirpath has changed from .*",  # resumed under another root, the search for the best starts again
         r"(?s).*callbacks used to create the checkpoint need to be provided.*",  # test and predict train nothing
-        r"(?s).*You are using a custom batch sampler `SequentialOrder`.*",  # it hands out every index once
+        r"(?s).*You are using a custom batch sampler `SequentialOrder`.*",  # it gives every index once
         r"(?s).*`isinstance\(treespec, LeafSpec\)` is deprecated.*",  # Lightning's own, on recent PyTorch
     ):
         warnings.filterwarnings("ignore", message=message)

@@ -47,8 +47,8 @@ class CIFAR10DataModule(LightningDataModule):
         test_size: Test images used, from the first; null is all of them, 1000 is the report's test.
         num_folds: If given, stratified cross-validation with this many folds instead of split and val_size.
         fold: Fold held out for validation, from 0, under num_folds.
-        sampling: epoch: every image once an epoch. replacement: every batch is drawn anew from all of them, as the
-            report does; the images // batch_size steps are then called an epoch.
+        sampling: epoch: every image once per epoch. replacement: every batch is drawn from all images, as in the
+            report; an epoch is then images // batch_size steps.
         scaling: symmetric: 0..255 to [-1, 1]. mean_image: pixels minus the training split's mean image.
             standardize: mean 0 and standard deviation 1 per channel over the training split.
         n_components: Principal components kept, at most the pixel values of an image; null keeps the pixels.
@@ -108,7 +108,7 @@ class CIFAR10DataModule(LightningDataModule):
         self._images: dict[Part, tuple[Tensor, Tensor]] = {}
         self._splits: dict[str, TensorSplit | ImageFiles] = {}
 
-    # What the network has to know, before any file is opened
+    # What the network needs to know before any file is opened
 
     @property
     def num_features(self) -> int:
@@ -221,7 +221,7 @@ class CIFAR10DataModule(LightningDataModule):
         return self._images[part]
 
     def _indices(self) -> tuple[Tensor, Tensor]:
-        # The digits have no order of their own, so the report's split would mean nothing there.
+        # The digits come in no particular order, so the report's split has no meaning for them.
         split: Split = "random" if self.source.name == "digits" else self.settings["split"]
         labels = self._load("train")[1]
         return train_val_indices(

@@ -29,7 +29,7 @@ def download(url: str, md5: str, root: Path, folder: str) -> None:
         folder: Name of the folder inside the archive.
 
     Raises:
-        DownloadFailedError: If the archive cannot be had; says what was tried and what to do instead.
+        DownloadFailedError: If the archive cannot be downloaded; says what was tried and what to do instead.
     """
     from torchvision.datasets.utils import download_and_extract_archive
 
@@ -56,7 +56,7 @@ def download(url: str, md5: str, root: Path, folder: str) -> None:
 
 
 def unreachable(url: str, seconds: float) -> str | None:
-    """Why the host of ``url`` cannot be connected to within ``seconds``; ``None`` if it can.
+    """Why no connection to the host of ``url`` is possible within ``seconds``; ``None`` if it can.
 
     A thread tries it, since looking up a name may hang longer than any socket timeout.
     """

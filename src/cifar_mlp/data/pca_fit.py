@@ -64,9 +64,9 @@ def float_moments(x_ND: Tensor) -> tuple[Tensor, Tensor]:
 def moments(pixels_ND: Tensor) -> tuple[Tensor, Tensor]:
     """Mean ``(D,)`` and covariance ``(D, D)`` of byte pixels, float64, each entry rounded once or twice in all.
 
-    A pixel less 128 fits a signed byte, so one chunk's second moments are an int8 x int8 -> int32 product without
+    A pixel minus 128 fits a signed byte, so one chunk's second moments are an int8 x int8 -> int32 matmul without
     rounding (4,096 * 2**14 < 2**31), and their sum over chunks is exact in int64. So is N * sum(x y) - sum(x) sum(y),
-    below 2**63 for N up to 2**24. Only the division by N (N - 1) rounds. Where the processor's int8 products
+    below 2**63 for N up to 2**24. Only the division by N (N - 1) rounds. Where the CPU's int8 matmuls
     saturate, and on a GPU, smaller chunks in float32 give the same integers (in TF32 too, which holds signed bytes).
     """
     device = pixels_ND.device
@@ -85,10 +85,10 @@ def moments(pixels_ND: Tensor) -> tuple[Tensor, Tensor]:
 
 @functools.cache
 def int8_products_are_exact() -> bool:
-    """Whether int8 x int8 -> int32 products can be trusted, and are fast, on this machine.
+    """Whether int8 x int8 -> int32 matmuls are exact and fast on this machine.
 
-    Processors without VNNI add pairs of products in 16 bits, which saturates without a word; others than x86 have
-    no fast kernel. So the question is put to the machine, with the largest sums and random ones.
+    CPUs without VNNI add pairs of products in 16 bits and saturate silently; CPUs other than x86 have no fast kernel.
+    So this tries it, with the largest sums and with random ones.
     """
     if platform.machine() not in ("x86_64", "AMD64"):
         return False

@@ -1,4 +1,4 @@
-"""The sets of images that ``--data.source`` can name."""
+"""The image sets that ``--data.source`` can name."""
 
 from typing import Protocol
 
@@ -25,7 +25,7 @@ class Source(Protocol):
     def image_shape(self) -> tuple[int, int, int]: ...
 
     def prepare(self, root: str | None, part: Part) -> None:
-        """Make the files of ``part`` available, or say in one line why that cannot be."""
+        """Make the files of ``part`` available, or say in one line why they are not."""
 
     def load(self, root: str | None, part: Part, seed: int) -> tuple[Tensor, Tensor]:
         """Images, uint8 ``(N, C, H, W)``, and labels, int64 ``(N,)``."""

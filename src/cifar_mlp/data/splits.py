@@ -1,4 +1,4 @@
-"""Which training images are learned from and which choose the model."""
+"""Split the training images into training and validation."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ def count_training_images(num_images: int, val_size: int, num_folds: int | None,
     """How many of ``num_images`` are left for training (of unequal folds, the fewest).
 
     Raises:
-        ValueError: For a division that cannot be; names the option.
+        ValueError: For an impossible split; names the option.
     """
     if num_folds is None:
         if fold != 0:

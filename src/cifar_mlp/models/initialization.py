@@ -1,4 +1,4 @@
-"""How the affine maps of an MLP start."""
+"""Initial weights of an MLP's affine maps."""
 
 from typing import Literal, get_args
 
@@ -9,7 +9,7 @@ Initialization = Literal["default", "kaiming", "normal"]
 
 
 def initialize(network: nn.Module, scheme: Initialization, std: float) -> None:
-    """Draw the weights of every ``nn.Linear`` in ``network`` anew, in place.
+    """Draw new weights for every ``nn.Linear`` in ``network``, in place.
 
     Args:
         network: Any module; only its affine maps change.

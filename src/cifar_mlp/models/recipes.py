@@ -1,4 +1,4 @@
-"""Optimizers and schedules as plain JSON, so that a checkpoint needs no code of its own to be read."""
+"""Optimizers and schedules as plain JSON, so that a checkpoint is read without running its code."""
 
 import functools
 import inspect
@@ -14,7 +14,7 @@ Recipe = dict[str, Any]
 
 
 def to_recipe(maker: Any) -> Recipe:
-    """What a class, a partial of a class, or a recipe makes: ``{"class_path": ..., "init_args": {...}}``.
+    """The recipe of a class, a partial of a class, or a recipe: ``{"class_path": ..., "init_args": {...}}``.
 
     Args:
         maker: As the command line or Python gives it: ``torch.optim.SGD``, ``functools.partial(SGD, lr=0.1)``, or
@@ -36,10 +36,10 @@ def to_recipe(maker: Any) -> Recipe:
 
 
 def from_recipe(recipe: Recipe) -> Callable[..., Any]:
-    """The callable that a recipe describes; it still wants the parameters or the optimizer.
+    """The callable that a recipe describes; it still needs the parameters or the optimizer.
 
     Raises:
-        ValueError: If the recipe names something that is no optimizer or schedule.
+        ValueError: If the recipe names neither an optimizer nor a schedule.
     """
     # A checkpoint is data: it may choose among optimizers and schedules, not import or call what it likes.
     module, _, name = recipe["class_path"].rpartition(".")
@@ -50,12 +50,12 @@ def from_recipe(recipe: Recipe) -> Callable[..., Any]:
 
 
 def try_out(optimizer: Recipe, schedule: Recipe | None, parameters: Iterable[Tensor]) -> None:
-    """Make both once, so that settings which PyTorch refuses are refused before anything else is done.
+    """Create both once, so that settings which PyTorch rejects are reported before any work.
 
     Args:
         optimizer: The optimizer's recipe.
         schedule: The schedule's recipe, or ``None``.
-        parameters: What would be optimized; left as it is.
+        parameters: The parameters to optimize; not changed.
 
     Raises:
         ValueError: Naming the option, the class, and what PyTorch says.
@@ -83,11 +83,11 @@ def fused(recipe: Recipe) -> Recipe:
 
 
 def override_restored(checkpoint: dict[str, Any], optimizer: Recipe, schedule: Recipe | None) -> None:
-    """Let settings given now win over those that saved optimizer and schedule states would bring back.
+    """Let the current settings win over those in the saved optimizer and schedule states.
 
     Args:
         checkpoint: A loaded checkpoint, changed in place. A new learning rate rescales the current one, so that a
-            schedule goes on from where it was.
+            schedule continues from its position.
         optimizer: The optimizer's recipe now.
         schedule: The schedule's recipe now.
 
@@ -121,8 +121,8 @@ def changed_settings(option: str, saved: Recipe | None, now: Recipe | None) -> d
     classes = [None if recipe is None else recipe["class_path"] for recipe in (saved, now)]
     if classes[0] != classes[1]:
         raise ValueError(
-            f"--model.{option} {classes[1]} cannot go on from a checkpoint of {classes[0]}: "
-            "keep that one, or start anew without --ckpt_path"
+            f"--model.{option} {classes[1]} cannot continue from a checkpoint of {classes[0]}: "
+            "keep that one, or start again without --ckpt_path"
         )
     if saved is None or now is None:
         return {}

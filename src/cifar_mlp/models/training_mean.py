@@ -1,4 +1,4 @@
-"""Loss and accuracy of an epoch's training steps, without a cost at each of them."""
+"""Loss and accuracy of an epoch's training steps, at almost no cost per step."""
 
 import torch
 from torch import Tensor
@@ -7,9 +7,9 @@ STEPS_TOGETHER = 256  # bounds what is kept: 256 batches' logits
 
 
 class TrainingMean:
-    """Mean loss and accuracy over images, of all steps added since the last reading.
+    """Mean loss and accuracy over the images of all steps since the last reading.
 
-    A step adds references and no arithmetic; many steps are counted at once. Nothing waits for the device.
+    A step only adds references; the arithmetic is done for many steps at once. Nothing waits for the device.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class TrainingMean:
             self._count()
 
     def read(self) -> tuple[Tensor, Tensor] | None:
-        """Mean loss and accuracy, and begin anew; ``None`` if nothing was added."""
+        """Mean loss and accuracy, then reset; ``None`` if nothing was added."""
         self._count()
         if self._sums is None:
             return None

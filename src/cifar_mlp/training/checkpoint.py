@@ -1,4 +1,4 @@
-"""Read a checkpoint for what it says about itself, trusting nothing in it."""
+"""Read what a checkpoint says about itself, without trusting it."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ from cifar_mlp.data.cifar import ROOT_VARIABLE
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.models.recipes import changed_settings, from_recipe
 
-# Where things lie on this machine is no property of a trained network.
+# Paths on this machine are not a property of a trained network.
 _OF_THE_MACHINE = {"root", "cache_dir", "predict_path", "output", "seed"}
 # How a run was trained, beyond data and model
 _OF_THE_RUN = ("max_epochs", "max_steps", "precision", "accumulate_grad_batches", "gradient_clip_val", "accelerator")
@@ -80,13 +80,13 @@ def option_defaults(checkpoint: dict[str, Any]) -> dict[str, Any]:
 
 
 def require_same_data(checkpoint: dict[str, Any], path: str, data: CIFAR10DataModule, training: bool) -> None:
-    """Refuse data settings that contradict how a checkpoint came to be.
+    """Refuse data settings that contradict how a checkpoint was trained.
 
     Args:
         checkpoint: As read.
         path: Its file, for the message.
         data: What the options ask for.
-        training: Whether training goes on; then its split must stay too.
+        training: Whether training continues; then the split must stay the same too.
 
     Raises:
         ValueError: Naming the first setting that differs and both values.
@@ -137,7 +137,7 @@ def require_same_network(checkpoint: dict[str, Any], path: str, module: nn.Modul
 
 
 def require_same_optimizer(checkpoint: dict[str, Any], settings: dict[str, Any]) -> None:
-    """Refuse to go on with another class of optimizer or schedule than the saved states are of.
+    """Refuse to continue with another class of optimizer or schedule than that of the saved states.
 
     Raises:
         ValueError: Naming the option and both classes.
@@ -147,7 +147,7 @@ def require_same_optimizer(checkpoint: dict[str, Any], settings: dict[str, Any])
 
 
 def trainer_defaults(path: str) -> dict[str, Any]:
-    """The trainer's plain settings of the run whose folder a checkpoint lies in, so that it goes on as it began."""
+    """The trainer settings of the run that a checkpoint belongs to, so that it continues as it began."""
     config = Path(path).resolve().parent.parent / "config.yaml"
     if not config.is_file():
         return {}
