@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -365,7 +366,7 @@ def test_a_checkpoint_made_for_another_input_is_refused(
         (["--seed_everything", "3"], r"made with --seed_everything 0, not 3"),
         (["--data.split", "random"], r"made with --data.split report, not random"),
         (["--data.val_size", "40"], r"made with --data.val_size None, not 40"),
-        (["--model.optimizer", "SGD"], r"--model.optimizer torch.optim.sgd.SGD cannot go on"),
+        (["--model.optimizer", "SGD"], r"--model.optimizer torch.optim.sgd.SGD cannot continue"),
         (["--model.hidden_sizes", "[5]"], r"holds another network: network.hidden.0.affine.weight is \(12, 7\)"),
         (["--trainer.max_epochs", "2"], r"--trainer.max_epochs 2: the checkpoint has 2 behind it"),
     ],
@@ -445,3 +446,54 @@ def test_predicting_from_nothing_is_refused(trained: Path, capsys: pytest.Captur
     assert "no image files in empty" in error_of(capsys, *predict, "--data.predict_path", "empty")
     assert "does not exist" in error_of(capsys, *predict, "--data.predict_path", "nowhere")
     assert "--data.output" in error_of(capsys, *predict, "--data.output", "nowhere/out.csv")
+
+
+OWN_MODULE = """
+import torch
+from lightning.pytorch import LightningModule
+
+class Net(LightningModule):
+    def __init__(self, in_features: int, width: int = 4):
+        super().__init__()
+        self.net = torch.nn.Sequential(torch.nn.Linear(in_features, width), torch.nn.ReLU(), torch.nn.Linear(width, 10))
+
+    def _loss(self, batch):
+        x, y = batch
+        return torch.nn.functional.cross_entropy(self.net(x), y)
+
+    def training_step(self, batch, batch_idx):
+        return self._loss(batch)
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val_loss", self._loss(batch))
+
+    def test_step(self, batch, batch_idx):
+        self.log("test_loss", self._loss(batch))
+
+    def predict_step(self, batch, batch_idx):
+        return self.net(batch[0]).softmax(1)
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters())
+"""
+
+
+@pytest.mark.filterwarnings("ignore:best.ckpt will hold the last epoch")
+def test_any_lightning_module_fits_tests_and_predicts_by_its_import_path(
+    small_cifar: Path, monkeypatch: pytest.MonkeyPatch
+):
+    Path("own_module.py").write_text(OWN_MODULE)
+    monkeypatch.delitem(sys.modules, "own_module", raising=False)
+    own = ["--model", "own_module.Net", "--model.width", "5"]
+    command = run(["fit", *own, "--data.n_components", "7", "--data.batch_size", "50", "--trainer.max_epochs", "2"])
+    assert command.model.net[0].weight.shape == (5, 7)
+    last = str(next(Path().rglob("last.ckpt")))
+    monkeypatch.setattr("cifar_mlp.data.pca_fit.fit", lambda *_: pytest.fail("the PCA is in the cache"))
+    tested = run(["test", *own, "--ckpt_path", last]).trainer.callback_metrics
+    assert tested.keys() == {"test_loss"}
+    run(["predict", *own, "--ckpt_path", last])
+    rows = Path("predictions.csv").read_text().splitlines()
+    assert len(rows) == 101
+    assert rows[0].startswith("file,predicted,airplane,")
+    with pytest.raises(ValueError, match="another class than Classifier: name it by --model"):
+        run(["test", "--ckpt_path", last])

@@ -41,7 +41,7 @@ class PredictionWriter(BasePredictionWriter):
         descriptor, unfinished = tempfile.mkstemp(dir=output.parent, prefix=".unfinished-")
         self._unfinished = Path(unfinished)
         self._file = os.fdopen(descriptor, "w", newline="", encoding="utf-8", errors="backslashreplace")
-        csv.writer(self._file).writerow(["file", "predicted", *pl_module.class_names, "error"])
+        csv.writer(self._file).writerow(["file", "predicted", *_names(trainer, pl_module), "error"])
 
     def write_on_batch_end(
         self,
@@ -57,7 +57,8 @@ class PredictionWriter(BasePredictionWriter):
         assert self._file is not None
         writer = csv.writer(self._file)
         images = trainer.predict_dataloaders.dataset
-        names, blanks = pl_module.class_names, [""] * len(pl_module.class_names)
+        names = _names(trainer, pl_module)
+        blanks = [""] * len(names)
         for index, probabilities in zip(batch.indices.tolist(), prediction.tolist(), strict=True):
             file = str(images.files[index]) if isinstance(images, ImageFiles) else f"test/{index}"
             self._rows += 1
@@ -90,3 +91,8 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def _names(trainer: Any, pl_module: Any) -> list[str]:
+    """The classes that the module was trained on; a foreign module's are those of the data."""
+    return list(getattr(pl_module, "class_names", trainer.datamodule.class_names))

@@ -23,7 +23,7 @@ from cifar_mlp.callbacks.step_seed import StepSeed
 from cifar_mlp.callbacks.views import Views
 from cifar_mlp.cli.messages import one_line
 from cifar_mlp.cli.parser import Parser, fail
-from cifar_mlp.cli.warning_filters import quiet
+from cifar_mlp.cli.warning_filters import one_line_warnings, quiet
 from cifar_mlp.common.provenance import device_name
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.models.handwritten import HandwrittenClassifier
@@ -286,6 +286,7 @@ def run(args: list[str] | None = None, before_fit: Callable[[CIFAR10DataModule],
 
 def main(args: list[str] | None = None) -> None:
     """Run one command; a user's mistake is one line and exit code 1 (CIFAR_MLP_DEBUG=1 shows where it came from)."""
+    one_line_warnings()
     try:
         run(args)
     except USER_ERRORS as error:

@@ -18,3 +18,8 @@ def quiet() -> None:
         r"(?s).*`isinstance\(treespec, LeafSpec\)` is deprecated.*",  # Lightning's own, on recent PyTorch
     ):
         warnings.filterwarnings("ignore", message=message)
+
+
+def one_line_warnings() -> None:
+    """Show a warning as one line, without the source line that raised it."""
+    warnings.formatwarning = lambda message, *_, **__: f"cifar-mlp: warning: {message}\n"
