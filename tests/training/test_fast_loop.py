@@ -8,9 +8,11 @@ import pytest
 import torch
 from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.callbacks import (
+    BatchSizeFinder,
     EMAWeightAveraging,
     GradientAccumulationScheduler,
     LambdaCallback,
+    LearningRateFinder,
     LearningRateMonitor,
     ModelCheckpoint,
     StochasticWeightAveraging,
@@ -224,6 +226,55 @@ def with_hook(parameters: Any) -> Any:
     return optimizer
 
 
+class Clipping(Small):
+    """A module that clips its gradients without the trainer's option."""
+
+    def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
+        self.clip_gradients(optimizer, 0.01, "norm")
+
+
+class Sparse(Small):
+    """A module that logs nothing at a step, and at an epoch's end whether Lightning still holds a batch."""
+
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        return self.loss(batch)
+
+    def on_train_epoch_end(self) -> None:
+        loop: Any = self.trainer.fit_loop.epoch_loop
+        self.log("holds a batch", float(loop._results.batch is not None))
+
+
+class Named(Small):
+    """A module that logs, from its optimizer's own hook, under which of Lightning's hooks it runs."""
+
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.SGD(self.parameters(), 0.1)
+        optimizer.register_step_post_hook(lambda *_: self.log("step", float(self._current_fx_name == "optimizer_step")))
+        return optimizer
+
+
+class Tuned(Small):
+    """A module whose batch size and learning rate Lightning can tune."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batch_size, self.lr = 1, 0.1
+
+    def train_dataloader(self) -> Any:
+        return loader(self.batch_size)
+
+    def configure_optimizers(self) -> Any:
+        return torch.optim.SGD(self.parameters(), self.lr)
+
+
+class Normalized(Small):
+    """A module with batch normalization."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer: Any = torch.nn.Sequential(torch.nn.BatchNorm1d(3), torch.nn.Linear(3, 1))
+
+
 def instance_hooks() -> Small:
     module: Any = Small()
     module.on_train_batch_end = None
@@ -277,6 +328,9 @@ HONOURED: dict[str, Callable[[], tuple[LightningModule, list[Callback]]]] = {
     "no optimizer": lambda: (Optimized(lambda parameters: None), []),
     "LBFGS": lambda: (Optimized(lambda parameters: torch.optim.LBFGS(parameters, max_iter=3)), []),
     "an optimizer's own hook": lambda: (Optimized(with_hook), []),
+    "a module that clips": lambda: (Clipping(), []),
+    "nothing logged at a step": lambda: (Sparse(), []),
+    "names of hooks": lambda: (Named(), []),
     "plateau": lambda: (Plateau(), []),
     "hooks of the instance": lambda: (instance_hooks(), []),
     "a callback added within an epoch": lambda: (Small(), [Adding()]),
@@ -285,6 +339,8 @@ HONOURED: dict[str, Callable[[], tuple[LightningModule, list[Callback]]]] = {
     "checkpoints": lambda: (Small(), [ModelCheckpoint(every_n_train_steps=3, save_top_k=-1, save_last=True)]),
     "averaged weights": lambda: (Small(), [EMAWeightAveraging(decay=0.5)]),
     "stochastic averages": lambda: (Small(), [StochasticWeightAveraging(0.01, swa_epoch_start=1)]),
+    "a tuned batch size": lambda: (Tuned(), [BatchSizeFinder(steps_per_trial=2, max_trials=2)]),
+    "a tuned learning rate": lambda: (Tuned(), [LearningRateFinder(num_training_steps=6, early_stop_threshold=None)]),
     "learning rates": lambda: (Small(), [LearningRateMonitor("step")]),
 }
 
@@ -306,6 +362,26 @@ def test_what_it_supports_is_the_same_bit_for_bit(tmp_path: Path, case: str):
     assert (found[0]["error"] != "None") == (case in FAILING)
     for part in found[1]:
         assert found[0][part] == found[1][part], part
+
+
+@pytest.mark.parametrize("step", [1, 2, 4, 7])
+@pytest.mark.parametrize("hook", ["on_train_batch_end", "on_validation_batch_end", "on_validation_end"])
+def test_it_resumes_as_lightning_s_own_loop_does(tmp_path: Path, hook: str, step: int):
+    path = tmp_path / "saved.ckpt"
+
+    def save(trainer: Any, *_: Any) -> None:
+        if trainer.global_step == step:
+            trainer.save_checkpoint(path)
+
+    every = {"val_check_interval": 1 if step % 2 else 2}
+    fit(tmp_path / "first", True, Small(), callbacks=[LambdaCallback(**{hook: save})], **every)  # type: ignore
+    fast, own = (
+        fit(tmp_path / str(fast), fast, Small(), ckpt_path=str(path), max_epochs=3, **every) for fast in (True, False)
+    )
+    assert fast.pop("steps") >= 12 - step - 1  # the first step after a restart is Lightning's own
+    del own["steps"]
+    assert own["error"] == "None"
+    assert fast == own
 
 
 def accumulate_from(step: int, hook: str) -> Callback:
@@ -336,6 +412,10 @@ LATER: dict[str, tuple[Callable[[], LightningModule], Callable[[], list[Callback
     "accumulation within a step": (
         Small, lambda: [accumulate_from(2, "on_train_batch_start")], 3,
         "epoch 1: Lightning's own loop (accumulate_grad_batches 2)\n",
+    ),
+    "an epoch without gradients": (
+        Normalized, lambda: [StochasticWeightAveraging(0.01, swa_epoch_start=1)], 8,
+        "epoch 3: Lightning's own loop (accumulate_grad_batches 5)\n",
     ),
     "a LightningOptimizer": (
         lambda: Optimized(lambda parameters: LightningOptimizer(torch.optim.SGD(parameters, 0.1))), list, 0,

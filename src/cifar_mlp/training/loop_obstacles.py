@@ -42,7 +42,7 @@ def describe(reason: str | None) -> str:
 
 def overrides(thing: Any, hook: str) -> bool:
     """Whether a callback's or module's hook is not Lightning's: in its class, or assigned to the instance."""
-    base = LightningModule if isinstance(thing, LightningModule) else Callback
+    base = Callback if isinstance(thing, Callback) else LightningModule
     return getattr(getattr(thing, hook, None), "__func__", None) is not getattr(base, hook, None)
 
 
