@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Write measured numbers into the texts that show them: README.md, the cards of configs/report, docs/results.md,
+"""Write measured numbers into the texts that show them: README.md, the configs of configs/report, docs/results.md,
 docs/log.md and docs/performance.md, from docs/results.json, docs/parity/*.json and docs/performance/*/benchmark.json.
 """
 

@@ -3,10 +3,10 @@
 
 python scripts/reproduce.py                         questions 1 to 4, five seeds
 python scripts/reproduce.py --quick                 the same way in three minutes: one seed, one epoch
-python scripts/reproduce.py --only q3,q4_best       questions, cards or studies
+python scripts/reproduce.py --only q3,q4_best       questions, configs or studies
 python scripts/reproduce.py --studies               the side studies behind what the report says in words, too
 
-Interrupted, it goes on where it stopped when started again. Several at once on the same output share the work.
+Interrupted, it continues where it stopped when started again.
 """
 
 import argparse
@@ -21,22 +21,21 @@ from rich.console import Console
 
 from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.common.machine_share import default_jobs, threads_of
+from cifar_mlp.common.results import load_document
 from cifar_mlp.common.script_parser import OneLineParser
 from cifar_mlp.data.cifar import Part
 from cifar_mlp.data.sources import SOURCES
 from cifar_mlp.reports.render import documents
-from cifar_mlp.reproduction.conducting import Conductor
-from cifar_mlp.reproduction.display import Display
-from cifar_mlp.reproduction.estimate import Estimator, in_words, macs_of_an_epoch, settings_of
 from cifar_mlp.reproduction.plan import SEEDS, STUDY_SEEDS, Planned, chosen, over_seeds
+from cifar_mlp.reproduction.pool import Timer, in_words, run_all
 from cifar_mlp.reproduction.publish import publish
-from cifar_mlp.reproduction.report import write_report
-from cifar_mlp.reproduction.running import default_program
 from cifar_mlp.reproduction.store import Store
 from cifar_mlp.reproduction.toy_part import toy_results
+from cifar_mlp.reproduction.training import default_program
+from cifar_mlp.reproduction.write_up import write_report
 
 ROOT = Path(__file__).resolve().parent.parent
-CARDS = ROOT / "configs" / "report"
+CONFIGS = ROOT / "configs" / "report"
 
 
 def parser() -> OneLineParser:
@@ -46,18 +45,18 @@ def parser() -> OneLineParser:
         allow_abbrev=False,
     )  # fmt: skip
     made.add_argument("--seeds", type=int, metavar="N", help=f"seeds (default: {SEEDS}; studies {STUDY_SEEDS})")
-    made.add_argument("--only", metavar="NAMES", help="questions, cards or studies, with commas between: q3,q4_best")
-    made.add_argument("--studies", action="store_true", help="the side studies, after what else is run")
+    made.add_argument("--only", metavar="NAMES", help="questions, configs or studies, with commas between: q3,q4_best")
+    made.add_argument("--studies", action="store_true", help="the side studies too")
     made.add_argument("--quick", action="store_true", help="one seed, one epoch each: shows that everything works")
     made.add_argument("--output", type=Path, metavar="DIR", help="default: reproduction, or reproduction_quick")
-    made.add_argument("--jobs", type=int, metavar="N", help="runs at a time (default: one a processor core)")
-    made.add_argument("--report-only", action="store_true", help="run nothing; write up the runs done so far")
-    made.add_argument("--publish", action="store_true", help="take the outcome into docs/, README.md and the cards")
+    made.add_argument("--jobs", type=int, metavar="N", help="runs at a time (default: one per CPU core)")
+    made.add_argument("--report-only", action="store_true", help="run nothing; write up the finished runs")
+    made.add_argument("--publish", action="store_true", help="write the outcome into docs/, README.md and the configs")
     return made
 
 
 def planned_runs(options: argparse.Namespace) -> tuple[list[Planned], bool]:
-    """The runs that are asked for, and whether the toy is."""
+    """The requested runs, and whether the toy is requested."""
     only = None if options.only is None else [name for name in options.only.split(",") if name]
     if options.studies and only is not None:
         only.append("studies")
@@ -70,10 +69,10 @@ def planned_runs(options: argparse.Namespace) -> tuple[list[Planned], bool]:
 
 
 def run(options: argparse.Namespace, program: Sequence[str], console: Console) -> int:
-    """Do what is asked; 1 if a run fails."""
+    """Run, write up, publish; returns 1 if a run fails."""
     wanted, toy = planned_runs(options)
     store = Store(
-        options.output or Path("reproduction_quick" if options.quick else "reproduction"), CARDS, options.quick
+        options.output or Path("reproduction_quick" if options.quick else "reproduction"), CONFIGS, options.quick
     )
     if toy:
         store.set("toy", toy_results())
@@ -98,30 +97,23 @@ def perform(
     console.print(f"{len(wanted)} runs wanted, {len(wanted) - len(missing)} of them done: {store.folder}")
     if not missing:
         return []
-    for part in get_args(Part):  # what cannot be had is said before anything starts
+    for part in get_args(Part):  # missing data is reported before anything starts
         SOURCES["cifar10"].prepare(None, part)
     jobs = min(jobs or default_jobs(), len(missing))
     threads = threads_of(jobs)
-    estimate = Estimator(CARDS, store.document()["runs"], threads)
-    display = Display(missing, estimate, lambda planned: epochs_of(planned, store), jobs, console)
+    earlier = [*load_document(ROOT / "docs" / "results.json")["runs"], *store.document()["runs"]]
+    timer = Timer(missing, earlier, jobs)
     console.print(
-        f"about {in_words(display.left())} for {len(missing)} runs, {jobs} at a time, {threads} thread"
-        f"{'s' if threads > 1 else ''} each; by {estimate.basis}"
+        f"about {in_words(timer.left())} for {len(missing)} runs, {jobs} at a time, {threads} thread"
+        f"{'s' if threads > 1 else ''} each; by what such runs took before"
     )
     first_of = {planned.variant: planned for planned in reversed(wanted)}
-    conductor = Conductor(store, program, jobs, threads, lambda planned: keeps_checkpoint(planned, store, first_of))
-    with display:
-        return conductor.run_all(missing, display)
 
+    def keeps(planned: Planned) -> bool:
+        """Pictures need one seed's checkpoint of each of the report's configs."""
+        return first_of[planned.variant] == planned and (store.quick or not planned.variant.options)
 
-def epochs_of(planned: Planned, store: Store) -> float:
-    """Epochs that a run takes."""
-    return macs_of_an_epoch(settings_of(store.card(planned), planned.variant.options))[1]
-
-
-def keeps_checkpoint(planned: Planned, store: Store, first_of: dict) -> bool:  # type: ignore[type-arg]
-    """Pictures need one seed's checkpoint of each of the report's cards."""
-    return first_of[planned.variant] == planned and (store.quick or not planned.variant.options)
+    return run_all(missing, store, program, jobs, threads, keeps, timer, console)
 
 
 def main(arguments: Sequence[str] | None = None, program: Sequence[str] | None = None) -> int:
@@ -144,7 +136,7 @@ def main(arguments: Sequence[str] | None = None, program: Sequence[str] | None =
     try:
         return run(options, program or default_program(ROOT / "scripts"), console)
     except KeyboardInterrupt:
-        print("reproduce.py: interrupted; the same command goes on from here", file=sys.stderr)
+        print("reproduce.py: interrupted; the same command continues from here", file=sys.stderr)
         return 130
     except (ValueError, OSError) as error:
         if os.environ.get("CIFAR_MLP_DEBUG"):

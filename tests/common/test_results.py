@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cifar_mlp.common.course_report import REPORT
-from cifar_mlp.common.results import card_fingerprint, load_document, load_rows, of_card, percent
+from cifar_mlp.common.results import config_fingerprint, load_document, load_rows, of_config, percent
 from cifar_mlp.reports.render import BLOCK, difference, documents
 from cifar_mlp.reproduction.publish import MOST_BYTES
 
@@ -28,10 +28,10 @@ def test_no_measured_accuracy_stands_outside_the_written_blocks(path: Path):
 
 
 @pytest.mark.parametrize("name", REPORT)
-def test_a_report_card_was_measured_as_it_stands_over_three_seeds(name: str):
-    fingerprint = card_fingerprint(ROOT / "configs" / "report" / f"{name}.yaml")
-    mine = of_card(ROWS, name)
-    assert all(row["settings"] == fingerprint for row in mine), "measured with other settings than the card's"
+def test_a_report_config_was_measured_as_it_stands_over_three_seeds(name: str):
+    fingerprint = config_fingerprint(ROOT / "configs" / "report" / f"{name}.yaml")
+    mine = of_config(ROWS, name)
+    assert all(row["settings"] == fingerprint for row in mine), "measured with other settings than the config's"
     assert len({row["seed"] for row in mine}) >= 3
     for row in mine:
         assert {"commit", "date", "device", "torch", "precision", "fit_seconds"} <= row.keys()
@@ -39,8 +39,8 @@ def test_a_report_card_was_measured_as_it_stands_over_three_seeds(name: str):
 
 
 @pytest.mark.parametrize("name", REPORT)
-def test_a_report_card_lies_within_three_points_of_the_report(name: str):
-    assert abs(difference(of_card(ROWS, name), REPORT[name])) <= 3
+def test_a_report_config_lies_within_three_points_of_the_report(name: str):
+    assert abs(difference(of_config(ROWS, name), REPORT[name])) <= 3
 
 
 def test_published_pictures_are_there_and_small():

@@ -10,9 +10,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from cifar_mlp.benchmarks.harnesses import HARNESSES
 
 from cifar_mlp.benchmarks import pca_job, startup_job
-from cifar_mlp.benchmarks.harnesses import HARNESSES
 from cifar_mlp.reports.measured_files import SOURCES, read_measured
 from cifar_mlp.reports.performance_tables import job_text, scaling_tables, train_tables
 from cifar_mlp.reports.performance_targets import (
@@ -34,7 +34,7 @@ STALE = "configs/report/q3_baseline.yaml"
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A copy of every text and measured file; one card, an early one, has a block that is out of date."""
+    """A copy of every text and measured file; one config, an early one, has a block that is out of date."""
     root = tmp_path / "copy"
     texts = [path.relative_to(ROOT) for path in documents(ROOT)]
     for path in (*texts, *(source.path for source in SOURCES.values())):
@@ -156,8 +156,8 @@ def test_another_jobs_numbers_and_those_that_lack_something_are_refused(script, 
         ("README.md", "<!-- results:table -->", "<!-- results:tabel -->", "no block results:tabel; there are: "),
         ("docs/log.md", "<!-- results:dropout -->", "<!-- results: -->", "no block results:;"),
         ("docs/log.md", "<!-- /results -->", "", "results:dropout is not closed"),
-        (STALE, "# /results", "#", "line 4: results:card is not closed"),
-        (STALE, "results:card", "results:table", "line 4: no block results:table; there are: card"),
+        (STALE, "# /results", "#", "line 4: results:config is not closed"),
+        (STALE, "results:config", "results:table", "line 4: no block results:table; there are: config"),
         (STALE, "model:", "model: [", "while parsing"),
     ],
 )  # fmt: skip

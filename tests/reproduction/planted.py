@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cifar_mlp.common.results import Document, Row, card_fingerprint
+from cifar_mlp.common.results import Document, Row, config_fingerprint
 from cifar_mlp.reproduction.plan import Variant, chosen
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-CARDS = ROOT / "configs" / "report"
+CONFIGS = ROOT / "configs" / "report"
 
 
 def planted_row(variant: Variant, seed: int, accuracy: float, epochs: int = 25, **changes: object) -> Row:
@@ -18,8 +18,9 @@ def planted_row(variant: Variant, seed: int, accuracy: float, epochs: int = 25, 
     curves = {"train/loss": [1.5] * epochs, "train/accuracy": [accuracy + 0.1] * epochs}
     curves |= {"val/loss": [1.4] * epochs, "val/accuracy": [accuracy] * epochs}
     return {
-        "card": variant.card, **({"options": list(variant.options)} if variant.options else {}),
-        "settings": card_fingerprint(CARDS / f"{variant.card}.yaml"), "seed": seed, "best": metrics, "last": metrics,
+        "config": variant.config, **({"options": list(variant.options)} if variant.options else {}),
+        "settings": config_fingerprint(CONFIGS / f"{variant.config}.yaml"), "seed": seed,
+        "best": metrics, "last": metrics,
         "commit": "0123456789ab", "date": "2026-01-02T03:04:05+00:00", "device": "a processor", "python": "3.11",
         "torch": "2", "lightning": "2", "precision": "32-true", "fit_seconds": 10.0, "wall_seconds": 20.0,
         "curves": curves, "test/confusion": np.eye(10, dtype=int).tolist(), **changes,

@@ -1,7 +1,7 @@
 """``python -m tests.reproduction.pretend OPTIONS of fit``: leaves what a training leaves, in a moment.
 
 ``PRETEND_LOG`` names a file that gets a line when it starts and one when it ends; ``PRETEND_SECONDS`` is how long it
-takes; a card named in ``PRETEND_FAILS`` fails.
+takes; a config named in ``PRETEND_FAILS`` fails.
 """
 
 import json
@@ -17,14 +17,14 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 def main(arguments: list[str]) -> None:
     value = {option: arguments[place + 1] for place, option in enumerate(arguments[:-1]) if option.startswith("--")}
-    card, seed = Path(value["--config"]).stem, value["--seed_everything"]
+    config, seed = Path(value["--config"]).stem, value["--seed_everything"]
     Path(value["--trainer.default_root_dir"], "pid").write_text(str(os.getpid()))
-    note(f"start {card} {seed}")
-    if card in os.environ.get("PRETEND_FAILS", "").split(","):
+    note(f"start {config} {seed}")
+    if config in os.environ.get("PRETEND_FAILS", "").split(","):
         sys.exit("cifar-mlp: error: not today")
     time.sleep(float(os.environ.get("PRETEND_SECONDS", "0")))
     print("epoch 1/1  0.1 s  val/accuracy 0.5", flush=True)
-    folder = Path(value["--trainer.default_root_dir"]) / "lightning_logs" / card / "version_0"
+    folder = Path(value["--trainer.default_root_dir"]) / "lightning_logs" / config / "version_0"
     (folder / "checkpoints").mkdir(parents=True)
     events = EventFileWriter(str(folder))
     for tag in ("train/loss", "train/accuracy", "val/loss", "val/accuracy"):
@@ -35,9 +35,9 @@ def main(arguments: list[str]) -> None:
     metrics |= {"test/accuracy_first_1000": 0.5, "test/confusion": [[1] * 10] * 10}
     where = {"commit": "0", "date": "2026-01-02", "device": "none", "python": "3", "torch": "2", "lightning": "2"}
     where |= {"precision": "32-true", "fit_seconds": 1.0}
-    content = {"card": card, "best": metrics, "last": metrics, "provenance": where}
+    content = {"config": config, "best": metrics, "last": metrics, "provenance": where}
     (folder / "results.json").write_text(json.dumps(content))
-    note(f"end {card} {seed}")
+    note(f"end {config} {seed}")
 
 
 def note(line: str) -> None:

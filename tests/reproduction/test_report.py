@@ -9,18 +9,18 @@ from cifar_mlp.common.results import load_document, save_document
 from cifar_mlp.reproduction.blocks import Heading, Table, Text, as_html, as_markdown
 from cifar_mlp.reproduction.plan import Variant
 from cifar_mlp.reproduction.publish import publish
-from cifar_mlp.reproduction.report import STUDY_TITLES, write_report
 from cifar_mlp.reproduction.store import Store
 from cifar_mlp.reproduction.tables import figures_table
 from cifar_mlp.reproduction.verdicts import judge_all
+from cifar_mlp.reproduction.write_up import STUDY_TITLES, write_report
 from tests.browser import Tab
-from tests.reproduction.planted import CARDS, planted_document, planted_row
+from tests.reproduction.planted import CONFIGS, planted_document, planted_row
 
 
 @pytest.fixture
 def store() -> Store:
     save_document(Path("out/results.json"), planted_document())
-    return Store(Path("out"), CARDS)
+    return Store(Path("out"), CONFIGS)
 
 
 def test_everything_is_in_the_report(store: Store):
@@ -82,10 +82,10 @@ def test_the_same_blocks_in_both_languages(tmp_path: Path):
     assert '<td data-label="name">one|two</td><td data-label="value" class="number">1.5</td>' in page
 
 
-def test_runs_of_a_changed_card_do_not_count(store: Store):
+def test_runs_of_a_changed_config_do_not_count(store: Store):
     document = store.document()
     for row in document["runs"]:
-        row["settings"] = "older" if row["card"] == "q4_best" else row["settings"]
+        row["settings"] = "older" if row["config"] == "q4_best" else row["settings"]
     save_document(store.path, document)
     write_report(store)
     assert "550-128-100, LeakyReLU" not in Path("out/report.md").read_text()
@@ -103,23 +103,23 @@ def test_what_is_no_result_is_not_published(store: Store):
     pictures = write_report(store)
     row = store.document()["runs"][0]
     store.add({**row, "commit": "0123456789ab+changes"})
-    with pytest.raises(ValueError, match=f"uncommitted changes: {row['card']};"):
+    with pytest.raises(ValueError, match=f"uncommitted changes: {row['config']};"):
         publish(store, pictures, Path("docs"))
     save_document(Path("quick/results.json"), {"quick": True, "runs": []})
     with pytest.raises(ValueError, match="quick reproduction is no result"):
-        publish(Store(Path("quick"), CARDS, quick=True), [], Path("docs"))
+        publish(Store(Path("quick"), CONFIGS, quick=True), [], Path("docs"))
     with pytest.raises(ValueError, match="holds no runs"):
-        publish(Store(Path("empty"), CARDS), [], Path("docs"))
+        publish(Store(Path("empty"), CONFIGS), [], Path("docs"))
     assert not Path("docs").exists()
 
 
 def test_quick_and_full_do_not_mix(store: Store):
     with pytest.raises(ValueError, match="holds a full reproduction, not a quick one"):
-        Store(Path("out"), CARDS, quick=True)
+        Store(Path("out"), CONFIGS, quick=True)
     Path("broken").mkdir()
     Path("broken/results.json").write_text("{")
     with pytest.raises(ValueError, match="no results file"):
-        Store(Path("broken"), CARDS)
+        Store(Path("broken"), CONFIGS)
 
 
 def test_a_repeated_run_replaces_the_older(store: Store):

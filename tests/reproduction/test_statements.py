@@ -66,24 +66,24 @@ def test_many_parts_are_contradicted_less_easily():
 def layers(levels: dict[str, float]) -> str:
     noise = (-0.001, 0.0, 0.001, 0.0005, -0.0005)
     rows = [
-        planted_row(Variant(card), seed, level + (noise[seed] if card == "q4_four_layer" else 0))
-        for card, level in levels.items()
+        planted_row(Variant(config), seed, level + (noise[seed] if config == "q4_four_layer" else 0))
+        for config, level in levels.items()
         for seed in range(5)
     ]
     return judged(rows)[0].verdict
 
 
 def test_more_layers():
-    cards = ("q4_two_layer", "q4_three_layer", "q4_four_layer", "q4_five_layer")
-    assert layers(dict(zip(cards, (0.55, 0.56, 0.57, 0.56), strict=True))) == HOLDS
-    assert layers(dict(zip(cards, (0.55, 0.54, 0.57, 0.56), strict=True))) == FAILS
-    assert layers(dict(zip(cards, (0.55, 0.56, 0.57, 0.57), strict=True))) == OPEN
-    assert layers(dict(zip(cards[:3], (0.55, 0.56, 0.57), strict=True))) == "not run"
+    configs = ("q4_two_layer", "q4_three_layer", "q4_four_layer", "q4_five_layer")
+    assert layers(dict(zip(configs, (0.55, 0.56, 0.57, 0.56), strict=True))) == HOLDS
+    assert layers(dict(zip(configs, (0.55, 0.54, 0.57, 0.56), strict=True))) == FAILS
+    assert layers(dict(zip(configs, (0.55, 0.56, 0.57, 0.57), strict=True))) == OPEN
+    assert layers(dict(zip(configs[:3], (0.55, 0.56, 0.57), strict=True))) == "not run"
 
 
 def test_seeds_are_paired():
-    def of(card: str, values: list[float], first: int = 0) -> list[dict]:
-        return [planted_row(Variant(card), first + seed, value) for seed, value in enumerate(values)]
+    def of(config: str, values: list[float], first: int = 0) -> list[dict]:
+        return [planted_row(Variant(config), first + seed, value) for seed, value in enumerate(values)]
 
     part = judged([*of("q4_dropout", [0.50, 0.60, 0.55]), *of("q4_four_layer", [0.52, 0.61, 0.58], 1)])[1].parts[0]
     assert part.differences == pytest.approx((8.0, -6.0))

@@ -8,10 +8,10 @@ from typing import Any
 import optuna
 import pytest
 import yaml
+from cifar_mlp.cli.config_files import named_model
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from cifar_mlp.cli import main
-from cifar_mlp.cli.config_files import named_model
 from cifar_mlp.sweep.card import arguments, base_values, require_options
 from cifar_mlp.sweep.samplers import grid_of, sampler_of
 from cifar_mlp.sweep.space import read_space

@@ -45,7 +45,7 @@ def fit_and_test(arguments: list[str]) -> dict[str, Any]:
     if not isinstance(command.model, Classifier):  # which metrics it has, it alone knows: Lightning prints them
         command.trainer.test(command.model, command.datamodule, ckpt_path=checkpoints / "best.ckpt", weights_only=True)
         return {}
-    results: dict[str, Any] = {"card": command.run_name()}
+    results: dict[str, Any] = {"config": command.run_name()}
     for which in ("best", "last"):
         path = checkpoints / f"{which}.ckpt"
         shown = which == "best" and not tested_before(command, path)
@@ -110,7 +110,7 @@ def show(command: CommandLine, results: dict[str, Any]) -> None:
     """Print the accuracies, beside the report's where it states any."""
     data = command.datamodule
     is_cifar = data.source.name == "cifar10"
-    table = Table(title=f"{results['card']}: accuracy on {data.source.name}")
+    table = Table(title=f"{results['config']}: accuracy on {data.source.name}")
     table.add_column("")
     table.add_column(f"validation, {results['best']['val/images']:,} images", justify="right")
     both = "test/accuracy_first_1000" in results["best"]
@@ -128,7 +128,7 @@ def show(command: CommandLine, results: dict[str, Any]) -> None:
         accuracies += [row["test/accuracy_first_1000"]] if both else []
         accuracies += [row["test/accuracy"]]
         table.add_row(f"{which} epoch ({row['epoch']})", *map(percent, accuracies))
-    figure = REPORT.get(results["card"]) if is_cifar else None
+    figure = REPORT.get(results["config"]) if is_cifar else None
     if figure is not None and both:
         table.add_section()
         stated = [figure.val / 100, None if figure.test is None else figure.test / 100]

@@ -1,4 +1,4 @@
-"""What the course report states of its networks, by card: accuracies in percent, ``None`` where it gives none."""
+"""What the course report states of its networks, by config: accuracies in percent, ``None`` where it gives none."""
 
 from typing import NamedTuple
 

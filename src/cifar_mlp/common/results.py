@@ -19,9 +19,9 @@ SCHEMA = 2
 METRICS = ("val/accuracy", "test/accuracy_first_1000", "test/accuracy", "val/loss", "test/loss")
 
 
-def card_fingerprint(card: Path) -> str:
-    """A hash of what a card asks for; its comments do not count."""
-    settings = yaml.safe_load(card.read_text())
+def config_fingerprint(config: Path) -> str:
+    """A hash of what a config asks for; its comments do not count."""
+    settings = yaml.safe_load(config.read_text())
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -47,21 +47,21 @@ def load_rows(path: Path) -> list[Row]:
 
 
 def run_key(row: Row) -> tuple[str, list[str], int]:
-    """What tells one run from another: card, options beyond the card, seed."""
-    return row["card"], row.get("options", []), row["seed"]
+    """What tells one run from another: config, options beyond the config, seed."""
+    return row["config"], row.get("options", []), row["seed"]
 
 
-def of_card(rows: Sequence[Row], card: str, *options: str) -> list[Row]:
-    """The runs of a card, as it stands or with just these options beyond it."""
-    return [row for row in rows if row["card"] == card and row.get("options", []) == list(options)]
+def of_config(rows: Sequence[Row], config: str, *options: str) -> list[Row]:
+    """The runs of a config, as it stands or with just these options beyond it."""
+    return [row for row in rows if row["config"] == config and row.get("options", []) == list(options)]
 
 
-def as_row(card: Path, options: Sequence[str], seed: int, results: dict[str, Any]) -> Row:
+def as_row(config: Path, options: Sequence[str], seed: int, results: dict[str, Any]) -> Row:
     """One run's row, from the ``results.json`` that ``scripts/fit.sh`` leaves.
 
     Args:
-        card: The card that was run.
-        options: What was asked for beyond the card.
+        config: The config that was run.
+        options: What was asked for beyond the config.
         seed: Its seed.
         results: Content of the file.
     """
@@ -73,7 +73,7 @@ def as_row(card: Path, options: Sequence[str], seed: int, results: dict[str, Any
     wanted = ("commit", "date", "device", "python", "torch", "lightning", "precision", "fit_seconds")
     provenance = {name: results["provenance"][name] for name in wanted}
     beyond = {"options": list(options)} if options else {}
-    return {"card": card.stem, **beyond, "settings": card_fingerprint(card), "seed": seed, **kept, **provenance}
+    return {"config": config.stem, **beyond, "settings": config_fingerprint(config), "seed": seed, **kept, **provenance}
 
 
 def rounded(value: float, digits: int) -> float | None:

@@ -10,14 +10,14 @@ from pathlib import Path
 import yaml
 
 from cifar_mlp.common.course_report import REPORT, Figure
-from cifar_mlp.common.results import Document, Row, accuracies, card_fingerprint, of_card, percent, same
+from cifar_mlp.common.results import Document, Row, accuracies, config_fingerprint, of_config, percent, same
 from cifar_mlp.reports.measured_files import SOURCES, Measured, blaming, read_measured
 from cifar_mlp.reports.parity_tables import parity_table, speed_table
 from cifar_mlp.reports.performance_tables import MAKERS, job_text, speed_short
 from cifar_mlp.reports.performance_targets import targets_text
 from cifar_mlp.reproduction.blocks import Block, Heading, Picture, Text, as_markdown
-from cifar_mlp.reproduction.report import outcome, sources
 from cifar_mlp.reproduction.verdicts import TEST, VALIDATION, judge
+from cifar_mlp.reproduction.write_up import outcome, sources
 
 BLOCK = re.compile(
     r"(?P<begin>^(?:# |<!-- )results:(?P<name>\S+)[^\n]*\n)(?P<body>.*?)(?P<end>^(?:# |<!-- )/results)", re.M | re.S
@@ -26,7 +26,7 @@ MARKER = re.compile(r"^(?:# |<!-- )(?:results:(?P<name>\S*)|/results)", re.M)
 
 # By block: the names of the measured files that it is made from.
 MADE_FROM: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("card", "table", "provenance", "dropout", "reproduction"), ("results",)),
+    **dict.fromkeys(("config", "table", "provenance", "dropout", "reproduction"), ("results",)),
     "parity": ("parity",),
     "speed": ("speed",),
     "speed-short": ("train",),
@@ -40,7 +40,7 @@ def fill(path: Path, root: Path, makers: dict[str, Maker]) -> str:
     """What a file must read: between ``results:NAME`` and ``/results`` stands the block of that name.
 
     Args:
-        path: A card, or a Markdown page.
+        path: A config, or a Markdown page.
         root: The repository's.
         makers: What makes each block, by name.
 
@@ -75,7 +75,7 @@ def check_markers(text: str, where: str, names: Collection[str]) -> None:
 
 
 def sources_of(text: str) -> list[str]:
-    """The measured files that the blocks of a card or page are made from."""
+    """The measured files that the blocks of a config or page are made from."""
     names = [source for found in BLOCK.finditer(text) for source in MADE_FROM[found["name"]]]
     return [SOURCES[name].path for name in dict.fromkeys(names)]
 
@@ -104,10 +104,10 @@ def documents(root: Path) -> dict[Path, str]:
     rows = measured["results"]["runs"]
     made = {}
     for name, figure in REPORT.items():
-        card = root / "configs" / "report" / f"{name}.yaml"
-        with _reading(card, root):
-            fingerprint = card_fingerprint(card)
-        made[card] = fill(card, root, {"card": partial(own_card_text, rows, name, fingerprint, figure)})
+        config = root / "configs" / "report" / f"{name}.yaml"
+        with _reading(config, root):
+            fingerprint = config_fingerprint(config)
+        made[config] = fill(config, root, {"config": partial(own_config_text, rows, name, fingerprint, figure)})
     for page in (root / "README.md", *(root / "docs" / name for name in ("results.md", "log.md", "performance.md"))):
         made[page] = fill(page, root, page_makers(measured, root, page))
     return made
@@ -132,13 +132,13 @@ def page_makers(measured: Measured, root: Path, page: Path) -> dict[str, Maker]:
     return made
 
 
-def own_card_text(rows: Sequence[Row], name: str, fingerprint: str, figure: Figure) -> str:
-    """The heading of a card, from those of its runs that were made with its settings as they are now."""
-    return card_text([row for row in of_card(rows, name) if row["settings"] == fingerprint], figure)
+def own_config_text(rows: Sequence[Row], name: str, fingerprint: str, figure: Figure) -> str:
+    """The heading of a config, from those of its runs that were made with its settings as they are now."""
+    return config_text([row for row in of_config(rows, name) if row["settings"] == fingerprint], figure)
 
 
-def card_text(rows: Sequence[Row], figure: Figure) -> str:
-    """The lines of a card's heading that say what the report states and what was measured."""
+def config_text(rows: Sequence[Row], figure: Figure) -> str:
+    """The lines of a config's heading that say what the report states and what was measured."""
     stated = f"validation {figure.val:.1f} %" + (f", test {figure.test:.1f} %" if figure.test is not None else "")
     lines = [f"The report: {stated} (1,000 images each)."]
     if not rows:
@@ -158,14 +158,14 @@ def card_text(rows: Sequence[Row], figure: Figure) -> str:
 
 
 def report_table(rows: Sequence[Row], configs: str) -> str:
-    """The report's networks on CIFAR-10, theirs beside ours, in Markdown; ``configs`` is the way to the cards."""
+    """The report's networks on CIFAR-10, theirs beside ours, in Markdown; ``configs`` is the way to the configs."""
     header = [
         "network", "epochs", "validation, the report", "ours", "verdict", "test, the report", "ours, their 1,000",
         "verdict", "ours, all 10,000", "seeds",
     ]  # fmt: skip
     lines = ["| " + " | ".join(header) + " |", "|---|--:|--:|--:|---|--:|--:|---|--:|--:|"]
     for name, figure in REPORT.items():
-        mine = of_card(rows, name)
+        mine = of_config(rows, name)
         if not mine:
             continue
         judged = {one.what: one.verdict for one in judge(name, figure, mine)}
@@ -198,7 +198,7 @@ def reproduction_text(document: Document, docs: Path) -> str:
 
 def provenance_text(rows: Sequence[Row]) -> str:
     """One sentence on where the numbers come from."""
-    mine = [row for name in REPORT for row in of_card(rows, name)]
+    mine = [row for name in REPORT for row in of_config(rows, name)]
     if not mine:
         return "Not measured.\n"
     return (
@@ -208,14 +208,14 @@ def provenance_text(rows: Sequence[Row]) -> str:
     )
 
 
-def dropout_table(rows: Sequence[Row], card: Path) -> str:
+def dropout_table(rows: Sequence[Row], config: Path) -> str:
     """Validation accuracy at every dropout rate that was tried."""
     lines = ["| dropout | validation, last epoch | best epoch | seeds |", "|--:|--:|--:|--:|"]
     rates: dict[float, list[Row]] = {}
     for row in rows:
         options = row.get("options", [])
-        if row["card"] == card.stem and options[:1] in ([], ["--model.dropout"]):
-            rate = options[1] if options else yaml.safe_load(card.read_text())["model"]["dropout"]
+        if row["config"] == config.stem and options[:1] in ([], ["--model.dropout"]):
+            rate = options[1] if options else yaml.safe_load(config.read_text())["model"]["dropout"]
             rates.setdefault(float(rate), []).append(row)
     for rate, mine in sorted(rates.items()):
         shown = [percent(accuracies(mine, which, "val/accuracy")) for which in ("last", "best")]

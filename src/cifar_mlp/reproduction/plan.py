@@ -11,24 +11,24 @@ TOY = ("q1", "q2", "q3a")  # computed in the script itself, in a second
 SEEDS, STUDY_SEEDS = 5, 3
 # 4b and 4c are the same settings, which the report trained twice: other seeds make another training of it.
 FIRST_SEED = {"q4_two_layer_4b": 100}
-# One whole epoch of 49,000 images, whatever the card asks for
+# One whole epoch of 49,000 images, whatever the config asks for
 QUICK = ("--trainer.max_steps", "-1", "--trainer.max_epochs", "1")
 
 
 class Variant(NamedTuple):
-    """A card and what is changed of it."""
+    """A config and what is changed of it."""
 
-    card: str
+    config: str
     options: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        """Card and changes in one word, also the name of a folder: ``q4_best,max_epochs=20``."""
+        """Config and changes in one word, also the name of a folder: ``q4_best,max_epochs=20``."""
         quick = self.options[-len(QUICK) :] == QUICK
         options = self.options[: -len(QUICK)] if quick else self.options
         pairs = zip(options[::2], options[1::2], strict=True)
         changes = [f"{option.rsplit('.', 1)[-1]}={value.strip('[]').replace(',', '-')}" for option, value in pairs]
-        return ",".join([self.card, *changes, *(["quick"] if quick else [])])
+        return ",".join([self.config, *changes, *(["quick"] if quick else [])])
 
 
 class Planned(NamedTuple):
@@ -44,12 +44,12 @@ class Planned(NamedTuple):
 
     def is_row(self, row: Row) -> bool:
         """Whether a row is of this run."""
-        mine = (self.variant.card, list(self.variant.options), self.seed)
-        return mine == (row["card"], row.get("options", []), row["seed"])
+        mine = (self.variant.config, list(self.variant.options), self.seed)
+        return mine == (row["config"], row.get("options", []), row["seed"])
 
 
-def _changed(card: str, option: str, *values: str) -> tuple[Variant, ...]:
-    return tuple(Variant(card, (option, value)) for value in values)
+def _changed(config: str, option: str, *values: str) -> tuple[Variant, ...]:
+    return tuple(Variant(config, (option, value)) for value in values)
 
 
 TUNED = "q3_pca510"
@@ -83,14 +83,14 @@ STUDIES: dict[str, tuple[Variant, ...]] = {
 
 
 def groups() -> dict[str, tuple[Variant, ...]]:
-    """What ``--only`` can name: questions, cards, studies, ``studies`` for all of them."""
-    cards = {name: (Variant(name),) for name in REPORT}
+    """What ``--only`` can name: questions, configs, studies, ``studies`` for all of them."""
+    configs = {name: (Variant(name),) for name in REPORT}
     questions = {
-        question: tuple(variant for name, (variant,) in cards.items() if name.startswith(question))
+        question: tuple(variant for name, (variant,) in configs.items() if name.startswith(question))
         for question in ("q3", "q4")
     }
     together = tuple(dict.fromkeys(variant for study in STUDIES.values() for variant in study))
-    return {**dict.fromkeys(TOY, ()), **questions, **cards, **STUDIES, "studies": together}
+    return {**dict.fromkeys(TOY, ()), **questions, **configs, **STUDIES, "studies": together}
 
 
 def chosen(only: Sequence[str] | None) -> tuple[list[Variant], list[Variant], bool]:
@@ -100,7 +100,7 @@ def chosen(only: Sequence[str] | None) -> tuple[list[Variant], list[Variant], bo
         only: Names of :func:`groups`; ``None`` for questions 1 to 4.
 
     Returns:
-        The report's cards, the studies' variants beyond them, and whether the toy is asked for.
+        The report's configs, the studies' variants beyond them, and whether the toy is asked for.
 
     Raises:
         ValueError: For an unknown name, with the nearest known one.
@@ -111,7 +111,7 @@ def chosen(only: Sequence[str] | None) -> tuple[list[Variant], list[Variant], bo
         if name not in known:
             close = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
-            raise ValueError(f"--only {name}: no such question, card or study; {hint}")
+            raise ValueError(f"--only {name}: no such question, config or study; {hint}")
     of_report = [variant for name in names if name not in (*STUDIES, "studies") for variant in known[name]]
     of_studies = [variant for name in names if name in (*STUDIES, "studies") for variant in known[name]]
     of_report, of_studies = list(dict.fromkeys(of_report)), list(dict.fromkeys(of_studies))
@@ -122,7 +122,7 @@ def over_seeds(variants: Iterable[Variant], seeds: int, quick: bool = False) -> 
     """Runs of every variant, seed by seed, so that all is known a little before anything is known well."""
     beyond = QUICK if quick else ()
     return [
-        Planned(Variant(variant.card, variant.options + beyond), FIRST_SEED.get(variant.card, 0) + number)
+        Planned(Variant(variant.config, variant.options + beyond), FIRST_SEED.get(variant.config, 0) + number)
         for number in range(seeds)
         for variant in variants
     ]

@@ -25,7 +25,7 @@ def publish(store: Store, pictures: Sequence[Picture], docs: Path) -> None:
     document = store.current()
     if store.quick:
         raise ValueError("--publish: a quick reproduction is no result")
-    changed = sorted({row["card"] for row in document["runs"] if "+changes" in str(row["commit"])})
+    changed = sorted({row["config"] for row in document["runs"] if "+changes" in str(row["commit"])})
     if changed or not document["runs"]:
         raise ValueError(
             f"--publish: measured with uncommitted changes: {', '.join(changed)}; remove their rows' folders and "

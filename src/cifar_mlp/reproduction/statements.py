@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from cifar_mlp.common.results import Row, of_card
+from cifar_mlp.common.results import Row, of_config
 from cifar_mlp.reproduction.paired import LESS, MORE, NO_LESS, SAME, Part, together
 from cifar_mlp.reproduction.plan import LONGER, TUNED, Variant
 
@@ -72,7 +72,7 @@ def _compare(
 
 
 TWO, THREE, FOUR, FIVE = map(Variant, ("q4_two_layer", "q4_three_layer", "q4_four_layer", "q4_five_layer"))
-LEAKY, DROPOUT, CARD = Variant("q4_best"), Variant("q4_dropout"), Variant(TUNED)
+LEAKY, DROPOUT, CONFIG = Variant("q4_best"), Variant("q4_dropout"), Variant(TUNED)
 RELU_25 = Variant("q4_four_layer", ("--trainer.max_epochs", "25"))
 
 
@@ -119,38 +119,38 @@ STATED: list[tuple[str, str, list[Comparison]]] = [
         "Question 3b's tuned network, 3e-4 against 1e-3; stuck: three times the steps do not help, since "
         "the rate goes on decaying.",
         [
-            _compare("3e-4 below 1e-3 after 5 epochs", SMALL, CARD, LESS, validation_after(5)),
-            _compare("3e-4 after 18,000 steps still below 1e-3 after 6,000", LONGER, CARD, LESS),
+            _compare("3e-4 below 1e-3 after 5 epochs", SMALL, CONFIG, LESS, validation_after(5)),
+            _compare("3e-4 after 18,000 steps still below 1e-3 after 6,000", LONGER, CONFIG, LESS),
         ],
     ),
     (
         "A larger learning rate converges fast to something worse",
         f"Question 3b's tuned network, 3e-3 against 1e-3; fast: ahead after {EARLY} epochs.",
         [
-            _compare(f"3e-3 above 1e-3 after {EARLY} epochs", LARGE, CARD, MORE, validation_after(EARLY)),
-            _compare("3e-3 below 1e-3 at the end", LARGE, CARD, LESS),
+            _compare(f"3e-3 above 1e-3 after {EARLY} epochs", LARGE, CONFIG, MORE, validation_after(EARLY)),
+            _compare("3e-3 below 1e-3 at the end", LARGE, CONFIG, LESS),
         ],
     ),
     (
         "Too few hidden units under-fit",
         "Question 3b's tuned network, 50 units against 600.",
         [
-            _compare("50 units below 600, validation", NARROW, CARD, LESS),
-            _compare("50 units below 600, training", NARROW, CARD, LESS, last_training),
+            _compare("50 units below 600, validation", NARROW, CONFIG, LESS),
+            _compare("50 units below 600, training", NARROW, CONFIG, LESS, last_training),
         ],
     ),
     (
         "Too many hidden units over-fit",
         "Question 3b's tuned network, 2,400 units against 600.",
         [
-            _compare("2,400 units below 600, validation", WIDE, CARD, LESS),
-            _compare("2,400 units have the larger gap between training and validation", WIDE, CARD, MORE, gap),
+            _compare("2,400 units below 600, validation", WIDE, CONFIG, LESS),
+            _compare("2,400 units have the larger gap between training and validation", WIDE, CONFIG, MORE, gap),
         ],
     ),
     (
         "PCA keeps the essential part of the variation and drops the rest",
         f"510 components against all 3,072 pixels at equal settings; kept: no more than {MARGIN:g} point lost.",
-        [_compare("510 components no worse than all pixels", CARD, PIXELS, NO_LESS, margin=MARGIN)],
+        [_compare("510 components no worse than all pixels", CONFIG, PIXELS, NO_LESS, margin=MARGIN)],
     ),
 ]  # fmt: skip
 OURS: list[tuple[str, str, list[Comparison]]] = [
@@ -173,7 +173,7 @@ def judged(rows: Sequence[Row]) -> list[Statement]:
 
 
 def _part(comparison: Comparison, rows: Sequence[Row]) -> Part | None:
-    found = [(term, {row["seed"]: row for row in of_card(rows, *_named(term.variant))}) for term in comparison.terms]
+    found = [(term, {row["seed"]: row for row in of_config(rows, *_named(term.variant))}) for term in comparison.terms]
     seeds = set.intersection(*(set(by_seed) for _, by_seed in found))
     try:
         differences = tuple(
@@ -185,4 +185,4 @@ def _part(comparison: Comparison, rows: Sequence[Row]) -> Part | None:
 
 
 def _named(variant: Variant) -> tuple[str, ...]:
-    return variant.card, *variant.options
+    return variant.config, *variant.options

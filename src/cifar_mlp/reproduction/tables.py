@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cifar_mlp.common.course_report import REPORT
-from cifar_mlp.common.results import Row, of_card
+from cifar_mlp.common.results import Row, of_config
 from cifar_mlp.reproduction.blocks import Table
 from cifar_mlp.reproduction.paired import FAILS, HOLDS, OPEN, TEST, Part
 from cifar_mlp.reproduction.plan import STUDIES, Variant
@@ -52,7 +52,7 @@ def figures_table(judged: Sequence[Judged]) -> Table:
     """Questions 3b and 4, figure by figure."""
     rows = []
     for one in judged:
-        figure, mine = REPORT[one.card], one.ours
+        figure, mine = REPORT[one.config], one.ours
         sign = "≥ " if figure.at_least and one.what == VALIDATION else ""
         about = "≈ " if figure.val_rounding > 0.1 and one.what == VALIDATION else ""
         intervals = [half_width(mine, half) for half in (mine.interval, mine.one_more)]
@@ -91,17 +91,17 @@ def statements_summary(statements: Sequence[Statement]) -> Table:
 
 
 def label(variant: Variant) -> str:
-    """A variant for a table: what is changed, else the card as it stands."""
+    """A variant for a table: what is changed, else the config as it stands."""
     pairs = zip(variant.options[::2], variant.options[1::2], strict=True)
     changes = [f"{option.removeprefix('--')} {value}" for option, value in pairs]
-    return f"`{variant.card}`" + (f": {', '.join(changes)}" if changes else " as it stands")
+    return f"`{variant.config}`" + (f": {', '.join(changes)}" if changes else " as it stands")
 
 
 def study_table(study: str, rows: Sequence[Row]) -> Table | None:
     """One side study; ``None`` where none of its own variants was run."""
     lines, own = [], False
     for variant in STUDIES[study]:
-        mine = of_card(rows, variant.card, *variant.options)
+        mine = of_config(rows, variant.config, *variant.options)
         own = own or bool(mine and variant.options)
         if not mine:
             continue

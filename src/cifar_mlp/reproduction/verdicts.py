@@ -31,7 +31,7 @@ from typing import NamedTuple
 from scipy.stats import t as student
 
 from cifar_mlp.common.course_report import REPORT, Figure
-from cifar_mlp.common.results import Row, accuracies, of_card
+from cifar_mlp.common.results import Row, accuracies, of_config
 
 REPRODUCED, WITHIN, NOT, UNJUDGED = (
     "reproduced", "within the noise of 1,000 images", "not reproduced", "not judged",
@@ -62,14 +62,14 @@ class Judged(NamedTuple):
     """One figure of the report beside ours.
 
     Attributes:
-        card: Of the network.
+        config: Of the network.
         what: Which accuracy.
         stated: The report's, in percent.
         ours: Ours.
         verdict: In words.
     """
 
-    card: str
+    config: str
     what: str
     stated: float
     ours: Summary
@@ -136,20 +136,20 @@ def ours(rows: Sequence[Row], what: str) -> Summary | None:
     return summary([100 * value for value in accuracies(found, "last", METRICS[what])]) if found else None
 
 
-def judge(card: str, figure: Figure, rows: Sequence[Row]) -> list[Judged]:
+def judge(config: str, figure: Figure, rows: Sequence[Row]) -> list[Judged]:
     """The figures that the report states of one network: validation, and where it has one, test twice."""
     judged = []
     mine = ours(rows, VALIDATION)
     if mine is not None:
         words = verdict(figure.val, mine, figure.val_rounding, figure.at_least)
-        judged.append(Judged(card, VALIDATION, figure.val, mine, words))
+        judged.append(Judged(config, VALIDATION, figure.val, mine, words))
     for what, out_of in ((TEST, None), (WHOLE_TEST, ALL_IMAGES)):
         mine = ours(rows, what)
         if figure.test is not None and mine is not None:
-            judged.append(Judged(card, what, figure.test, mine, verdict(figure.test, mine, out_of=out_of)))
+            judged.append(Judged(config, what, figure.test, mine, verdict(figure.test, mine, out_of=out_of)))
     return judged
 
 
 def judge_all(rows: Sequence[Row]) -> list[Judged]:
-    """Every figure of questions 3b and 4 that there are runs for, of cards as they stand."""
-    return [judged for card, figure in REPORT.items() for judged in judge(card, figure, of_card(rows, card))]
+    """Every figure of questions 3b and 4 that there are runs for, of configs as they stand."""
+    return [judged for config, figure in REPORT.items() for judged in judge(config, figure, of_config(rows, config))]

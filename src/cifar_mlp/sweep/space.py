@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import yaml
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from cifar_mlp.common.results import card_fingerprint
+from cifar_mlp.common.results import config_fingerprint
 
 SAMPLERS = ("random", "grid", "tpe")
 Options = dict[str, Any]
@@ -79,7 +79,7 @@ class Space:
     def fingerprint(self) -> str:
         """A hash of all that makes trials comparable: everything but their number and the confirmation."""
         drawn = {name: repr(distribution) for name, distribution in self.search.items()}
-        asked = [card_fingerprint(self.base), self.settings, drawn, self.sampler, self.seed, repr(self.pruning)]
+        asked = [config_fingerprint(self.base), self.settings, drawn, self.sampler, self.seed, repr(self.pruning)]
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:12]
 
 

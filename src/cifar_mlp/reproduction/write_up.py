@@ -6,9 +6,9 @@ from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.common.results import Document, Row, same
 from cifar_mlp.reproduction import verdicts
 from cifar_mlp.reproduction.blocks import Block, Heading, Picture, Text, as_html, as_markdown
-from cifar_mlp.reproduction.estimate import in_words
 from cifar_mlp.reproduction.plan import QUICK, STUDIES
-from cifar_mlp.reproduction.plots import draw
+from cifar_mlp.reproduction.pool import in_words
+from cifar_mlp.reproduction.result_plots import draw
 from cifar_mlp.reproduction.statements import judged
 from cifar_mlp.reproduction.store import Store
 from cifar_mlp.reproduction.tables import (
@@ -113,7 +113,7 @@ def sources(rows: Sequence[Row]) -> str:
     return (
         f"{len(rows)} runs, {in_words(spent)} of them together; {days}; {same(rows, 'device')}; precision "
         f"{same(rows, 'precision')}; torch {same(rows, 'torch')}, lightning {same(rows, 'lightning')}; commit "
-        f"{same(rows, 'commit')}. Every run with its card, seed, settings and times: `results.json`."
+        f"{same(rows, 'commit')}. Every run with its config, seed, settings and times: `results.json`."
     )
 
 

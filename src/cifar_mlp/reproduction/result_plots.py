@@ -10,7 +10,7 @@ from PIL import Image
 
 from cifar_mlp.common.atomic_write import write_whole_bytes
 from cifar_mlp.common.course_report import REPORT
-from cifar_mlp.common.results import Row, accuracies, of_card
+from cifar_mlp.common.results import Row, accuracies, of_config
 from cifar_mlp.data.cifar import CIFAR10
 from cifar_mlp.pictures.confusion import confusion_matrix
 from cifar_mlp.pictures.over_seeds import (
@@ -28,7 +28,7 @@ SETTING = {
     "rate": "learning rate, steps", "width": "hidden units", "components": "principal components",
     "precision": "precision",
 }  # fmt: skip
-# What a card that stands as it is has in its study
+# What a config that stands as it is has in its study
 PLACE_OF = {
     ("depth", "q4_two_layer"): "550", ("depth", "q4_three_layer"): "550-128",
     ("depth", "q4_four_layer"): "550-128-100", ("depth", "q4_five_layer"): "550-250-\n180-120",
@@ -58,13 +58,13 @@ def pictures(
     if losses is not None:
         title = f"Figure 1: toy training, loss {losses[0]:.6f} to {losses[-1]:.6f}"
         yield "toy_loss", loss_curve(losses, title), "The report's Figure 1: loss of the toy training (3a)"
-    for card in ("q3_baseline", TUNED):
-        mine = with_curves(rows, card)
+    for config in ("q3_baseline", TUNED):
+        mine = with_curves(rows, config)
         if mine:
-            name = REPORT[card].network
+            name = REPORT[config].network
             figure = training_curves([row["curves"] for row in mine], name)
-            yield f"curves_{card}", figure, f"Loss and accuracy of {name}"
-    networks = [(REPORT[card].network, with_curves(rows, card)) for card in REPORT if card.startswith("q4")]
+            yield f"curves_{config}", figure, f"Loss and accuracy of {name}"
+    networks = [(REPORT[config].network, with_curves(rows, config)) for config in REPORT if config.startswith("q4")]
     found = [(name, [row["curves"] for row in mine]) for name, mine in networks if mine]
     if found:
         yield "curves_q4", validation_of_networks(found, "Question 4"), "Validation accuracy of question 4's networks"
@@ -74,17 +74,21 @@ def pictures(
             title = f"Validation accuracy at the last epoch against {SETTING[study].split(',')[0]}"
             figure = accuracy_against(settings, SETTING[study], "validation accuracy, %", title)
             yield f"study_{study}", figure, f"{title}: every seed, and their mean"
-    for card in WITH_CONFUSION:
-        counts = [row["test/confusion"] for row in of_card(rows, card) if "test/confusion" in row]
+    for config in WITH_CONFUSION:
+        counts = [row["test/confusion"] for row in of_config(rows, config) if "test/confusion" in row]
         if counts:
             seeds = f"{len(counts)} seed{'s' if len(counts) > 1 else ''} together"
-            figure = confusion_matrix(torch.tensor(counts).sum(0), CIFAR10.class_names, f"{card}, test, {seeds}")
-            yield f"confusion_{card}", figure, f"Confusion matrix of {REPORT[card].network}, all test images, {seeds}"
-    for card in WITH_WEIGHTS:
-        yield from from_checkpoint(card, runs / (f"{card},quick" if quick else card))
+            figure = confusion_matrix(torch.tensor(counts).sum(0), CIFAR10.class_names, f"{config}, test, {seeds}")
+            yield (
+                f"confusion_{config}",
+                figure,
+                f"Confusion of {REPORT[config].network}, all test images, {seeds}",
+            )
+    for config in WITH_WEIGHTS:
+        yield from from_checkpoint(config, runs / (f"{config},quick" if quick else config))
 
 
-def from_checkpoint(card: str, folder: Path) -> Iterator[tuple[str, Figure, str]]:
+def from_checkpoint(config: str, folder: Path) -> Iterator[tuple[str, Figure, str]]:
     """First-layer weights, and what there is to see of a PCA, of the seed whose checkpoint was kept."""
     for checkpoint in sorted(folder.rglob("last.ckpt"))[:1]:
         from cifar_mlp.training.checkpoint_pictures import (
@@ -93,8 +97,8 @@ def from_checkpoint(card: str, folder: Path) -> Iterator[tuple[str, Figure, str]
 
         for name, figure in album(checkpoint):
             if name == "first_layer_weights":
-                way = ", through the inverse PCA" if card == TUNED else ""
-                yield f"weights_{card}", figure, f"First-layer weights of {REPORT[card].network}{way}, one seed"
+                way = ", through the inverse PCA" if config == TUNED else ""
+                yield f"weights_{config}", figure, f"First-layer weights of {REPORT[config].network}{way}, one seed"
             elif name in OF_PCA:
                 yield f"pca_{name}", figure, OF_PCA[name]
 
@@ -103,10 +107,10 @@ def settings_of_study(study: str, rows: Sequence[Row]) -> list[Setting]:
     """A study's accuracies, and the report's where it states one."""
     settings = []
     for variant in STUDIES[study]:
-        mine = of_card(rows, variant.card, *variant.options)
+        mine = of_config(rows, variant.config, *variant.options)
         if mine:
             values = [100 * value for value in accuracies(mine, "last", "val/accuracy")]
-            stated = None if variant.options or study in ("rate", "width", "components") else REPORT[variant.card].val
+            stated = None if variant.options or study in ("rate", "width", "components") else REPORT[variant.config].val
             settings.append(Setting(place_name(study, variant), values, stated))
     return settings
 
@@ -114,7 +118,7 @@ def settings_of_study(study: str, rows: Sequence[Row]) -> list[Setting]:
 def place_name(study: str, variant: Variant) -> str:
     """What stands below the axis."""
     if not variant.options:
-        return PLACE_OF[study, variant.card]
+        return PLACE_OF[study, variant.config]
     value = variant.options[1].strip("[]").replace(",", "-")
     if study == "depth":
         value = {"": "none\n(linear)", "550-250-180-120-100": "550-250-180-\n120-100"}[value]
@@ -126,9 +130,9 @@ def place_name(study: str, variant: Variant) -> str:
     return "all pixels" if value == "null" else value
 
 
-def with_curves(rows: Sequence[Row], card: str) -> list[Row]:
-    """A card's runs that kept their curves."""
-    return [row for row in of_card(rows, card) if "curves" in row]
+def with_curves(rows: Sequence[Row], config: str) -> list[Row]:
+    """A config's runs that kept their curves."""
+    return [row for row in of_config(rows, config) if "curves" in row]
 
 
 def draw(rows: Sequence[Row], losses: Sequence[float] | None, output: Path, quick: bool) -> list[Picture]:
