@@ -2,7 +2,6 @@
 
 import importlib.util
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -17,11 +16,12 @@ CONFIG = ROOT / "configs" / "report" / "q4_best.yaml"
 
 
 @pytest.fixture(autouse=True)
-def same_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+def same_sources() -> Iterator[None]:
     """Sources that a test registers are forgotten after it."""
-    monkeypatch.setattr(sources, "SOURCES", dict(sources.SOURCES))
-    for module in ("cifar_mlp.data.datamodule", "cifar_mlp.benchmarks.images"):
-        monkeypatch.setattr(sys.modules[module], "SOURCES", sources.SOURCES)
+    known = dict(sources.SOURCES)
+    yield
+    sources.SOURCES.clear()
+    sources.SOURCES.update(known)
 
 
 @pytest.fixture

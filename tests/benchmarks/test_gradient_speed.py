@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from cifar_mlp.benchmarks import gradient_speed as speed
-from cifar_mlp.benchmarks import two_layer
 from cifar_mlp.benchmarks.gradient_speed import BASELINE, HAND, benchmark
+from cifar_mlp.parity import two_layer
 from cifar_mlp.parity.evidence.cases import drawn
 
 pytestmark = pytest.mark.parity
@@ -100,7 +100,7 @@ def test_script_writes_its_report(script, tmp_path, capsys):
     assert document["baseline"] == BASELINE
     assert document["environment"]["torch"] == torch.__version__
     assert len(document["timings"]) == 3
-    assert f"| 13-9-4:6 | {HAND} |" in (tmp_path / "benchmark.md").read_text(encoding="utf-8")
+    assert document["environment"]["fp32_precision"]["torch.backends.cuda.matmul.fp32_precision"] == "ieee"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is an NVIDIA GPU on this machine")

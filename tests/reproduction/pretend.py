@@ -1,7 +1,7 @@
 """``python -m tests.reproduction.pretend OPTIONS of fit``: leaves what a training leaves, in a moment.
 
 ``PRETEND_LOG`` names a file that gets a line when it starts and one when it ends; ``PRETEND_SECONDS`` is how long it
-takes; a config named in ``PRETEND_FAILS`` fails.
+takes, and it goes on while a file ``hold CONFIG`` lies beside the log; a config named in ``PRETEND_FAILS`` fails.
 """
 
 import json
@@ -23,6 +23,8 @@ def main(arguments: list[str]) -> None:
     if config in os.environ.get("PRETEND_FAILS", "").split(","):
         sys.exit("cifar-mlp: error: not today")
     time.sleep(float(os.environ.get("PRETEND_SECONDS", "0")))
+    while Path(os.environ["PRETEND_LOG"]).with_name(f"hold {config}").exists():
+        time.sleep(0.05)
     print("epoch 1/1  0.1 s  val/accuracy 0.5", flush=True)
     folder = Path(value["--trainer.default_root_dir"]) / "lightning_logs" / config / "version_0"
     (folder / "checkpoints").mkdir(parents=True)

@@ -55,7 +55,8 @@ def rows() -> list[tuple[str, int]]:
 
 def kill_within(what: str) -> int:
     """SIGKILL a reproduction while a training runs; returns the training's process id."""
-    first = start("pretend", *BOTH, "--jobs", "1", PRETEND_SECONDS="3")
+    Path(f"hold {what}").touch()
+    first = start("pretend", *BOTH, "--jobs", "1")
     wait_for(f"start {what} 0")
     first.send_signal(signal.SIGKILL)
     first.communicate()
@@ -67,6 +68,7 @@ def test_after_a_kill_it_continues_and_runs_nothing_twice():
     code, _, err = finish(start("pretend", *BOTH))
     assert code == 2
     assert "out is in use by another reproduction, or by trainings that a killed one left" in err
+    Path("hold q4_best").unlink()
     wait_for("end q4_best 0")
     while Path(f"/proc/{training}").exists():  # what it does after its last line
         time.sleep(0.05)
@@ -80,6 +82,7 @@ def test_after_a_kill_it_continues_and_runs_nothing_twice():
 
 def test_a_training_killed_too_starts_again_and_no_other():
     os.kill(kill_within("q4_best"), signal.SIGKILL)
+    Path("hold q4_best").unlink()
     code, _, err = finish(start("pretend", *BOTH))
     assert code == 0, err
     assert Counter(lines())["start q4_best 0"] == 2
