@@ -1,14 +1,14 @@
-"""The precision that training steps run in where nobody chose one."""
+"""The precision of training steps where the user has not chosen one."""
 
 import torch
 
 
 def suited_precision(accelerator: str) -> str:
-    """``bf16-mixed`` on a processor with bfloat16 units, else ``32-true``.
+    """``bf16-mixed`` on a CPU with bfloat16 units, else ``32-true``.
 
-    There bfloat16 matrix products run at a multiple of float32's rate: docs/performance.md shows what that is worth,
-    docs/results.md what it does to accuracy. Without such units bfloat16 is emulated and slower; on a GPU small
-    networks wait for kernel launches, which mixed precision only adds to.
+    Such a CPU computes bfloat16 matmuls several times as fast as float32 ones: docs/performance.md has the speed,
+    docs/results.md the accuracy. Without the units, bfloat16 is emulated and slower. On a GPU, small networks wait for
+    kernel launches, and mixed precision adds more of them.
 
     Args:
         accelerator: As the trainer takes it; ``auto`` prefers a GPU.
@@ -20,6 +20,6 @@ def suited_precision(accelerator: str) -> str:
 
 
 def has_bfloat16_units() -> bool:
-    """Whether this processor multiplies bfloat16 matrices in hardware (AVX512-BF16 or AMX)."""
+    """Whether this CPU multiplies bfloat16 matrices in hardware (AVX512-BF16 or AMX)."""
     capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return any(capabilities.get(unit, False) for unit in ("avx512_bf16", "amx_bf16"))
