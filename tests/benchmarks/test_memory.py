@@ -1,4 +1,4 @@
-"""What a fit needs at its peak."""
+"""Peak memory of a fit."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ print("peak", peak // 1024 if sys.platform == "darwin" else peak)
 
 @pytest.mark.real_data
 @pytest.mark.slow
-def test_a_fit_on_510_components_stays_under_3_gb_pca_included(real_root: str):
+def test_a_fit_on_510_components_and_its_pca_stay_under_3_gb(real_root: str):
     done = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr
     assert "fitting PCA: 49,000 images to 510 components" in done.stdout

@@ -76,6 +76,30 @@ def asked_anew() -> bool:
     return affine.onednn_is_faster.__wrapped__()
 
 
+TESTED_TORCH = ("2.14.1", "2.15.0")  # with the private operator; any other version may use it or fall back
+
+
+@pytest.mark.skipif(torch.__version__.split("+")[0] not in TESTED_TORCH, reason="not tested with this PyTorch")
+def test_the_private_operator_is_there_in_the_tested_versions():
+    x, w, b = torch.randn(5, 7), torch.randn(3, 7), torch.randn(3)
+    torch.testing.assert_close(affine.onednn_product(x, w, b), linear(x, w, b))
+
+
+def test_without_the_private_operator_a_layer_trains_by_pytorch_s_own(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(affine, "cpu_vendor", lambda: "AuthenticAMD")
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    monkeypatch.setattr(torch.ops, "mkldnn", object())
+    affine.onednn_is_faster.cache_clear()
+    try:
+        layer, x = Affine(I, O), torch.randn(B, I)
+        found = layer(x)
+        found.sum().backward()
+    finally:
+        affine.onednn_is_faster.cache_clear()
+    assert torch.equal(found, linear(x, layer.weight, layer.bias))
+    assert layer.weight.grad is not None
+
+
 def missing(*_: Tensor) -> Tensor:
     raise AttributeError("'_OpNamespace' 'mkldnn' object has no attribute '_linear_pointwise'")
 

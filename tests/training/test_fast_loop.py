@@ -156,7 +156,7 @@ class Skipping(Small):
 class WithoutIndex(Small):
     """A training step that takes the batch alone."""
 
-    def training_step(self, batch: Any) -> Any:  # type: ignore[override]
+    def training_step(self, batch: Any) -> Any:
         return super().training_step(batch, 0)
 
 
@@ -165,7 +165,7 @@ class EmptyBatches(Small):
 
     def train_dataloader(self) -> Any:
         batches = list(loader())
-        return DataLoader(range(4), collate_fn=lambda index: batches[index[0]] if index[0] % 2 else None)  # type: ignore
+        return DataLoader(range(4), collate_fn=lambda index: batches[index[0]] if index[0] % 2 else None)
 
 
 class Combined(Small):
@@ -187,7 +187,7 @@ class Manual(Small):
 
     def training_step(self, batch: Any, batch_idx: int) -> Any:
         loss = self.loss(batch)
-        for optimizer in self.optimizers():  # type: ignore[union-attr]
+        for optimizer in self.optimizers():
             self.toggle_optimizer(optimizer)
             optimizer.zero_grad()
             self.manual_backward(self.loss(batch))
@@ -374,7 +374,7 @@ def test_it_resumes_as_lightning_s_own_loop_does(tmp_path: Path, hook: str, step
             trainer.save_checkpoint(path)
 
     every = {"val_check_interval": 1 if step % 2 else 2}
-    fit(tmp_path / "first", True, Small(), callbacks=[LambdaCallback(**{hook: save})], **every)  # type: ignore
+    fit(tmp_path / "first", True, Small(), callbacks=[LambdaCallback(**{hook: save})], **every)
     fast, own = (
         fit(tmp_path / str(fast), fast, Small(), ckpt_path=str(path), max_epochs=3, **every) for fast in (True, False)
     )
@@ -388,7 +388,7 @@ def accumulate_from(step: int, hook: str) -> Callback:
     def change(trainer: Any, *_: Any) -> None:
         trainer.accumulate_grad_batches = 2 if trainer.global_step >= step else 1
 
-    return LambdaCallback(**{hook: change})  # type: ignore[arg-type]
+    return LambdaCallback(**{hook: change})
 
 
 class Backward(Callback):

@@ -12,7 +12,7 @@ from lightning.pytorch import LightningModule, Trainer
 
 from cifar_mlp.cli import run
 from cifar_mlp.training.loop_choice import GPU_SEARCH, skip_gpu_search, use_fast_loop
-from cifar_mlp.training.loop_obstacles import TESTED_LIGHTNING, obstacle
+from cifar_mlp.training.loop_obstacles import HOOK_LOG, TESTED_LIGHTNING, obstacle
 from tests.training.two_loops import Small
 
 RUN = ["fit", "--data.batch_size", "20", "--data.n_components", "12", "--model.hidden_sizes", "[16]"]
@@ -47,12 +47,21 @@ def test_the_first_line_says_which_loop_runs(
 class Iterating(Small):
     """A training step that fetches its batches itself."""
 
-    def training_step(self, dataloader_iter: Any) -> Any:  # type: ignore[override]
+    def training_step(self, dataloader_iter: Any) -> Any:
         return self.loss(next(dataloader_iter)[0])
 
 
 def test_a_step_that_fetches_its_batches_keeps_lightning_s_loop():
     assert use_fast_loop(trainer(), Iterating()) == "training_step takes dataloader_iter"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_debug_log_of_hooks_keeps_lightning_s_loop(caplog: pytest.LogCaptureFixture):
+    made = trainer()
+    with caplog.at_level("DEBUG", HOOK_LOG):
+        assert use_fast_loop(made, Small()) == f"debug log of {HOOK_LOG}"
+        made.fit(Small())
+    assert "calling callback hook: on_after_backward" in caplog.text
 
 
 def test_a_wrapped_module_counts_once_fit_has_begun():

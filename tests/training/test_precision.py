@@ -1,4 +1,4 @@
-"""The precision of training where nobody chose one, and what it leaves alone."""
+"""The default precision of training, and what it does not change."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ RUN += ["--trainer.max_epochs", "1", "--views.all", "false"]
 
 
 @pytest.mark.parametrize(("units", "expected"), [(True, "bf16-mixed"), (False, "32-true")])
-def test_a_processor_with_bfloat16_units_uses_them(
+def test_a_cpu_with_bfloat16_units_uses_them(
     small_cifar: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], units: bool, expected: str
 ):
     monkeypatch.setattr(precision, "has_bfloat16_units", lambda: units)
@@ -43,7 +43,7 @@ def test_features_held_in_bfloat16_train_the_same_bits(small_cifar: Path):
 
 
 @pytest.mark.parametrize("chosen", ["bf16-mixed", "32-true"])
-def test_what_training_reports_is_what_validate_finds(small_cifar: Path, chosen: str):
+def test_training_reports_what_validate_computes(small_cifar: Path, chosen: str):
     reported = run([*RUN, "--trainer.precision", chosen]).trainer.callback_metrics["val/loss"]
     path = str(next(Path().rglob("last.ckpt")))
     found = run(["validate", "--ckpt_path", path, "--trainer.precision", chosen]).trainer.callback_metrics["val/loss"]

@@ -112,7 +112,7 @@ def fit(
         trainer = Trainer(**{**plain, "default_root_dir": folder, **options}, callbacks=callbacks)
         if fast:
             assert use_fast_loop(trainer, module) is None
-            FastEpochLoop._step = lambda self, *given: (steps.append(1), step(self, *given))[1]  # type: ignore
+            FastEpochLoop._step = lambda self, *given: (steps.append(1), step(self, *given))[1]
         if prepare is not None:
             prepare(trainer)
         error = None
@@ -122,7 +122,7 @@ def fit(
         except Exception as raised:
             error = raised
         finally:
-            FastEpochLoop._step = step  # type: ignore
+            FastEpochLoop._step = step
     left = {"weights": module.state_dict(), "error": repr(error), "metrics": trainer.callback_metrics}
     left |= {"logged": trainer.logged_metrics, "bar": trainer.progress_bar_metrics, "steps": len(steps)}
     if error is None:

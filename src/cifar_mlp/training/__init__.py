@@ -1,1 +1,1 @@
-"""What a training needs beyond Lightning: checkpoints that are enough, precision, fast steps."""
+"""What training needs beyond Lightning: self-contained checkpoints, precision, a faster loop."""

@@ -1,6 +1,7 @@
 """What only Lightning's own training loop supports."""
 
 import inspect
+import logging
 from typing import Any
 
 import lightning
@@ -11,6 +12,7 @@ from lightning.pytorch.profilers import PassThroughProfiler
 from lightning.pytorch.strategies import SingleDeviceStrategy
 
 TESTED_LIGHTNING = ("2.6.6",)  # another version may have hooks and options that the fast loop does not know
+HOOK_LOG = "lightning.pytorch.trainer.call"  # at level DEBUG, Lightning's own loop writes each hook that it calls
 
 
 def obstacle(trainer: Any, module: LightningModule) -> str | None:
@@ -29,6 +31,7 @@ def obstacle(trainer: Any, module: LightningModule) -> str | None:
         f"profiler {type(trainer.profiler).__name__}": type(trainer.profiler) is not PassThroughProfiler,
         f"{type(module).__name__} overrides optimizer_step": overrides(module, "optimizer_step"),
         "training_step takes dataloader_iter": "dataloader_iter" in inspect.signature(module.training_step).parameters,
+        f"debug log of {HOOK_LOG}": logging.getLogger(HOOK_LOG).isEnabledFor(logging.DEBUG),
         f"the module is wrapped in {type(strategy.model).__name__}": wrapped,
         "the optimizer is a LightningOptimizer": any(isinstance(one, LightningOptimizer) for one in trainer.optimizers),
     }

@@ -6,9 +6,9 @@ import torch
 def suited_precision(accelerator: str) -> str:
     """``bf16-mixed`` on a CPU with bfloat16 units, else ``32-true``.
 
-    There bfloat16 matmuls run faster than float32 ones: docs/performance.md shows by how much, docs/results.md what it
-    does to accuracy. Without such units bfloat16 is emulated and slower; on a GPU small
-    networks wait for kernel launches, which mixed precision only adds to.
+    Such a CPU computes bfloat16 matmuls faster than float32 ones: docs/performance.md has the speed,
+    docs/results.md the accuracy. Without the units, bfloat16 is emulated and slower. On a GPU, small networks wait for
+    kernel launches, and mixed precision adds more of them.
 
     Args:
         accelerator: As the trainer takes it; ``auto`` prefers a GPU.
