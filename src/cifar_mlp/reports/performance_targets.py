@@ -9,8 +9,8 @@ from cifar_mlp.reports.performance_tables import OURS_PCA, TextTable, train_row
 
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {"≥": operator.ge, ">": operator.gt, "<": operator.lt}
 TUTORIAL, SKLEARN = ("tutorial", "pixels", "float32"), ("sklearn", "pca", "float32")
-# Label; inputs and precision of ours; implementation, inputs and precision of the baseline; the least that our speed must
-# be, relative to the baseline's (None: shown, but not required).
+# Label; inputs and precision of ours; implementation, inputs and precision of the baseline; the required ratio of our
+# speed to the baseline's (None: shown, but not required).
 TRAINING: list[tuple[str, tuple[str, str], tuple[str, str, str], float | None]] = [
     ("plain loop", ("pca", "float32"), ("plain", "pca", "float32"), 0.95),
     ("plain loop", ("pixels", "float32"), ("plain", "pixels", "float32"), 0.95),
