@@ -20,7 +20,7 @@ def test_rows_and_fields_have_a_line_each(tmp_path: Path):
     ]  # fmt: skip
 
 
-def test_a_number_that_is_not_finite_is_refused_and_nothing_is_written():
+def test_a_number_that_is_not_finite_is_refused_and_nothing_is_written(tmp_path: Path):
     with pytest.raises(ValueError, match="not JSON compliant"):
-        write_json_rows(Path("rows.json"), {"rows": [{"a": float("nan")}]}, ("rows",))
-    assert not list(Path().iterdir())
+        write_json_rows(tmp_path / "rows.json", {"rows": [{"a": float("nan")}]}, ("rows",))
+    assert not list(tmp_path.glob("*.json*"))

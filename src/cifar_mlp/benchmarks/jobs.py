@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 from rich.console import Console
@@ -17,7 +18,6 @@ from cifar_mlp.benchmarks import parity_job, pca_job, plots, scaling_job, train_
 from cifar_mlp.common.json_rows import write_json_rows
 from cifar_mlp.common.machine_share import cores
 from cifar_mlp.common.provenance import cpu_identity, package_versions
-from cifar_mlp.common.results import Document
 from cifar_mlp.parity.compare import missing
 from cifar_mlp.parity.evidence.environment import environment
 from cifar_mlp.pictures.style import pixels, png, save
@@ -27,6 +27,7 @@ from cifar_mlp.reports.performance_tables import job_text
 SCHEMA_VERSION = 2
 PACKAGES = ("lightning", "torchvision", "scikit-learn", "skorch", "keras", "jax")
 ROWS = ("implementations", "roofline", "solvers", "points", "timings")
+Document = dict[str, Any]
 
 
 @dataclass(frozen=True)
