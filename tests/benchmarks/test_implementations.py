@@ -10,7 +10,7 @@ from lightning.pytorch import Callback
 
 from cifar_mlp.benchmarks import agreement, epochs, library_baselines, our_fit, roofline
 from cifar_mlp.benchmarks.epochs import Epoch, EpochTimer, Snapshot
-from cifar_mlp.benchmarks.images import MOST_IMAGES, FirstImages, SyntheticImages, register_source
+from cifar_mlp.benchmarks.images import MOST_IMAGES, FirstImages, register_source
 from cifar_mlp.benchmarks.implementations import IMPLEMENTATIONS, TimedRun, choose
 from cifar_mlp.benchmarks.problem import Problem, weights_of
 from cifar_mlp.callbacks.checkpoints import BestCheckpoint
@@ -187,16 +187,6 @@ def test_the_roofline_counts_every_matmul_and_byte(problem: Problem, monkeypatch
     assert parts["optimizer_seconds"] == pytest.approx(13 * 28 / 24)
     (half,) = train("roofline", replace(problem, precision="bfloat16"), 1).epochs
     assert half.other_seconds["optimizer_seconds"] == pytest.approx(13 * 40 / 24)
-
-
-def test_synthetic_images_are_always_the_same():
-    source = register_source(50, real=False)
-    assert isinstance(source, SyntheticImages)
-    (images, labels), (again, too) = (source.load(None, "train", seed) for seed in (0, 1))
-    assert torch.equal(images, again)
-    assert torch.equal(labels, too)
-    assert images.shape == (1050, 3, 32, 32)
-    assert images.float().std() > 50
 
 
 @pytest.mark.real_data

@@ -117,7 +117,7 @@ def draw_bars(
     positions = range(len(labels))
     bars = axes.barh(positions, values, 0.7, color=colours, hatch=hatches, edgecolor="white", lw=0, xerr=whiskers,
                      error_kw={"lw": 1, "capsize": 2})  # fmt: skip
-    axes.bar_label(bars, fmt=number, padding=5, fontsize=SMALL)
+    axes.bar_label(bars, fmt=number, padding=5, fontsize=SMALL, bbox={"fc": "white", "ec": "none", "pad": 0.8})
     axes.set_yticks(positions, labels, fontsize=SMALL)
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.xaxis.set_major_formatter("{x:,.12g}")

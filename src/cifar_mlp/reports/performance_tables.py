@@ -2,7 +2,6 @@
 
 import statistics
 from dataclasses import dataclass
-from typing import Any
 
 from cifar_mlp.common import markdown
 from cifar_mlp.common.results import Document, Row
@@ -110,7 +109,7 @@ def scaling_tables(document: Document) -> list[TextTable]:
         rows.append([
             row["axis"], f"{row['value']:g}", "-".join(map(str, row["hidden_sizes"])) or "none",
             *(_quartiles(speed, ",.0f") for speed in speeds[:2]), f"{speeds[2].median:,.0f}",
-            _quartiles(ratios(plain, ours), ".2f"), _percent(ratios(roofline, ours)),
+            _quartiles(ratios(plain, ours), ".2f"), f"{100 * ratios(roofline, ours).median:.0f} %",
         ])  # fmt: skip
     problem = document["problem"]
     title = (
@@ -126,10 +125,9 @@ def scaling_tables(document: Document) -> list[TextTable]:
 MAKERS = {"train": train_tables, "pca": pca_tables, "scaling": scaling_tables}
 
 
-def job_text(job: str, document: Document, short: bool = False) -> str:
-    """The tables of one job (only the first if ``short``) and where they were measured, in Markdown."""
-    tables = MAKERS[job](document)
-    text = "".join(table.markdown() for table in (tables[:1] if short else tables))
+def job_text(job: str, document: Document) -> str:
+    """The tables of one job and where they were measured, in Markdown."""
+    text = "".join(table.markdown() for table in MAKERS[job](document))
     return text + "".join(f"{line}\n" for line in (*document.get("not_run", ()), _surroundings(document)))
 
 
@@ -173,14 +171,15 @@ def _surroundings(document: Document) -> str:
 
 
 def _implementation_cells(row: Row, document: Document) -> list[str]:
-    speed, setting = images_per_second(row, document), (row["inputs"], row["precision"])
+    speed, setting, agreement = images_per_second(row, document), (row["inputs"], row["precision"]), row["agreement"]
     plain = train_row(document, "plain", *setting)
-    roofline = next((one for one in document["roofline"] if (one["inputs"], one["precision"]) == setting), None)
+    roofline = [one["seconds"] for one in document["roofline"] if (one["inputs"], one["precision"]) == setting]
+    own_order = " (own order)" if agreement and agreement["after"] == "epoch" else ""
     return [
         *_words(row, document), f"{speed.median:,.0f}", "{:,.0f} to {:,.0f}".format(*speed.quartiles),
         "" if plain is None else "1" if row is plain else _quartiles(_times_as_fast(row, plain), ".3g"),
-        "" if roofline is None else _percent(ratios(roofline["seconds"], row["seconds"])),
-        _agreement(row["agreement"]),
+        f"{100 * ratios(roofline[0], row['seconds']).median:.0f} %" if roofline else "",
+        "not compared" if agreement is None else f"{agreement['loss_error']:.0e}{own_order}",
     ]  # fmt: skip
 
 
@@ -205,13 +204,3 @@ def _quartiles(found: Spread, form: str) -> str:
     """Median, and quartiles in brackets."""
     low, high = found.quartiles
     return f"{found.median:{form}} ({low:{form}} to {high:{form}})"
-
-
-def _percent(found: Spread) -> str:
-    return f"{100 * found.median:.0f} %"
-
-
-def _agreement(agreement: dict[str, Any] | None) -> str:
-    if agreement is None:
-        return "not compared"
-    return f"{agreement['loss_error']:.0e}" + (" (own order)" if agreement["after"] == "epoch" else "")

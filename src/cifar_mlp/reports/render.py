@@ -31,7 +31,7 @@ MADE_FROM: dict[str, tuple[str, ...]] = {
     "speed": ("speed",),
     "speed-short": ("train",),
     "benchmark-targets": ("train", "pca"),
-    **{f"benchmark-{job}{short}": (job,) for job in MAKERS for short in ("", "-short")},
+    **{f"benchmark-{job}": (job,) for job in MAKERS},
 }
 Maker = Callable[[], str]
 
@@ -128,7 +128,6 @@ def page_makers(measured: Measured, root: Path, page: Path) -> dict[str, Maker]:
     }
     for job in MAKERS:
         made[f"benchmark-{job}"] = partial(job_text, job, measured[job])
-        made[f"benchmark-{job}-short"] = partial(job_text, job, measured[job], short=True)
     return made
 
 
