@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cifar_mlp.reports.measured_files import SOURCES, read_measured
+from cifar_mlp.reports.measured_files import FILES, read_measured
 from cifar_mlp.reports.performance_targets import COMPARISONS, targets_text
 from cifar_mlp.reports.render import documents
 
@@ -25,7 +25,7 @@ def root(tmp_path: Path) -> Path:
     """A copy of every text and measured file; one config, an early one, has a block that is out of date."""
     root = tmp_path / "copy"
     texts = [path.relative_to(ROOT) for path in documents(ROOT)]
-    for path in (*texts, *(source.path for source in SOURCES.values())):
+    for path in (*texts, *(source.path for source in FILES.values())):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, root / path)
     change(root / STALE, "# Here, mean", "# Here, once, mean")
@@ -100,7 +100,7 @@ def test_an_accuracy_that_changed_is_noticed(script, capsys):
     assert script.main(["--check"]) == 1
 
 
-@pytest.mark.parametrize("source", SOURCES.values(), ids=lambda source: source.path)
+@pytest.mark.parametrize("source", FILES.values(), ids=lambda source: source.path)
 @pytest.mark.parametrize("broken", [None, "", "{", "[]", "{}", "null"], ids=str)
 def test_a_measured_file_that_is_missing_or_broken_is_named_with_its_remedy(script, capsys, source, broken):
     path = script.ROOT / source.path
@@ -129,11 +129,11 @@ def test_a_measured_file_that_is_missing_or_broken_is_named_with_its_remedy(scri
     ],
 )
 def test_another_jobs_numbers_and_those_that_lack_something_are_refused(script, capsys, name, what, words):
-    edit(script.ROOT / SOURCES[name].path, what)
+    edit(script.ROOT / FILES[name].path, what)
     said = complaint(script, capsys)
-    assert said.startswith(f"render_results.py: {SOURCES[name].path}: ")
+    assert said.startswith(f"render_results.py: {FILES[name].path}: ")
     assert words in said
-    assert SOURCES[name].command in said
+    assert FILES[name].command in said
 
 
 @pytest.mark.parametrize(

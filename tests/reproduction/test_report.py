@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cifar_mlp.common.results import load_document, save_document
-from cifar_mlp.reproduction.blocks import Heading, Table, Text, as_html, as_markdown
+from cifar_mlp.reproduction.blocks import Heading, TableBlock, Text, as_html, as_markdown
 from cifar_mlp.reproduction.plan import Variant
 from cifar_mlp.reproduction.publish import publish
 from cifar_mlp.reproduction.store import Store
@@ -72,7 +72,7 @@ def test_it_can_be_read_on_a_phone(store: Store, tab: Tab):
 
 
 def test_the_same_blocks_in_both_languages(tmp_path: Path):
-    blocks = [Heading("A & B", 1), Text("a < b, **so** `x`"), Table(["name", "value"], [["one|two", "1.5"]])]
+    blocks = [Heading("A & B", 1), Text("a < b, **so** `x`"), TableBlock(["name", "value"], [["one|two", "1.5"]])]
     assert as_markdown(blocks, tmp_path) == (
         "# A & B\n\na < b, **so** `x`\n\n| name | value |\n| --- | --- |\n| one\\|two | 1.5 |\n"
     )

@@ -13,14 +13,14 @@ Measured = dict[str, Document]
 
 
 @dataclass(frozen=True)
-class Source:
+class MeasuredFile:
     """One file.
 
     Attributes:
         path: Below the repository's root.
         says: What it must say of itself.
         rows: Name of the list in it that must hold something.
-        command: Measures it anew.
+        command: Measures it again.
     """
 
     path: str
@@ -34,14 +34,14 @@ class Source:
         return f"take it back from git, or measure it: {self.command}"
 
 
-def _benchmark(job: str, rows: str, folder: str) -> Source:
+def _benchmark(job: str, rows: str, folder: str) -> MeasuredFile:
     command = f"python scripts/benchmark.py {job} --output {folder}"
-    return Source(f"{folder}/benchmark.json", {"schema_version": 2, "benchmark": job}, rows, command)
+    return MeasuredFile(f"{folder}/benchmark.json", {"schema_version": 2, "benchmark": job}, rows, command)
 
 
-SOURCES = {
-    "results": Source("docs/results.json", {"schema": SCHEMA}, "runs", "python scripts/reproduce.py --publish"),
-    "parity": Source("docs/parity/parity.json", {"schema_version": 2}, "rows",
+FILES = {
+    "results": MeasuredFile("docs/results.json", {"schema": SCHEMA}, "runs", "python scripts/reproduce.py --publish"),
+    "parity": MeasuredFile("docs/parity/parity.json", {"schema_version": 2}, "rows",
                      "python scripts/parity.py compare --output docs/parity"),
     "speed": _benchmark("parity", "timings", "docs/parity"),
     "train": _benchmark("train", "implementations", "docs/performance/train"),
@@ -51,7 +51,7 @@ SOURCES = {
 
 
 def read_measured(root: Path) -> Measured:
-    """The content of every file, by the names in ``SOURCES``.
+    """The content of every file, by the names in ``FILES``.
 
     Args:
         root: The repository's.
@@ -59,7 +59,7 @@ def read_measured(root: Path) -> Measured:
     Raises:
         ValueError: For the first that is missing or is not what it should be; names it and the remedy.
     """
-    return {name: _read(source, root) for name, source in SOURCES.items()}
+    return {name: _read(source, root) for name, source in FILES.items()}
 
 
 @contextmanager
@@ -72,12 +72,12 @@ def blaming(names: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except (LookupError, TypeError, AttributeError, ValueError) as error:
-        files = ", ".join(SOURCES[name].path for name in names)
-        remedies = "; ".join(SOURCES[name].remedy for name in names)
+        files = ", ".join(FILES[name].path for name in names)
+        remedies = "; ".join(FILES[name].remedy for name in names)
         raise ValueError(f"{files}: not what the tables need ({type(error).__name__}: {error}); {remedies}") from error
 
 
-def _read(source: Source, root: Path) -> Document:
+def _read(source: MeasuredFile, root: Path) -> Document:
     try:
         document = json.loads((root / source.path).read_text())
     except OSError as error:

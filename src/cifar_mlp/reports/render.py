@@ -1,4 +1,4 @@
-"""The texts that measured numbers appear in, made from the files of measured numbers and from nothing else."""
+"""Render every page and config that shows measured numbers from the files of measured numbers alone."""
 
 import re
 import statistics
@@ -9,14 +9,14 @@ from pathlib import Path
 
 import yaml
 
+from cifar_mlp.common import markdown
 from cifar_mlp.common.course_report import REPORT, Figure
 from cifar_mlp.common.results import Document, Row, accuracies, config_fingerprint, of_config, percent, same
-from cifar_mlp.reports.measured_files import SOURCES, Measured, blaming, read_measured
+from cifar_mlp.reports.measured_files import FILES, Measured, blaming, read_measured
 from cifar_mlp.reports.parity_tables import parity_table, speed_table
 from cifar_mlp.reports.performance_tables import MAKERS, job_text, speed_short
 from cifar_mlp.reports.performance_targets import targets_text
 from cifar_mlp.reproduction.blocks import Block, Heading, Picture, Text, as_markdown
-from cifar_mlp.reproduction.verdicts import TEST, VALIDATION, judge
 from cifar_mlp.reproduction.write_up import outcome, sources
 
 BLOCK = re.compile(
@@ -34,6 +34,7 @@ MADE_FROM: dict[str, tuple[str, ...]] = {
     **{f"benchmark-{job}": (job,) for job in MAKERS},
 }
 Maker = Callable[[], str]
+BEST = "q3_tuned"  # in configs/sweeps/best
 
 
 def fill(path: Path, root: Path, makers: dict[str, Maker]) -> str:
@@ -77,7 +78,7 @@ def check_markers(text: str, where: str, names: Collection[str]) -> None:
 def sources_of(text: str) -> list[str]:
     """The measured files that the blocks of a config or page are made from."""
     names = [source for found in BLOCK.finditer(text) for source in MADE_FROM[found["name"]]]
-    return [SOURCES[name].path for name in dict.fromkeys(names)]
+    return [FILES[name].path for name in dict.fromkeys(names)]
 
 
 @contextmanager
@@ -117,7 +118,7 @@ def page_makers(measured: Measured, root: Path, page: Path) -> dict[str, Maker]:
     """What makes each block of a Markdown page."""
     rows = measured["results"]["runs"]
     made: dict[str, Maker] = {
-        "table": partial(report_table, rows, "configs" if page.parent == root else "../configs"),
+        "table": partial(results_table, rows, "configs" if page.parent == root else "../configs"),
         "provenance": partial(provenance_text, rows),
         "dropout": partial(dropout_table, rows, root / "configs" / "report" / "q4_dropout.yaml"),
         "reproduction": partial(reproduction_text, measured["results"], root / "docs"),
@@ -156,33 +157,23 @@ def config_text(rows: Sequence[Row], figure: Figure) -> str:
     return "".join(f"# {line}\n" for line in lines)
 
 
-def report_table(rows: Sequence[Row], configs: str) -> str:
-    """The report's networks on CIFAR-10, theirs beside ours, in Markdown; ``configs`` is the way to the configs."""
-    header = [
-        "network", "epochs", "validation, the report", "ours", "verdict", "test, the report", "ours, their 1,000",
-        "verdict", "ours, all 10,000", "seeds",
-    ]  # fmt: skip
-    lines = ["| " + " | ".join(header) + " |", "|---|--:|--:|--:|---|--:|--:|---|--:|--:|"]
+def results_table(rows: Sequence[Row], configs: str) -> str:
+    """Accuracies of the report's networks and our best at the last epoch; ``configs`` is the path to their configs."""
+    lines = []
     for name, figure in REPORT.items():
-        mine = of_config(rows, name)
-        if not mine:
-            continue
-        judged = {one.what: one.verdict for one in judge(name, figure, mine)}
-        about = "≥ " if figure.at_least else "≈ " if figure.val_rounding > 0.1 else ""
-        cells = [
-            f"[{figure.network}]({configs}/report/{name}.yaml)",
-            str(mine[0]["last"]["epoch"]),
-            f"{about}{figure.val:.1f}",
-            percent(accuracies(mine, "last", "val/accuracy")),
-            judged[VALIDATION],
-            "" if figure.test is None else f"{figure.test:.1f}",
-            percent(accuracies(mine, "last", "test/accuracy_first_1000")),
-            judged.get(TEST, ""),
-            percent(accuracies(mine, "last", "test/accuracy")),
-            str(len(mine)),
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        if mine := of_config(rows, name):
+            about = "≥ " if figure.at_least else "≈ " if figure.val_rounding > 0.1 else ""
+            stated = f"{about}{figure.val:.1f}"
+            lines.append(_results_row(f"[{figure.network}]({configs}/report/{name}.yaml)", stated, mine))
+    if mine := of_config(rows, BEST):
+        lines.append(_results_row(f"**[our best, 1400, GELU]({configs}/sweeps/best/{BEST}.yaml)**", "", mine))
+    header = ("hidden layers", "epochs", "validation, the report", "validation, ours", "test, ours")
+    return markdown.table(header, lines)
+
+
+def _results_row(network: str, stated: str, rows: Sequence[Row]) -> list[str]:
+    validation, test = (percent(accuracies(rows, "last", name)) for name in ("val/accuracy", "test/accuracy"))
+    return [network, str(rows[0]["last"]["epoch"]), stated, validation, test]
 
 
 def reproduction_text(document: Document, docs: Path) -> str:
@@ -201,25 +192,31 @@ def provenance_text(rows: Sequence[Row]) -> str:
     if not mine:
         return "Not measured.\n"
     return (
-        f"Accuracies in percent at the last epoch, mean ± standard deviation over seeds. {same(mine, 'device')}; "
-        f"precision {same(mine, 'precision')}; torch {same(mine, 'torch')}, lightning {same(mine, 'lightning')}; "
-        f"{dates(mine)}; commit {same(mine, 'commit')}; {seconds(mine)} s a fit.\n"
+        f"Percent at the last epoch, mean ± standard deviation over {len_range(mine)} seeds; 1,000 validation "
+        f"and 10,000 test images. {same(mine, 'device')}; {same(mine, 'precision')}; torch {same(mine, 'torch')}; "
+        f"{dates(mine)}; {seconds(mine)} s a fit.\n"
     )
+
+
+def len_range(rows: Sequence[Row]) -> str:
+    """Seeds per config, fewest to most."""
+    counts = {len(of_config(rows, row["config"])) for row in rows}
+    return str(min(counts)) if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
 
 
 def dropout_table(rows: Sequence[Row], config: Path) -> str:
     """Validation accuracy at every dropout rate that was tried."""
-    lines = ["| dropout | validation, last epoch | best epoch | seeds |", "|--:|--:|--:|--:|"]
     rates: dict[float, list[Row]] = {}
     for row in rows:
         options = row.get("options", [])
         if row["config"] == config.stem and options[:1] in ([], ["--model.dropout"]):
             rate = options[1] if options else yaml.safe_load(config.read_text())["model"]["dropout"]
             rates.setdefault(float(rate), []).append(row)
-    for rate, mine in sorted(rates.items()):
-        shown = [percent(accuracies(mine, which, "val/accuracy")) for which in ("last", "best")]
-        lines.append(f"| {rate:g} | {shown[0]} | {shown[1]} | {len(mine)} |")
-    return "\n".join(lines) + "\n"
+    lines = [
+        [f"{rate:g}", *(percent(accuracies(mine, which, "val/accuracy")) for which in ("last", "best")), str(len(mine))]
+        for rate, mine in sorted(rates.items())
+    ]
+    return markdown.table(("dropout", "validation, last epoch", "best epoch", "seeds"), lines, words=0)
 
 
 def difference(rows: Sequence[Row], figure: Figure) -> float:

@@ -23,7 +23,7 @@ class Text(NamedTuple):
     text: str
 
 
-class Table(NamedTuple):
+class TableBlock(NamedTuple):
     """Rows under a header; columns of numbers stand right."""
 
     header: Sequence[str]
@@ -37,7 +37,7 @@ class Picture(NamedTuple):
     caption: str
 
 
-Block = Heading | Text | Table | Picture
+Block = Heading | Text | TableBlock | Picture
 
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1rem;color:#1a1a1a;background:#fff}
@@ -55,7 +55,7 @@ padding:.1rem 0}td::before{content:attr(data-label);color:#555;text-align:left}t
 """
 # Words that carry a verdict are coloured too, in colours that any eye tells apart
 CLASS_OF = {"reproduced": "good", "holds": "good", "not reproduced": "bad", "does not hold": "bad",
-            "within the noise of 1,000 images": "fair", "cannot be told": "fair"}  # fmt: skip
+            "within the noise of 1,000 images": "fair", "inconclusive": "fair"}  # fmt: skip
 NUMBER = re.compile(r"^[-+±−\d.,%e ≥≈<]*(to [-+−\d.]+)?$")
 
 
@@ -72,7 +72,7 @@ def as_markdown(blocks: Sequence[Block], below: Path) -> str:
             lines += [f"{'#' * block.level} {block.text}", ""]
         elif isinstance(block, Text):
             lines += [block.text, ""]
-        elif isinstance(block, Table):
+        elif isinstance(block, TableBlock):
             lines += [markdown.table(block.header, block.rows, words=len(block.header))]
         else:
             lines += [f"![{block.caption}]({block.path.relative_to(below).as_posix()})", ""]
@@ -97,7 +97,7 @@ def _block(block: Block) -> str:
         return f"<h{block.level}>{_inline(block.text)}</h{block.level}>"
     if isinstance(block, Text):
         return f"<p>{_inline(block.text)}</p>"
-    if isinstance(block, Table):
+    if isinstance(block, TableBlock):
         return _table(block)
     data = base64.b64encode(block.path.read_bytes()).decode()
     caption = html.escape(block.caption)
@@ -106,7 +106,7 @@ def _block(block: Block) -> str:
     )
 
 
-def _table(table: Table) -> str:
+def _table(table: TableBlock) -> str:
     numeric = [all(NUMBER.match(row[place]) for row in table.rows) for place in range(len(table.header))]
 
     def cells(tag: str, row: Sequence[str]) -> str:

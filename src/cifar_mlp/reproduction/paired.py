@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from scipy.stats import t as student
 
-HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot be told"
+HOLDS, FAILS, OPEN = "holds", "does not hold", "inconclusive"
 MORE, LESS, NO_LESS, SAME = "more", "less", "no less", "the same"
 TEST = "paired t-test"
 

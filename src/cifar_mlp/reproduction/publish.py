@@ -1,10 +1,11 @@
-"""The outcome of a full run, taken into the repository: results, and pictures small enough to commit."""
+"""Copy the results and pictures of a full reproduction into the repository."""
 
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from cifar_mlp.common.results import save_document
+from cifar_mlp.common.course_report import REPORT
+from cifar_mlp.common.results import load_rows, save_document
 from cifar_mlp.reproduction.blocks import Picture
 from cifar_mlp.reproduction.store import Store
 
@@ -42,4 +43,5 @@ def publish(store: Store, pictures: Sequence[Picture], docs: Path) -> None:
     for picture in pictures:
         shutil.copyfile(picture.path, folder / picture.path.name)
     captions = {picture.path.name: picture.caption for picture in pictures}
-    save_document(docs / "results.json", {**document, "pictures": captions})
+    others = [row for row in load_rows(docs / "results.json") if row["config"] not in REPORT]  # the searches' best
+    save_document(docs / "results.json", {**document, "runs": [*document["runs"], *others], "pictures": captions})

@@ -8,7 +8,7 @@ from typing import Any
 
 from cifar_mlp.common.course_report import REPORT
 from cifar_mlp.common.results import Row, of_config
-from cifar_mlp.reproduction.blocks import Table
+from cifar_mlp.reproduction.blocks import TableBlock
 from cifar_mlp.reproduction.paired import FAILS, HOLDS, OPEN, TEST, Part
 from cifar_mlp.reproduction.plan import STUDIES, Variant
 from cifar_mlp.reproduction.statements import Statement
@@ -39,16 +39,16 @@ def half_width(found: Summary, half: float) -> str:
     return "" if math.isinf(half) else f"{found.mean - half:.1f} to {found.mean + half:.1f}"
 
 
-def toy_table(toy: dict[str, Any]) -> Table:
+def toy_table(toy: dict[str, Any]) -> TableBlock:
     """Questions 1, 2 and 3a."""
     rows = []
     for figure in toy["figures"]:
         verdict = REPRODUCED if figure["prints_the_same"] else ROUNDING if figure["held"] else NOT
         rows.append([figure["name"], figure["report"], repr(figure["ours"]), figure["rule"], verdict])
-    return Table(["figure", "the report", "ours, float64", "agreement asked for", "verdict"], rows)
+    return TableBlock(["figure", "the report", "ours, float64", "agreement asked for", "verdict"], rows)
 
 
-def figures_table(judged: Sequence[Judged]) -> Table:
+def figures_table(judged: Sequence[Judged]) -> TableBlock:
     """Questions 3b and 4, figure by figure."""
     rows = []
     for one in judged:
@@ -68,7 +68,7 @@ def figures_table(judged: Sequence[Judged]) -> Table:
         "95 %, one more run",
         "seeds",
     ]
-    return Table(header, rows)
+    return TableBlock(header, rows)
 
 
 def part_cells(part: Part, parts: int) -> list[str]:
@@ -79,15 +79,15 @@ def part_cells(part: Part, parts: int) -> list[str]:
     return [part.claim, f"{part.mean:+.1f}", interval, p, str(len(part.differences)), part.verdict(parts)]
 
 
-def statement_table(statement: Statement) -> Table:
+def statement_table(statement: Statement) -> TableBlock:
     """What one statement rests on."""
     header = ["comparison", "difference, points", "95 %", f"p, {TEST}", "seeds", "verdict"]
-    return Table(header, [part_cells(part, len(statement.parts)) for part in statement.parts])
+    return TableBlock(header, [part_cells(part, len(statement.parts)) for part in statement.parts])
 
 
-def statements_summary(statements: Sequence[Statement]) -> Table:
+def statements_summary(statements: Sequence[Statement]) -> TableBlock:
     """Every statement and its verdict."""
-    return Table(["statement", "verdict"], [[one.words, one.verdict] for one in statements])
+    return TableBlock(["statement", "verdict"], [[one.words, one.verdict] for one in statements])
 
 
 def label(variant: Variant) -> str:
@@ -97,7 +97,7 @@ def label(variant: Variant) -> str:
     return f"`{variant.config}`" + (f": {', '.join(changes)}" if changes else " as it stands")
 
 
-def study_table(study: str, rows: Sequence[Row]) -> Table | None:
+def study_table(study: str, rows: Sequence[Row]) -> TableBlock | None:
     """One side study; ``None`` where none of its own variants was run."""
     lines, own = [], False
     for variant in STUDIES[study]:
@@ -112,7 +112,7 @@ def study_table(study: str, rows: Sequence[Row]) -> Table | None:
             str(len(mine)), f"{statistics.median(row['fit_seconds'] for row in mine):.0f}",
         ])  # fmt: skip
     header = ["setting", "epochs", "validation, %", "test, all 10,000, %", "training, %", "seeds", "s a fit"]
-    return Table(header, lines) if own else None
+    return TableBlock(header, lines) if own else None
 
 
 def tally(judged: Sequence[Judged], statements: Sequence[Statement], toy: dict[str, Any] | None) -> str:

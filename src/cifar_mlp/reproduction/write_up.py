@@ -1,4 +1,4 @@
-"""Our report: written from a results file, beside the pictures."""
+"""Write the report of a reproduction from its results file."""
 
 from collections.abc import Sequence
 
@@ -31,7 +31,7 @@ QUICK_NOTE = (
     "are not those of the report's settings, and nothing is judged.**"
 )
 HOW_PAIRED = (
-    "The same seeds under two settings, first less second, in points of accuracy. The interval and p are of Student's "
+    "The same seeds under two settings: first minus second, in points of accuracy. The interval and p are of Student's "
     "paired t-test, two-sided (against the margin where there is one, one-sided). A comparison holds if the whole 95 % "
     "interval lies on the expected side; it does not hold if the whole interval, widened for the number of comparisons "
     "of the statement, lies on the other. A statement holds if all its comparisons hold, and does not if one does not. "
@@ -40,7 +40,7 @@ HOW_PAIRED = (
 
 
 def rows_of(document: Document) -> list[Row]:
-    """Runs, with what makes a quick one quick left out of their options."""
+    """The runs, without the options that make a quick one quick."""
     rows: list[Row] = document["runs"]
     if not document.get("quick"):
         return rows
@@ -96,10 +96,10 @@ def outcome(document: Document) -> list[Block]:
 
 
 RULE = (
-    "Their figure is one training measured on 1,000 images, so it is held against the interval of one more run of ours "
-    "(95 %): **reproduced** if it lies within, and the seeds scatter no more than 1,000 images do; **within the noise "
-    "of 1,000 images** if it lies within once the binomial error of 1,000 images is added; **not reproduced** "
-    "otherwise; not judged below three seeds. Half a unit of the last digit stated is allowed for; where the "
+    "The report's figure is one training, measured on 1,000 images. It is compared with the 95 % interval of one more "
+    "run of ours: **reproduced** if it lies within, and the seeds scatter no more than 1,000 images do; **within the "
+    "noise of 1,000 images** if it lies within once the binomial error of 1,000 images is added; **not reproduced** "
+    "otherwise; not judged below three seeds. Half a unit of the report's last digit is allowed; where the "
     "report says above (≥), only falling short counts."
 )
 
