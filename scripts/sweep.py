@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Search for settings: draws trials as a sweep file asks, runs each as an ordinary cifar-mlp fit, leaves the best card.
+"""Search for settings: draw trials, run each as an ordinary cifar-mlp fit, and write the best config.
 
 python scripts/sweep.py configs/sweeps/q3.yaml
 
@@ -18,7 +18,7 @@ from rich.console import Console
 from cifar_mlp.cli import USER_ERRORS
 from cifar_mlp.cli.messages import one_line
 from cifar_mlp.common.script_parser import OneLineParser
-from cifar_mlp.sweep.ending import candidate_lines, write_best_card, write_pictures
+from cifar_mlp.sweep.ending import candidate_lines, write_best_config, write_pictures
 from cifar_mlp.sweep.search import run_sweep
 from cifar_mlp.sweep.space import read_space
 from cifar_mlp.sweep.table import WIDTH, trial_table
@@ -29,7 +29,7 @@ def main(given: list[str] | None = None) -> int:
     parser = OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, metavar="SWEEP", help="sweep file, e.g. configs/sweeps/q3.yaml")
     parser.add_argument(
-        "--output", type=Path, metavar="DIR", help="folder of trials, card, pictures; default sweeps/NAME"
+        "--output", type=Path, metavar="DIR", help="folder of trials, config, pictures; default sweeps/NAME"
     )
     parser.add_argument(
         "--storage",
@@ -48,7 +48,7 @@ def main(given: list[str] | None = None) -> int:
         for line in candidate_lines(space, found.candidates):
             console.print(line, highlight=False, soft_wrap=True)
         pictures = write_pictures(space, space.name, found.trials, output)
-        card = write_best_card(space, found, output)
+        config = write_best_config(space, found, output)
     except USER_ERRORS as error:
         if os.environ.get("CIFAR_MLP_DEBUG"):
             raise
@@ -57,7 +57,7 @@ def main(given: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("sweep.py: stopped; the same command goes on", file=sys.stderr)
         return 130
-    print(f"pictures: {', '.join(str(path) for path in pictures)}\nbest card: {card}", flush=True)
+    print(f"pictures: {', '.join(str(path) for path in pictures)}\nbest config: {config}", flush=True)
     return 0
 
 

@@ -22,7 +22,7 @@ SWEEP = {"base": "small.yaml", "search": {"model.optimizer.lr": {"low": 1e-3, "h
 
 @pytest.fixture
 def sweep_file(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """Write a sweep file with these keys beside a small card; ``None`` leaves a key out."""
+    """Write a sweep file with these keys beside a small config; ``None`` leaves a key out."""
     monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'src'}{os.pathsep}{ROOT}")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 

@@ -8,11 +8,10 @@ from typing import Any
 import optuna
 import pytest
 import yaml
-from cifar_mlp.cli.config_files import named_model
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from cifar_mlp.cli import main
-from cifar_mlp.sweep.card import arguments, base_values, require_options
+from cifar_mlp.sweep.config import arguments, base_values, require_options
 from cifar_mlp.sweep.samplers import grid_of, sampler_of
 from cifar_mlp.sweep.space import read_space
 
@@ -98,7 +97,7 @@ def test_ranges_and_choices_become_what_they_look_like(sweep_file: Callable[...,
     ]  # fmt: skip
 
 
-def test_the_base_card_s_values_are_found_where_they_lie_within_the_ranges(sweep_file: Callable[..., Path]):
+def test_the_base_config_s_values_are_found_where_they_lie_within_the_ranges(sweep_file: Callable[..., Path]):
     search = {
         "model.optimizer.lr": LR,
         "model.init_args.hidden_sizes": [[8], [9]],
@@ -111,7 +110,7 @@ def test_the_base_card_s_values_are_found_where_they_lie_within_the_ranges(sweep
     assert base_values(read_space(sweep_file(search=search, settings={"model.dropout": 0.1}))) == {}
 
 
-def test_a_grid_has_every_point_once_and_the_base_card_s_not_again(sweep_file: Callable[..., Path]):
+def test_a_grid_has_every_point_once_and_the_base_config_s_not_again(sweep_file: Callable[..., Path]):
     search = {"model.optimizer.lr": {"low": 0.01, "high": 0.03, "step": 0.01}, "model.activation": ["relu", "tanh"]}
     space = read_space(sweep_file(search=search, sampler="grid"))
     base = base_values(space)
@@ -126,12 +125,12 @@ def test_a_grid_has_every_point_once_and_the_base_card_s_not_again(sweep_file: C
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
 def test_what_is_drawn_is_a_function_of_seed_and_place(sweep_file: Callable[..., Path], sampler: str):
-    def draw(seed: int, place: int) -> float:
-        study = optuna.create_study(sampler=sampler_of(read_space(sweep_file(sampler=sampler, seed=seed)), place, []))
+    def draw(seed: int, slot: int) -> float:
+        study = optuna.create_study(sampler=sampler_of(read_space(sweep_file(sampler=sampler, seed=seed)), slot, []))
         return study.ask().suggest_float("x", 0, 1)
 
     assert draw(0, 1) == draw(0, 1)
-    assert len({draw(seed, place) for seed in (0, 1) for place in (1, 2, 3)}) == 6
+    assert len({draw(seed, slot) for seed in (0, 1) for slot in (1, 2, 3)}) == 6
 
 
 def test_a_fingerprint_is_of_what_makes_trials_comparable(sweep_file: Callable[..., Path]):
@@ -151,8 +150,9 @@ def test_a_fingerprint_is_of_what_makes_trials_comparable(sweep_file: Callable[.
 def test_committed_sweeps_are_accepted(path: Path):
     space = read_space(path)
     require_options(space)
-    assert named_model(["--config", str(space.base)]) == "HandwrittenClassifier"
-    assert yaml.safe_load(space.base.read_text())["model"]["init_args"]["regularization"]
+    model = yaml.safe_load(space.base.read_text())["model"]
+    assert model["gradients"] == "hand"
+    assert model["regularization"]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_found_cards_are_accepted_and_say_how_good_they_are(path: Path, capsys: 
     with pytest.raises(SystemExit) as ended:
         main(["fit", "--config", str(path), "--print_config"])
     assert ended.value.code == 0
-    assert "HandwrittenClassifier" in capsys.readouterr().out
+    assert "gradients: hand" in capsys.readouterr().out
     head = path.read_text()
     assert f"Run:  cifar-mlp fit --config {path.relative_to(ROOT)}" in head
     confirmed = re.search(r"(\d\d\.\d) ± \d\.\d over other seeds 1, 2, 3", head)

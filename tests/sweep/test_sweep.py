@@ -1,4 +1,4 @@
-"""scripts/sweep.py from its file to its card: real processes, killed and side by side."""
+"""scripts/sweep.py from its file to its config: real processes, killed and side by side."""
 
 import os
 import runpy
@@ -20,7 +20,7 @@ from PIL import Image
 
 from cifar_mlp.cli import run
 from cifar_mlp.sweep import process
-from cifar_mlp.sweep.places import RETRY_OF, is_lost, places, seats, sitting
+from cifar_mlp.sweep.slots import RETRY_OF, is_lost, seats, sitting, slots
 from cifar_mlp.sweep.storage import open_storage
 from tests.sweep.fake_worker import FAKE_FIT, SCRIPT
 
@@ -66,7 +66,7 @@ def is_running(pid: Path) -> bool:
 
 
 @pytest.mark.slow
-def test_a_search_with_real_trials_ends_with_a_card_for_fit(main: Callable[[list[str]], int], sweep_file: Sweep):
+def test_a_search_with_real_trials_ends_with_a_config_for_fit(main: Callable[[list[str]], int], sweep_file: Sweep):
     search = {"model.optimizer.lr": {"low": 1e-3, "high": 0.1, "log": True}, "model.hidden_sizes": [[4], [8], [16, 8]]}
     path = sweep_file(search=search, settings={"model.activation": "tanh"})
     assert main([str(path), "--output", "out"]) == 0
@@ -81,10 +81,10 @@ def test_a_search_with_real_trials_ends_with_a_card_for_fit(main: Callable[[list
         assert asked["optimizer"]["init_args"]["lr"] == (0.01 if first else trial.params["model.optimizer.lr"])
         assert asked["activation"] == ("relu" if first else "tanh")
         assert len(trial.intermediate_values) == 2
-    card = Path("out/mine_best.yaml")
-    text = card.read_text()
+    config = Path("out/mine_best.yaml")
+    text = config.read_text()
     assert "torch" in text
-    assert run(["fit", "--config", str(card), "--trainer.fast_dev_run", "1"]).trainer.global_step == 1
+    assert run(["fit", "--config", str(config), "--trainer.fast_dev_run", "1"]).trainer.global_step == 1
     best = max(trials, key=lambda trial: trial.values[0])
     if best.number == 0:
         assert "activation" not in text
@@ -112,7 +112,7 @@ def test_a_killed_worker_s_trial_is_taken_up_and_none_is_lost(sweep_file: Sweep)
     assert found.trials[2].user_attrs[RETRY_OF] == 1
     assert found.trials[2].params == found.trials[1].params
     assert [trial.state for trial in seats(found, 4)] == [TrialState.COMPLETE] * 4
-    assert len(places(found.trials)) == 4
+    assert len(slots(found.trials)) == 4
     assert Path("sweeps/mine/mine_best.yaml").is_file()
 
 
@@ -127,7 +127,7 @@ def share(path: Path, where: str) -> None:
     if isinstance(storage, RDBStorage):
         storage.remove_session()
         storage.engine.dispose()
-    trials = [trial for place in places(found) if (trial := sitting(place))]
+    trials = [trial for slot in slots(found) if (trial := sitting(slot))]
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 5
     assert len({trial.user_attrs["worker"][1] for trial in trials}) == 2
     assert len({trial.params["model.optimizer.lr"] for trial in trials}) == 5
@@ -180,7 +180,7 @@ def test_a_hopeless_trial_is_stopped_early(fake_fit: None, main: Callable[[list[
         path = sweep_file(search=grid, sampler="grid", trials=9, pruning=pruning)
         assert main([str(path), "--output", name]) == 0
         trials = seats(study(f"{name}/journal.log"), 9)
-        assert len(trials) == 4  # the base card and the grid, whatever the number asked for
+        assert len(trials) == 4  # the base config and the grid, whatever the number asked for
         last = trials[-1]
         assert len(last.intermediate_values) == (2 if pruning else 4)
         assert last.state == (TrialState.PRUNED if pruning else TrialState.COMPLETE)
@@ -222,10 +222,10 @@ def test_the_best_is_chosen_over_new_seeds_and_more_trials_can_be_asked_for(
     assert len(study().trials) == 3
     out = capsys.readouterr().out
     assert "trial 2: validation 30.0 % in the search, 31.5 ± 0.7 % over seeds 10, 20" in out
-    assert "trial 0 (the base card): validation 1.0 % in the search, 2.5 ± 0.7 % over seeds 10, 20" in out
+    assert "trial 0 (the base config): validation 1.0 % in the search, 2.5 ± 0.7 % over seeds 10, 20" in out
     text = Path("sweeps/mine/mine_best.yaml").read_text()
     assert "trial 2 of 3" in text
-    assert "The base card small over the same seeds: 2.5 ± 0.7." in text
+    assert "The base config small over the same seeds: 2.5 ± 0.7." in text
     folders = Path("sweeps/mine/confirmation").glob("2-0/*/pid")
     assert len(list(folders)) == 4
 

@@ -64,8 +64,9 @@ class Parser(LightningArgumentParser):
         fail(line + suggestion(line, options), 2)
 
     def _dump_delete_default_entries(self, subcfg: dict[str, Any], subdefaults: dict[str, Any]) -> None:
-        """``--print_config=skip_default`` would fail where a class stands against a default of ``None``."""
+        """``--print_config=skip_default`` with a class against a default of ``None``, and a list against a tuple."""
         nothing: dict[str, Any] = {
             key: {} for key, value in subcfg.items() if isinstance(value, dict) and subdefaults.get(key) is None
         }
-        super()._dump_delete_default_entries(subcfg, {**subdefaults, **nothing})
+        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in subdefaults.items()}
+        super()._dump_delete_default_entries(subcfg, {**plain, **nothing})

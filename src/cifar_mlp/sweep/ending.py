@@ -1,4 +1,4 @@
-"""What a sweep leaves: the best card with its provenance, and pictures of the search."""
+"""What a sweep leaves: the best config with its provenance, and pictures of the search."""
 
 import io
 import statistics
@@ -11,8 +11,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from cifar_mlp.common.atomic_write import write_whole_bytes
 from cifar_mlp.common.results import percent
-from cifar_mlp.pictures.search import history, importance, parallel_coordinates
-from cifar_mlp.sweep.card import arguments, card_text, write_card
+from cifar_mlp.pictures.sweep_plots import history, importance, parallel_coordinates
+from cifar_mlp.sweep.config import arguments, config_text, write_config
 from cifar_mlp.sweep.search import Candidate, Found
 from cifar_mlp.sweep.space import Space
 
@@ -20,16 +20,16 @@ PICTURE_DPI = 150
 SEEN_BY = 4  # completed trials that importance and parallel coordinates need to show anything
 
 
-def write_best_card(space: Space, found: Found, output: Path) -> Path:
-    """Write the best candidate as a card ready for ``cifar-mlp fit --config``; returns its path."""
+def write_best_config(space: Space, found: Found, output: Path) -> Path:
+    """Write the best candidate as a config ready for ``cifar-mlp fit --config``; returns its path."""
     best = found.candidates[0]
     path = output / f"{space.name}_best.yaml"
-    write_card(path, provenance_lines(space, found, path), card_text(arguments(space, best.options)))
+    write_config(path, provenance_lines(space, found, path), config_text(arguments(space, best.options)))
     return path
 
 
 def provenance_lines(space: Space, found: Found, path: Path) -> list[str]:
-    """Where the best card comes from, a line each."""
+    """Where the best config comes from, a line each."""
     best = found.candidates[0]
     record = best.trial.user_attrs.get("provenance")
     day = f"{best.trial.datetime_complete:%Y-%m-%d}"
@@ -41,8 +41,8 @@ def provenance_lines(space: Space, found: Found, path: Path) -> list[str]:
     ]
     for other in found.candidates:
         if best.confirmed and best.options is not None and other.options is None:
-            lines.append(f"The base card {space.base.stem} over the same seeds: {percent(other.confirmed)}.")
-    if record:  # none where the card turns the logger off
+            lines.append(f"The base config {space.base.stem} over the same seeds: {percent(other.confirmed)}.")
+    if record:  # none where the config turns the logger off
         made = "{fit_seconds} s a fit; {device}; precision {precision}; torch {torch}".format_map(record)
         lines.append(f"{made}; {day}; commit {record['commit']}")
     lines.append(f"Run:  cifar-mlp fit --config {path}")
@@ -56,7 +56,7 @@ def _seeds(space: Space) -> str:
 def candidate_lines(space: Space, candidates: Sequence[Candidate]) -> list[str]:
     """One line for each candidate that was confirmed."""
     return [
-        f"trial {candidate.trial.number}{' (the base card)' if candidate.options is None else ''}: validation "
+        f"trial {candidate.trial.number}{' (the base config)' if candidate.options is None else ''}: validation "
         f"{percent([candidate.trial.values[0]])} % in the search, {percent(candidate.confirmed)} % over seeds "
         f"{_seeds(space)}"
         for candidate in candidates
@@ -82,7 +82,7 @@ def write_pictures(space: Space, study_name: str, trials: Sequence[FrozenTrial],
             study_name, {name: [trial.params[name] for trial in complete] for name in space.search}, values,
             {name for name, distribution in space.search.items() if getattr(distribution, "log", False)},
         )  # fmt: skip
-        apart = optuna.create_study(direction="maximize")  # the trials in their places alone
+        apart = optuna.create_study(direction="maximize")  # the trials in their slots alone
         apart.add_trials(complete)
         shares = optuna.importance.get_param_importances(
             apart, params=list(space.search), evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0)

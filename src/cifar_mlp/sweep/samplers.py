@@ -1,4 +1,4 @@
-"""What each place of a search draws: a function of the seed and the place alone, and of the trials before it."""
+"""What each slot of a search draws: a function of the seed and the slot alone, and of the trials before it."""
 
 import itertools
 from typing import Any
@@ -24,16 +24,16 @@ class GivenPoint(RandomSampler):
         return self._point[param_name]
 
 
-def sampler_of(space: Space, place: int, grid: list[Options]) -> BaseSampler:
-    """The sampler for a place from 1; place 0 is the base card's."""
+def sampler_of(space: Space, slot: int, grid: list[Options]) -> BaseSampler:
+    """The sampler for a slot from 1; slot 0 is the base config's."""
     if space.sampler == "grid":
-        return GivenPoint(grid[place - 1])
-    seed = (space.seed * 1_000_003 + place) % 2**32  # workers side by side must not draw the same
+        return GivenPoint(grid[slot - 1])
+    seed = (space.seed * 1_000_003 + slot) % 2**32  # workers side by side must not draw the same
     return RandomSampler(seed=seed) if space.sampler == "random" else TPESampler(seed=seed)
 
 
 def grid_of(space: Space, base: Options) -> list[Options]:
-    """Every point of the grid but the base card's own; empty for another sampler.
+    """Every point of the grid but the base config's own; empty for another sampler.
 
     Raises:
         ValueError: If an option has no countable values.

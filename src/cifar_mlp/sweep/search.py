@@ -1,4 +1,4 @@
-"""A whole sweep: search, confirm, and leave the best card and its pictures."""
+"""A whole sweep: search, confirm, and leave the best config and its pictures."""
 
 import statistics
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 from rich.console import Console
 
-from cifar_mlp.sweep.card import arguments, base_values, require_options
+from cifar_mlp.sweep.config import arguments, base_values, require_options
 from cifar_mlp.sweep.samplers import GivenPoint, grid_of, sampler_of
 from cifar_mlp.sweep.space import Options, Space
 from cifar_mlp.sweep.storage import open_storage, open_study
-from cifar_mlp.sweep.table import BASE_CARD, Board
+from cifar_mlp.sweep.table import BASE_CONFIG, LiveTable
 from cifar_mlp.sweep.worker import Propose, Search, work
 
 
@@ -25,7 +25,7 @@ class Candidate(NamedTuple):
 
     Attributes:
         trial: The trial of the search.
-        options: Drawn values; ``None`` for the base card as it stands.
+        options: Drawn values; ``None`` for the base config as it stands.
         confirmed: Validation accuracies over the seeds of the confirmation; empty without one.
     """
 
@@ -43,8 +43,8 @@ class Found(NamedTuple):
     """What a sweep ends with.
 
     Attributes:
-        trials: The search's trials in their places.
-        candidates: The best first; the base card is among them if it was completed.
+        trials: The search's trials in their slots.
+        candidates: The best first; the base config is among them if it was completed.
     """
 
     trials: list[FrozenTrial]
@@ -71,7 +71,7 @@ def run_sweep(space: Space, where: str, output: Path, console: Console) -> Found
     storage = open_storage(where)
     study = open_study(storage, space.name, space.fingerprint, _pruner(space))
     trials = _shown(console, space.name, study, size, _proposals(space, study, base, grid), output / "trials")
-    complete = [Candidate(trial, trial.params if place else None, []) for place, trial in enumerate(trials)
+    complete = [Candidate(trial, trial.params if slot else None, []) for slot, trial in enumerate(trials)
                 if trial.state == TrialState.COMPLETE]  # fmt: skip
     if not complete:
         raise ValueError(f"no trial was completed, see {output / 'trials'}")
@@ -84,7 +84,7 @@ def run_sweep(space: Space, where: str, output: Path, console: Console) -> Found
 def confirm(
     space: Space, storage: BaseStorage, candidates: Sequence[Candidate], folder: Path, console: Console
 ) -> list[Candidate]:
-    """Run the best candidates, and the base card, with new seeds.
+    """Run the best candidates, and the base config, with new seeds.
 
     Args:
         space: The sweep.
@@ -104,8 +104,8 @@ def confirm(
     name = f"{space.name}/confirmation of {numbers}, seeds {'-'.join(map(str, space.confirm.seeds))}"
     study = open_study(storage, name, space.fingerprint, NopPruner())
 
-    def propose(trial: Trial, place: int) -> list[str]:
-        candidate, seed = reruns[place]
+    def propose(trial: Trial, slot: int) -> list[str]:
+        candidate, seed = reruns[slot]
         trial.set_user_attr("rerun", {"of trial": candidate.trial.number, "seed": seed})
         return [*arguments(space, candidate.options), f"--seed_everything={seed}"]
 
@@ -125,7 +125,7 @@ def confirm(
 def _shown(
     console: Console, title: str, study: optuna.Study, size: int, propose: Propose, folder: Path
 ) -> list[FrozenTrial]:
-    with Board(console, study, size, title) as board:
+    with LiveTable(console, study, size, title) as board:
         return work(Search(study, size, propose, folder, board.changed))
 
 
@@ -136,13 +136,13 @@ def _pruner(space: Space) -> BasePruner:
 
 
 def _proposals(space: Space, study: optuna.Study, base: Options, grid: list[Options]) -> Propose:
-    def propose(trial: Trial, place: int) -> list[str]:
-        drawn = space.search if place else {name: space.search[name] for name in base}
-        study.sampler = sampler_of(space, place, grid) if place else GivenPoint(base)
+    def propose(trial: Trial, slot: int) -> list[str]:
+        drawn = space.search if slot else {name: space.search[name] for name in base}
+        study.sampler = sampler_of(space, slot, grid) if slot else GivenPoint(base)
         options = {name: _draw(trial, name, distribution) for name, distribution in drawn.items()}
-        if place == 0:
-            trial.set_user_attr(BASE_CARD, space.base.stem)
-        return arguments(space, options if place else None)
+        if slot == 0:
+            trial.set_user_attr(BASE_CONFIG, space.base.stem)
+        return arguments(space, options if slot else None)
 
     return propose
 

@@ -39,8 +39,8 @@ class Confirmation:
     """Run the best trials again with other seeds and choose by their mean.
 
     Attributes:
-        top: Trials to run again; the base card joins them for comparison.
-        seeds: Seeds of the reruns; the search itself runs every trial with the base card's seed.
+        top: Trials to run again; the base config joins them for comparison.
+        seeds: Seeds of the reruns; the search itself runs every trial with the base config's seed.
     """
 
     top: int
@@ -54,8 +54,8 @@ class Space:
     Attributes:
         name: The file's name without its suffix; the study's name.
         path: The sweep file.
-        base: The card that every trial starts from; the first trial is this card.
-        settings: Options beyond the card in every trial but the first, not searched.
+        base: The config that every trial starts from; the first trial is this config.
+        settings: Options beyond the config in every trial but the first, not searched.
         search: Distribution of each searched option by its dotted name.
         sampler: random, grid or tpe.
         seed: Decides what is drawn.
@@ -107,7 +107,7 @@ def read_space(path: Path) -> Space:
         refuse(f"unknown key {key!r}; there are {', '.join(sorted(_KEYS))}")
     base = path.parent / str(asked.get("base"))
     if "base" not in asked or not base.is_file():
-        refuse(f"base must name a card, seen from this file's folder; there is no {base}")
+        refuse(f"base must name a config, seen from this file's folder; there is no {base}")
     search = {str(name): _distribution(str(name), given, refuse) for name, given in _table(asked, "search", refuse)}
     settings = {str(name): value for name, value in _table(asked, "settings", refuse)}
     if not search:

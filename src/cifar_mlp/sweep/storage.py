@@ -79,7 +79,7 @@ def open_study(storage: BaseStorage, name: str, fingerprint: str, pruner: optuna
         study.set_user_attr("fingerprint", fingerprint)
     elif begun != fingerprint:
         raise ValueError(
-            f"the study {name!r} in this storage was begun with another base card, search, sampler, seed or pruning: "
+            f"the study {name!r} in this storage was begun with another base config, search, sampler, seed or pruning: "
             "restore the sweep file, rename it, or name another --output or --storage"
         )
     return study

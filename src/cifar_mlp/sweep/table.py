@@ -11,11 +11,11 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
-from cifar_mlp.sweep.places import REASON, seats
+from cifar_mlp.sweep.slots import REASON, seats
 from cifar_mlp.sweep.stale import WORKER
 
 BEST_SHOWN, FAILED_SHOWN = 10, 3
-BASE_CARD = "base card"
+BASE_CONFIG = "base config"
 WIDTH = 120  # columns where the output is no terminal
 STATES = {
     TrialState.COMPLETE: "done", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed", TrialState.RUNNING: "running",
@@ -23,7 +23,7 @@ STATES = {
 }  # fmt: skip
 
 
-class Board:
+class LiveTable:
     """Shows a study while it is worked on: a table on a terminal, a line for each ended trial elsewhere.
 
     Args:
@@ -38,7 +38,7 @@ class Board:
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._told: set[int] = set()
 
-    def __enter__(self) -> "Board":
+    def __enter__(self) -> "LiveTable":
         if self._live is not None:
             self._live.start()
         else:
@@ -106,8 +106,8 @@ def _cells(trial: FrozenTrial) -> tuple[str, str, str, str, str]:
 def _settings(trial: FrozenTrial) -> str:
     if REASON in trial.user_attrs:
         return str(trial.user_attrs[REASON])
-    if BASE_CARD in trial.user_attrs:
-        return f"the base card, {trial.user_attrs[BASE_CARD]}"
+    if BASE_CONFIG in trial.user_attrs:
+        return f"the base config, {trial.user_attrs[BASE_CONFIG]}"
     named = trial.params or trial.user_attrs.get("rerun", {})
     return "  ".join(
         f"{name.rsplit('.', 1)[-1]} {value:.3g}" if isinstance(value, float) else f"{name.rsplit('.', 1)[-1]} {value}"

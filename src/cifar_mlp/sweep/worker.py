@@ -10,8 +10,8 @@ from optuna import Study
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from cifar_mlp.sweep.places import REASON, claim, give_up, places, seats, take_up_lost
 from cifar_mlp.sweep.process import run_fit
+from cifar_mlp.sweep.slots import REASON, claim, give_up, seats, slots, take_up_lost
 from cifar_mlp.sweep.stale import HEARTBEAT, sign, sign_of_life
 
 WAIT = 1.0  # seconds between looks at what other workers do
@@ -26,7 +26,7 @@ class Search(NamedTuple):
     Attributes:
         study: Where trials are kept.
         size: Trials in all.
-        propose: Given a trial and its place, what ``cifar-mlp fit`` takes.
+        propose: Given a trial and its slot, what ``cifar-mlp fit`` takes.
         folder: Where the trials' folders are made.
         changed: Called after whatever happened, for whoever shows it.
     """
@@ -43,10 +43,10 @@ class AllFailedError(ValueError):
 
 
 def work(search: Search) -> list[FrozenTrial]:
-    """Work until every place is settled, by this worker or by others.
+    """Work until every slot is settled, by this worker or by others.
 
     Returns:
-        The trials in their places.
+        The trials in their slots.
 
     Raises:
         AllFailedError: If this worker's first trials failed.
@@ -59,18 +59,18 @@ def work(search: Search) -> list[FrozenTrial]:
         if len(mine) == search.size and all(trial.state.is_finished() for trial in mine):
             search.changed()
             return mine
-        full = len(places(study.get_trials(deepcopy=False))) >= search.size
+        full = len(slots(study.get_trials(deepcopy=False))) >= search.size
         if full and not any(trial.state == TrialState.WAITING for trial in mine):
             search.changed()
             time.sleep(WAIT)
             continue
         trial = study.ask()
         sign(trial)
-        place = claim(study, trial, search.size)
-        if place is None:
+        slot = claim(study, trial, search.size)
+        if slot is None:
             continue
         try:
-            reason = conduct(search, trial, place)
+            reason = conduct(search, trial, slot)
         except KeyboardInterrupt:
             give_up(study, trial)
             raise
@@ -80,9 +80,9 @@ def work(search: Search) -> list[FrozenTrial]:
             raise AllFailedError(f"the first {FAILURES} trials all failed, see {search.folder}: {failed[-1]}")
 
 
-def conduct(search: Search, trial: Trial, place: int) -> str | None:
+def conduct(search: Search, trial: Trial, slot: int) -> str | None:
     """Run one trial to its end; returns why it failed, if it did."""
-    fit_arguments = search.propose(trial, place)
+    fit_arguments = search.propose(trial, slot)
     folder = search.folder / f"{trial.number:04d}"
     trial.set_user_attr("folder", str(folder))
     search.changed()

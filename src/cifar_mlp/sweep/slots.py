@@ -1,8 +1,8 @@
-"""A search has so many places; every worker reads from the storage alone who sits where.
+"""A search has so many slots; every worker reads from the storage alone who sits where.
 
-Each trial that was asked for takes a place, in the order of its number. A trial whose worker died is lost: its place is
-taken up by a retry with the same settings. A trial without a place (two workers asked for the last one at once), or
-beside another in the same place, is withdrawn. No lock is needed: numbers are unique, and the lower one has the place.
+Each trial that was asked for takes a slot, in the order of its number. A trial whose worker died is lost: its slot is
+taken up by a retry with the same settings. A trial without a slot (two workers asked for the last one at once), or
+beside another in the same slot, is withdrawn. No lock is needed: numbers are unique, and the lower one has the slot.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from cifar_mlp.sweep.stale import is_dead
 
 REASON, RETRY_OF, WITHDRAWN = "reason", "retry_of", "withdrawn"
-Place = list[FrozenTrial]
+Slot = list[FrozenTrial]
 
 
 def is_lost(trial: FrozenTrial) -> bool:
@@ -22,9 +22,9 @@ def is_lost(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.FAIL and REASON not in trial.user_attrs
 
 
-def places(trials: Sequence[FrozenTrial]) -> list[Place]:
-    """The trials of each place, in the order of their numbers."""
-    found: dict[int, Place] = {}
+def slots(trials: Sequence[FrozenTrial]) -> list[Slot]:
+    """The trials of each slot, in the order of their numbers."""
+    found: dict[int, Slot] = {}
     for trial in sorted(trials, key=lambda trial: trial.number):
         if WITHDRAWN not in trial.user_attrs:
             root = trial.user_attrs.get(RETRY_OF, trial.number)
@@ -32,24 +32,24 @@ def places(trials: Sequence[FrozenTrial]) -> list[Place]:
     return [found[root] for root in sorted(found)]
 
 
-def sitting(place: Place) -> FrozenTrial | None:
-    """The trial that has the place; ``None`` if all were lost."""
-    return next((trial for trial in place if not is_lost(trial)), None)
+def sitting(slot: Slot) -> FrozenTrial | None:
+    """The trial that has the slot; ``None`` if all were lost."""
+    return next((trial for trial in slot if not is_lost(trial)), None)
 
 
 def seats(study: Study, size: int) -> list[FrozenTrial]:
-    """The trials that have one of the first ``size`` places."""
-    return [trial for place in places(study.get_trials(deepcopy=False))[:size] if (trial := sitting(place)) is not None]
+    """The trials that have one of the first ``size`` slots."""
+    return [trial for slot in slots(study.get_trials(deepcopy=False))[:size] if (trial := sitting(slot)) is not None]
 
 
 def take_up_lost(study: Study, size: int) -> None:
-    """Mark the trials of dead workers as lost, and enqueue each lost place's settings again."""
+    """Mark the trials of dead workers as lost, and enqueue each lost slot's settings again."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if is_dead(trial):
             give_up(study, trial)
-    for place in places(study.get_trials(deepcopy=False))[:size]:
-        if sitting(place) is None:
-            study.enqueue_trial(place[-1].params, user_attrs={RETRY_OF: place[0].number})
+    for slot in slots(study.get_trials(deepcopy=False))[:size]:
+        if sitting(slot) is None:
+            study.enqueue_trial(slot[-1].params, user_attrs={RETRY_OF: slot[0].number})
 
 
 def give_up(study: Study, trial: Trial | FrozenTrial) -> None:
@@ -62,9 +62,9 @@ def give_up(study: Study, trial: Trial | FrozenTrial) -> None:
 
 
 def claim(study: Study, trial: Trial, size: int) -> int | None:
-    """The place of a trial just asked for, from 0; ``None``, and it is withdrawn, if there is none for it."""
-    for position, place in enumerate(places(study.get_trials(deepcopy=False))[:size]):
-        holder = sitting(place)
+    """The slot of a trial just asked for, from 0; ``None``, and it is withdrawn, if there is none for it."""
+    for position, slot in enumerate(slots(study.get_trials(deepcopy=False))[:size]):
+        holder = sitting(slot)
         if holder is not None and holder.number == trial.number:
             return position
     trial.set_user_attr(WITHDRAWN, True)

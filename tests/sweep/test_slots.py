@@ -1,4 +1,4 @@
-"""Every place of a search is filled once, whoever works and whoever dies."""
+"""Every slot of a search is filled once, whoever works and whoever dies."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from optuna.pruners import NopPruner
 from optuna.trial import TrialState
 
 from cifar_mlp.sweep import worker
-from cifar_mlp.sweep.places import RETRY_OF, WITHDRAWN, claim, is_lost, places, seats, take_up_lost
+from cifar_mlp.sweep.slots import RETRY_OF, WITHDRAWN, claim, is_lost, seats, slots, take_up_lost
 from cifar_mlp.sweep.stale import SEEN, SILENCE, WORKER, machine_name, sign
 from cifar_mlp.sweep.storage import open_storage, open_study
 from cifar_mlp.sweep.worker import Search, work
@@ -50,7 +50,7 @@ def test_only_trials_of_dead_workers_are_taken_up_and_once():
     assert [trial.number for trial in mine.trials if is_lost(trial)] == [2, 3, 4]
     waiting = mine.get_trials(states=(TrialState.WAITING,))
     assert [trial.user_attrs[RETRY_OF] for trial in waiting] == [2, 3, 4]
-    assert len(places(mine.trials)) == 5
+    assert len(slots(mine.trials)) == 5
     for old in (dead, silent, suspended):
         retry = mine.ask()
         sign(retry)
@@ -84,16 +84,16 @@ def test_many_workers_fill_every_place_once(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(worker, "WAIT", 0.01)
     done: list[int] = []
 
-    def conduct(search: Search, trial: optuna.Trial, place: int) -> None:
-        done.append(place)
+    def conduct(search: Search, trial: optuna.Trial, slot: int) -> None:
+        done.append(slot)
         time.sleep(0.01)
-        search.study.tell(trial, float(place))
+        search.study.tell(trial, float(slot))
 
     monkeypatch.setattr(worker, "conduct", conduct)
     found = []
 
     def one() -> None:
-        found.append(work(Search(study(), 12, lambda trial, place: [], Path("trials"), lambda: None)))
+        found.append(work(Search(study(), 12, lambda trial, slot: [], Path("trials"), lambda: None)))
 
     threads = [threading.Thread(target=one) for _ in range(6)]
     for thread in threads:
@@ -116,7 +116,7 @@ def test_a_journal_with_a_torn_last_line_goes_on():
 
 def test_another_search_under_the_same_name_is_refused():
     study()
-    with pytest.raises(ValueError, match="was begun with another base card"):
+    with pytest.raises(ValueError, match="was begun with another base config"):
         open_study(open_storage("journal.log"), "mine", "other", NopPruner())
 
 

@@ -1,4 +1,4 @@
-"""Options as the command line takes them, and cards as the command line's parser writes them."""
+"""Options as the command line takes them, and configs as the command line's parser writes them."""
 
 import contextlib
 import io
@@ -20,7 +20,7 @@ def arguments(space: Space, options: Options | None) -> list[str]:
 
     Args:
         space: The sweep.
-        options: Drawn values, which go with the sweep's settings; ``None`` for the base card as it stands.
+        options: Drawn values, which go with the sweep's settings; ``None`` for the base config as it stands.
     """
     chosen = {} if options is None else {**space.settings, **options}
     return ["--config", str(space.base), *(f"--{name}={_text(value)}" for name, value in chosen.items())]
@@ -30,8 +30,8 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def card_text(fit_arguments: list[str], everything: bool = False) -> str:
-    """The card that these arguments amount to.
+def config_text(fit_arguments: list[str], everything: bool = False) -> str:
+    """The config that these arguments amount to.
 
     Args:
         fit_arguments: What ``cifar-mlp fit`` takes.
@@ -62,7 +62,7 @@ def require_options(space: Space) -> None:
     for number in range(max(map(len, ends.values()))):
         options = {name: values[number % len(values)] for name, values in ends.items()}
         try:
-            card_text(arguments(space, options))
+            config_text(arguments(space, options))
         except ValueError as error:
             raise ValueError(f"{space.path}: {error}") from error
 
@@ -75,13 +75,13 @@ def _ends(distribution: BaseDistribution) -> list[Any]:
 
 
 def base_values(space: Space) -> Options:
-    """What the base card says of the searched options, where that lies within their ranges.
+    """What the base config says of the searched options, where that lies within their ranges.
 
-    Empty where the sweep has settings of its own: the base card is then no point among the others.
+    Empty where the sweep has settings of its own: the base config is then no point among the others.
     """
     if space.settings:
         return {}
-    settings = flat(yaml.safe_load(card_text(arguments(space, None), everything=True)))
+    settings = flat(yaml.safe_load(config_text(arguments(space, None), everything=True)))
     plain = {name.replace(".init_args", "").removesuffix(".class_path"): value for name, value in settings.items()}
     values: Options = {}
     for name, distribution in space.search.items():
@@ -94,8 +94,8 @@ def base_values(space: Space) -> Options:
     return values
 
 
-def write_card(path: Path, comments: list[str], text: str) -> None:
-    """Write a card with its comments on top, whole or not at all."""
+def write_config(path: Path, comments: list[str], text: str) -> None:
+    """Write a config with its comments on top, whole or not at all."""
     heading = "".join(f"# {line}\n" for line in comments)
     body = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#"))
     write_whole(heading + body, path)
