@@ -2,13 +2,14 @@
 
 import csv
 import os
-import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO
 
 from lightning.pytorch.callbacks import BasePredictionWriter
 from torch import Tensor
 
+from cifar_mlp.common.atomic_write import replacing
 from cifar_mlp.data.image_files import ImageFiles
 
 
@@ -22,7 +23,7 @@ class PredictionWriter(BasePredictionWriter):
     def __init__(self) -> None:
         super().__init__(write_interval="batch")
         self._file: TextIO | None = None
-        self._unfinished = Path()
+        self._open_file = ExitStack()
         self._rows = self._unreadable = 0
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
@@ -38,9 +39,9 @@ class PredictionWriter(BasePredictionWriter):
     def on_predict_start(self, trainer: Any, pl_module: Any) -> None:
         """Open the file and write the heading."""
         output = Path(trainer.datamodule.output).expanduser()
-        descriptor, unfinished = tempfile.mkstemp(dir=output.parent, prefix=".unfinished-")
-        self._unfinished = Path(unfinished)
-        self._file = os.fdopen(descriptor, "w", newline="", encoding="utf-8", errors="backslashreplace")
+        unfinished = self._open_file.enter_context(replacing(output))
+        opened = unfinished.open("w", newline="", encoding="utf-8", errors="backslashreplace")
+        self._file = self._open_file.enter_context(opened)
         csv.writer(self._file).writerow(["file", "predicted", *_names(trainer, pl_module), "error"])
 
     def write_on_batch_end(
@@ -70,27 +71,16 @@ class PredictionWriter(BasePredictionWriter):
                 writer.writerow([file, names[best], *(f"{value:.6f}" for value in probabilities), ""])
 
     def on_predict_end(self, trainer: Any, pl_module: Any) -> None:
-        """Rename the finished file."""
-        assert self._file is not None
-        output = Path(trainer.datamodule.output).expanduser()
-        self._file.close()
-        self._unfinished.chmod(0o666 & ~_umask())
-        os.replace(self._unfinished, output)
+        """Close the file and give it its name."""
+        self._open_file.close()
         self._file = None
+        output = Path(trainer.datamodule.output).expanduser()
         print(f"{output}: {self._rows:,} images, {self._unreadable:,} of them unreadable", flush=True)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Remove the unfinished file."""
-        if self._file is not None:
-            self._file.close()
-            self._unfinished.unlink(missing_ok=True)
-            self._file = None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        self._open_file.__exit__(type(exception), exception, exception.__traceback__)
+        self._file = None
 
 
 def _names(trainer: Any, pl_module: Any) -> list[str]:

@@ -2,27 +2,46 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
-def write_whole(text: str, path: Path) -> None:
-    """Write beside, then rename: no reader and no kill ever meets half a file.
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary file beside ``path``; it replaces ``path`` on success and is removed on any error.
+
+    Readers see the old file or the new one, never a part, and so does a machine that loses power.
 
     Args:
-        text: Content, written as UTF-8.
-        path: File, whose folder exists.
+        path: File, whose folder exists. The new one gets the mode that the umask gives any new file.
     """
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".unfinished-")
+    os.close(descriptor)
+    unfinished = Path(name)
+    try:
+        yield unfinished
+        unfinished.chmod(0o666 & ~_umask())
+        with unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+def write_whole(text: str, path: Path) -> None:
+    """Write ``text`` as UTF-8, atomically; the folder of ``path`` exists."""
     write_whole_bytes(text.encode(), path)
 
 
 def write_whole_bytes(content: bytes, path: Path) -> None:
-    """The same of bytes."""
-    descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix="unfinished-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        Path(unfinished).chmod(0o644)
-        os.replace(unfinished, path)
-    except BaseException:
-        Path(unfinished).unlink(missing_ok=True)
-        raise
+    """Write ``content``, atomically; the folder of ``path`` exists."""
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(content)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

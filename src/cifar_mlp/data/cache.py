@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from cifar_mlp.common.atomic_write import replacing
 
 FORMAT = 2  # raised when what is fitted, or how the file is laid out, changes
 
@@ -35,20 +36,14 @@ def read_cache(path: Path) -> dict[str, Tensor] | None:
 
 
 def write_cache(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Put ``tensors`` into ``path``, whole or not at all.
+    """Write ``tensors`` to ``path``, atomically.
 
     Raises:
         ValueError: If the folder cannot be written; names the option.
     """
     require_writable(path.parent)
-    descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix="unfinished-", suffix=".pt")
-    os.close(descriptor)
-    try:
+    with replacing(path) as unfinished:
         torch.save({"tensors": tensors, "sha256": _digest(tensors)}, unfinished)
-        os.replace(unfinished, path)
-    except BaseException:
-        Path(unfinished).unlink(missing_ok=True)
-        raise
 
 
 def require_writable(folder: Path) -> None:
