@@ -23,9 +23,14 @@ with replacing(Path("file")) as unfinished:
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_an_error_leaves_the_old_file_and_nothing_beside_it(error: type[BaseException]):
     write_whole("old", Path("file"))
-    with pytest.raises(error), replacing(Path("file")) as unfinished:
-        unfinished.write_text("half")
-        raise error
+
+    def fail() -> None:
+        with replacing(Path("file")) as unfinished:
+            unfinished.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        fail()
     assert Path("file").read_text() == "old"
     assert [path.name for path in Path().iterdir()] == ["file"]
 

@@ -121,6 +121,12 @@ def public(kind: type) -> set[str]:
     return {name for name in dir(kind) if name[0] != "_" and callable(getattr(kind, name))} - of_torch
 
 
+def readable(given: object) -> str:
+    """The same name in every process, which an object's own representation is not."""
+    plain = isinstance(given, str | int | float | dict | list | None)
+    return str(given) if plain else getattr(given, "__name__", type(given).__name__)
+
+
 @pytest.mark.parametrize("kind", HONOURED)
 def test_the_table_names_every_hook(kind: type):
     verdicts = [table.get(kind, "").split() for table in (HONOURED, GIVES_WAY, NOT_IN_A_FIT)]
@@ -208,9 +214,7 @@ def test_other_hooks_make_it_give_way(hook: tuple[type, str], on_instance: bool,
     assert trainer.fit_loop.epoch_loop is own
 
 
-@pytest.mark.parametrize(
-    ("option", "value", "reason"), OPTIONS, ids=lambda given: getattr(given, "__name__", str(given))
-)
+@pytest.mark.parametrize(("option", "value", "reason"), OPTIONS, ids=readable)
 def test_every_option_is_honoured_or_makes_it_give_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, value: Any, reason: str | None
 ):

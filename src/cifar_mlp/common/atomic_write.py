@@ -16,7 +16,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Args:
         path: File, whose folder exists. The new one gets the mode that the umask gives any new file.
     """
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".unfinished-")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".unfinished-", suffix=path.suffix)
     os.close(descriptor)
     unfinished = Path(name)
     try:
