@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,6 +34,7 @@ class Training:
         self.folder = store.folder / "runs" / planned.variant.name / f"seed_{planned.seed}"
         self.log = self.folder / "log.txt"
         self._process: subprocess.Popen[bytes] | None = None
+        self._starting, self._stopped = threading.Lock(), False
 
     def run(self, program: Sequence[str], threads: int, lock: int) -> None:
         """Train from the beginning, in an empty folder, to the end.
@@ -48,17 +50,21 @@ class Training:
         (self.folder / "run.json").write_text(json.dumps(about))
         command = [*program, "--config", str(self.store.config(self.planned)), "--seed_everything"]
         command += [str(self.planned.seed), "--trainer.default_root_dir", str(self.folder), "--views.all", "false"]
-        with open(self.log, "wb") as log:
+        with open(self.log, "wb") as log, self._starting:
+            if self._stopped:
+                return
             self._process = subprocess.Popen(
                 [*command, *self.planned.variant.options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, pass_fds=(lock,),
                 env={**os.environ, "OMP_NUM_THREADS": str(threads)},
                 start_new_session=True,  # Ctrl-C reaches this process only, which then stops the others
             )  # fmt: skip
-            self._process.wait()
+        self._process.wait()
 
     def stop(self) -> None:
-        """End the process, if it runs."""
+        """End the process, if it runs; a later ``run`` starts none."""
+        with self._starting:
+            self._stopped = True
         if self._process is None or self._process.poll() is not None:
             return
         os.killpg(self._process.pid, signal.SIGTERM)
