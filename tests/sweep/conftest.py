@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-CARD = {
+CONFIG = {
     "trainer": {"max_epochs": 2},
     "data": {"source": "digits", "batch_size": 100},
     "model": {
@@ -27,7 +27,7 @@ def sweep_file(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
     def write(**keys: Any) -> Path:
-        Path("small.yaml").write_text(yaml.safe_dump(CARD))
+        Path("small.yaml").write_text(yaml.safe_dump(CONFIG))
         asked = {key: value for key, value in {**SWEEP, **keys}.items() if value is not None}
         Path("mine.yaml").write_text(yaml.safe_dump(asked, sort_keys=False))
         return Path("mine.yaml")

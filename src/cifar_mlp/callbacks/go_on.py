@@ -13,7 +13,7 @@ GO_ON = "go on"
 class AskToGoOn(Callback):
     """Tells the process that started this one each validation's accuracy, and ends the training unless told to go on.
 
-    The report is one line on standard output; the answer one line on standard input. Where nobody is left to answer,
+    The report is one line on standard output; the answer one line on standard input. Without an answer
     training ends too. It ends as at its last epoch: checkpoints and records are whole.
 
     Args:
@@ -38,5 +38,5 @@ def _ask(report: dict[str, float]) -> bool:
     try:
         print(REPORT + json.dumps(report), flush=True)
         return sys.stdin.readline().strip() == GO_ON
-    except OSError:  # nobody listens any more
+    except OSError:  # the other process is gone
         return False

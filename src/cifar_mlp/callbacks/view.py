@@ -23,7 +23,7 @@ class BoardCallback(Callback):
     def guarded(self, pl_module: Any) -> Iterator[None]:
         """Turn any error inside into the warning.
 
-        In this package's own :class:`Classifier`, a :class:`LeftOut` is silent: nobody asked for a PCA there.
+        In this package's own :class:`Classifier`, a :class:`LeftOut` is silent: no PCA was asked for.
         """
         try:
             yield

@@ -12,7 +12,7 @@ class Run(NamedTuple):
     """What a run left.
 
     Attributes:
-        name: Its card and version.
+        name: Its config and version.
         curves: Steps and values by tag, without the source's prefix.
         settings: Every option's value by its dotted name.
     """

@@ -6,7 +6,7 @@ import hashlib
 def derived_seed(seed: int, stream: str, *position: int) -> int:
     """A seed for one place in a run, a pure function of the run's seed, the stream's name and the position.
 
-    Nothing random is ever saved: whoever resumes at a position draws what an unbroken run would have drawn.
+    No random state is saved: a run resumed at a position draws what an uninterrupted run would have drawn.
 
     Args:
         seed: The run's one seed.

@@ -76,7 +76,7 @@ class CIFARFiles:
     image_shape: tuple[int, int, int] = (3, 32, 32)
 
     def prepare(self, root: str | None, part: Part) -> None:
-        """See that every file of ``part`` is there, downloading the set if nobody named a root.
+        """Check that every file of ``part`` is there; download the set if no root was named.
 
         Args:
             root: Folder that holds the set's own folder; ``None`` looks at the environment, then in ``data/``.
@@ -142,7 +142,7 @@ class CIFARFiles:
 
 
 class Location(NamedTuple):
-    """The data root, and which setting gave it (``None``: nobody did, it is the default)."""
+    """The data root, and which setting gave it (``None``: the default)."""
 
     path: Path
     given_by: str | None

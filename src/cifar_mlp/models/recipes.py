@@ -74,7 +74,7 @@ def try_out(optimizer: Recipe, schedule: Recipe | None, parameters: Iterable[Ten
 
 
 def fused(recipe: Recipe) -> Recipe:
-    """The same optimizer with PyTorch's fused step wherever it has one and nobody chose otherwise."""
+    """The same optimizer with PyTorch's fused step where it has one, unless the user chose otherwise."""
     optimizer = from_recipe(recipe)
     chosen = recipe["init_args"].get("fused") is not None or recipe["init_args"].get("foreach") is not None
     if chosen or "fused" not in inspect.signature(optimizer).parameters:

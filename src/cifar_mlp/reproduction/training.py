@@ -42,7 +42,7 @@ class Training:
         Args:
             program: Takes the options of ``cifar-mlp fit``.
             threads: For PyTorch.
-            lock: The store's: the process holds it too, so that nobody starts a second one beside an orphan.
+            lock: The store's: the process holds it too, so that no second one starts beside an orphan.
         """
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)

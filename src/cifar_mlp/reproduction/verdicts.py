@@ -1,6 +1,6 @@
 """Whether a figure of the report is reproduced.
 
-The report states one accuracy of one training, measured on n = 1,000 images, with a seed that nobody knows. We have
+The report states one accuracy of one training, measured on n = 1,000 images, with an unknown seed. We have
 the accuracies of m trainings. On the same images a further training of ours would fall, with 95 % probability, within
 
     mean ± a,    a = t(m - 1) * s * sqrt(1 + 1/m),

@@ -87,7 +87,7 @@ def read_space(path: Path) -> Space:
     """Read and check a sweep file; whether its options exist, only the command line's parser can say.
 
     Raises:
-        FileNotFoundError, ValueError: For what cannot be; names the file and the key.
+        FileNotFoundError, ValueError: For invalid settings; names the file and the key.
     """
 
     def refuse(message: str) -> NoReturn:

@@ -44,6 +44,6 @@ def _is_alive(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # somebody else's, but alive
+    except PermissionError:  # another user's, but alive
         return True
     return True

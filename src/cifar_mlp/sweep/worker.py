@@ -28,7 +28,7 @@ class Search(NamedTuple):
         size: Trials in all.
         propose: Given a trial and its slot, what ``cifar-mlp fit`` takes.
         folder: Where the trials' folders are made.
-        changed: Called after whatever happened, for whoever shows it.
+        changed: Called after each change, to update a display.
     """
 
     study: Study
