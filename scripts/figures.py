@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
+from cifar_mlp.common import markdown
+from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.common.run_folder import differing, read_run
 from cifar_mlp.common.script_parser import OneLineParser
 from cifar_mlp.pictures.comparison import compared_classes, compared_curves
@@ -39,9 +41,7 @@ def compare(paths: Sequence[Path], output: Path | None) -> Path:
     if all(accuracy for _, accuracy in classes):
         write([("class_accuracy", compared_classes(classes))], folder)
     rows = differing(first.settings, second.settings)
-    lines = [f"| {name} | {one} | {other} |" for name, one, other in rows]
-    heading = [f"| setting | {first.name} | {second.name} |", "|---|---|---|"]
-    (folder / "settings.md").write_text("\n".join([*heading, *lines]) + "\n")
+    write_whole(markdown.table(("setting", first.name, second.name), rows, words=3), folder / "settings.md")
     table = Table("setting", first.name, second.name, title="settings that differ")
     for row in rows:
         table.add_row(*row)

@@ -52,7 +52,7 @@ def test_two_runs_are_compared(figures: Callable[[list[str]], int], views: None,
     names = [f"digits-default/version_{number}" for number in range(2)]
     assert (Path("both") / "settings.md").read_text().splitlines() == [
         f"| setting | {names[0]} | {names[1]} |",
-        "|---|---|---|",
+        "| --- | --- | --- |",
         "| model.init_args.activation | relu | tanh |",
     ]
     assert "model.init_args.activation" in capsys.readouterr().out

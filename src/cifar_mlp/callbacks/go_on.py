@@ -13,8 +13,8 @@ GO_ON = "go on"
 class AskToGoOn(Callback):
     """Tells the process that started this one each validation's accuracy, and ends the training unless told to go on.
 
-    The report is one line on standard output; the answer one line on standard input. Without an answer
-    training ends too. It ends as at its last epoch: checkpoints and records are whole.
+    The report is one line on standard output; the answer one line on standard input. Without an answer training
+    ends too. It ends as after its last epoch: with its checkpoints and records.
 
     Args:
         monitor: Metric to report, without the source's prefix.

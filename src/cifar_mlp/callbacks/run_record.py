@@ -12,6 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from cifar_mlp.callbacks.board import Board
 from cifar_mlp.callbacks.view import BoardCallback
+from cifar_mlp.common import markdown
 from cifar_mlp.common.provenance import provenance
 
 PACKAGES = ("torch", "lightning", "torchmetrics", "numpy", "scikit-learn", "matplotlib", "tensorboard")
@@ -96,8 +97,7 @@ def environment(device: torch.device) -> dict[str, str]:
 
 def table(facts: dict[str, Any]) -> str:
     """A Markdown table of two columns."""
-    rows = [f"| {name} | {str(value).replace('|', chr(92) + '|')} |" for name, value in facts.items()]
-    return "\n".join(["| | |", "|---|---|", *rows])
+    return markdown.table(("", ""), [(name, str(value)) for name, value in facts.items()], words=2)
 
 
 def code(text: str) -> str:

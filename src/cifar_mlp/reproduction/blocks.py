@@ -53,7 +53,7 @@ td,td.number{display:flex;justify-content:space-between;gap:1rem;text-align:righ
 padding:.1rem 0}td::before{content:attr(data-label);color:#555;text-align:left}td:first-child{font-weight:600}}
 .good{color:#00664b}.fair{color:#8a5a00}.bad{color:#a33c00}
 """
-# Words that carry a verdict are coloured too, in colours that any eye tells apart
+# Words that carry a verdict are coloured too, in colours that colour-blind readers can distinguish
 CLASS_OF = {"reproduced": "good", "holds": "good", "not reproduced": "bad", "does not hold": "bad",
             "within the noise of 1,000 images": "fair", "inconclusive": "fair"}  # fmt: skip
 NUMBER = re.compile(r"^[-+±−\d.,%e ≥≈<]*(to [-+−\d.]+)?$")

@@ -100,7 +100,7 @@ def chosen(only: Sequence[str] | None) -> tuple[list[Variant], list[Variant], bo
         only: Names of :func:`groups`; ``None`` for questions 1 to 4.
 
     Returns:
-        The report's configs, the studies' variants beyond them, and whether the toy is asked for.
+        The report's configs, the studies' variants beyond them, and whether the toy is requested.
 
     Raises:
         ValueError: For an unknown name, with the nearest known one.

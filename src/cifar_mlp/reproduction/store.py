@@ -37,7 +37,7 @@ class Store:
             raise ValueError(f"--output {folder} holds a {held} reproduction, not a {asked} one: choose another")
 
     def document(self) -> Document:
-        """All of it, as it stands now."""
+        """All of it, as it is now."""
         return load_document(self.path)
 
     def current(self) -> Document:

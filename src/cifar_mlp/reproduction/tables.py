@@ -45,7 +45,7 @@ def toy_table(toy: dict[str, Any]) -> TableBlock:
     for figure in toy["figures"]:
         verdict = REPRODUCED if figure["prints_the_same"] else ROUNDING if figure["held"] else NOT
         rows.append([figure["name"], figure["report"], repr(figure["ours"]), figure["rule"], verdict])
-    return TableBlock(["figure", "the report", "ours, float64", "agreement asked for", "verdict"], rows)
+    return TableBlock(["figure", "the report", "ours, float64", "required agreement", "verdict"], rows)
 
 
 def figures_table(judged: Sequence[Judged]) -> TableBlock:
@@ -91,10 +91,10 @@ def statements_summary(statements: Sequence[Statement]) -> TableBlock:
 
 
 def label(variant: Variant) -> str:
-    """A variant for a table: what is changed, else the config as it stands."""
+    """A variant for a table: what is changed, else that the config is unchanged."""
     pairs = zip(variant.options[::2], variant.options[1::2], strict=True)
     changes = [f"{option.removeprefix('--')} {value}" for option, value in pairs]
-    return f"`{variant.config}`" + (f": {', '.join(changes)}" if changes else " as it stands")
+    return f"`{variant.config}`" + (f": {', '.join(changes)}" if changes else ", unchanged")
 
 
 def study_table(study: str, rows: Sequence[Row]) -> TableBlock | None:

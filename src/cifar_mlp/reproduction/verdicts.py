@@ -19,7 +19,7 @@ Their figure is
 - **not judged** with fewer than three seeds.
 
 Half a unit of the last digit that the report states is allowed for, and where it says "above", only falling short
-counts. Both are the last epoch's accuracies, which nothing was chosen by. Our accuracy on all 10,000 test images is
+counts. Both are the last epoch's accuracies, without checkpoint selection. Our accuracy on all 10,000 test images is
 held against theirs on the first 1,000 of them with b from 1/1,000 - 1/10,000.
 """
 
@@ -126,7 +126,7 @@ def verdict(
     return WITHIN if distance <= math.hypot(ours.one_more, noise) else NOT
 
 
-VALIDATION, TEST, WHOLE_TEST = "validation", "test, their 1,000", "test, all 10,000"
+VALIDATION, TEST, WHOLE_TEST = "validation", "test, first 1,000", "test, all 10,000"
 METRICS = {VALIDATION: "val/accuracy", TEST: "test/accuracy_first_1000", WHOLE_TEST: "test/accuracy"}
 
 
