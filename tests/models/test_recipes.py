@@ -96,7 +96,7 @@ def test_the_same_settings_leave_the_state_alone():
 
 def test_another_optimizer_cannot_take_the_state_over():
     with pytest.raises(
-        ValueError, match=r"torch.optim.adam.Adam cannot go on from a checkpoint of torch.optim.sgd.SGD"
+        ValueError, match=r"torch.optim.adam.Adam cannot continue from a checkpoint of torch.optim.sgd.SGD"
     ):
         override_restored(saved_run(functools.partial(SGD, lr=0.8)), to_recipe(Adam), HALVING)
 
@@ -107,7 +107,7 @@ def test_a_schedule_s_settings_win_too_and_another_schedule_is_refused():
     override_restored(checkpoint, to_recipe(maker), to_recipe(functools.partial(StepLR, step_size=1, gamma=0.25)))
     assert checkpoint["lr_schedulers"][0]["gamma"] == 0.25
     for other in (None, to_recipe(functools.partial(ExponentialLR, gamma=0.5))):
-        with pytest.raises(ValueError, match=r"--model.lr_scheduler .* cannot go on from a checkpoint of"):
+        with pytest.raises(ValueError, match=r"--model.lr_scheduler .* cannot continue from a checkpoint of"):
             override_restored(saved_run(maker), to_recipe(maker), other)
 
 
