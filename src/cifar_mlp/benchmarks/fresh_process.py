@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+STOPPING = {signal.SIGINT, signal.SIGTERM}
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -19,9 +20,18 @@ def in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
         RuntimeError: If it fails.
     """
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
-        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C is for this process only
-        future = pool.submit(function, *arguments)
-        signal.signal(signal.SIGINT, handler)
+        # Blocked while the process starts, and in it: a signal waits, and then reaches this process only.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+        try:
+            future = pool.submit(function, *arguments)
+        finally:
+            started = set(multiprocessing.active_children())
+            try:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)  # one that waited is raised here
+            except BaseException:
+                for child in started:
+                    child.kill()
+                raise
         try:
             return future.result()
         except Exception as error:
