@@ -146,12 +146,12 @@ def test_default_then_checkpoint_then_config_then_command_line(trained: Path):
     model, data = settings_of("--ckpt_path", str(trained))
     assert (model["activation"], model["hidden_sizes"]) == ("tanh", [12, 8])
     assert (data["n_components"], data["batch_size"]) == (7, 50)
-    Path("card.yaml").write_text("model: {activation: gelu, label_smoothing: 0.1}\ndata: {batch_size: 40}\n")
-    model, data = settings_of("--ckpt_path", str(trained), "--config", "card.yaml")
+    Path("my.yaml").write_text("model: {activation: gelu, label_smoothing: 0.1}\ndata: {batch_size: 40}\n")
+    model, data = settings_of("--ckpt_path", str(trained), "--config", "my.yaml")
     assert (model["activation"], model["label_smoothing"], data["batch_size"]) == ("gelu", 0.1, 40)
     assert model["hidden_sizes"] == [12, 8]
     options = ["--model.activation", "silu", "--data.batch_size", "30"]
-    model, data = settings_of("--ckpt_path", str(trained), "--config", "card.yaml", *options)
+    model, data = settings_of("--ckpt_path", str(trained), "--config", "my.yaml", *options)
     assert (model["activation"], model["label_smoothing"], data["batch_size"]) == ("silu", 0.1, 30)
 
 
@@ -329,13 +329,13 @@ def test_a_damaged_file_stops_the_fit_in_one_line(small_cifar: Path, capsys: pyt
 
 
 def test_misspelt_yaml_is_named(small_cifar: Path, capsys: pytest.CaptureFixture[str]):
-    Path("card.yaml").write_text("data: {n_componets: 5}\n")
-    assert "n_componets" in error_of(capsys, "fit", "--config", "card.yaml")
-    Path("card.yaml").write_text("model: {hiden_sizes: [5]}\n")
-    assert "hiden_sizes" in error_of(capsys, "fit", "--config", "card.yaml")
+    Path("my.yaml").write_text("data: {n_componets: 5}\n")
+    assert "n_componets" in error_of(capsys, "fit", "--config", "my.yaml")
+    Path("my.yaml").write_text("model: {hiden_sizes: [5]}\n")
+    assert "hiden_sizes" in error_of(capsys, "fit", "--config", "my.yaml")
     for content in ("model: [unclosed\n", "", "- a\n", "data: [1]\n", "trainer: 3\n"):
-        Path("card.yaml").write_text(content)
-        assert "--config card.yaml" in error_of(capsys, "fit", "--config", "card.yaml")
+        Path("my.yaml").write_text(content)
+        assert "--config my.yaml" in error_of(capsys, "fit", "--config", "my.yaml")
 
 
 @pytest.mark.parametrize("damage", ["text", "empty", "truncated", "another program's"])

@@ -1,4 +1,4 @@
-"""Every card parses and trains a batch."""
+"""Every config parses and trains a batch."""
 
 from pathlib import Path
 
@@ -9,13 +9,13 @@ from cifar_mlp.cli import run
 from cifar_mlp.common.course_report import REPORT
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
-CARDS = sorted([*CONFIGS.glob("*.yaml"), *CONFIGS.glob("report/*.yaml")])
+CONFIG_FILES = sorted([*CONFIGS.glob("*.yaml"), *CONFIGS.glob("report/*.yaml")])
 
 
-@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.stem)
-def test_a_card_parses_and_runs_one_batch(small_cifar: Path, card: Path):
-    few = ["--data.n_components", "20"] if "n_components" in card.read_text() else []
-    command = run(["fit", "--config", str(card), "--data.batch_size", "50", *few, "--trainer.fast_dev_run", "1"])
+@pytest.mark.parametrize("config", CONFIG_FILES, ids=lambda config: config.stem)
+def test_a_config_parses_and_runs_one_batch(small_cifar: Path, config: Path):
+    few = ["--data.n_components", "20"] if "n_components" in config.read_text() else []
+    command = run(["fit", "--config", str(config), "--data.batch_size", "50", *few, "--trainer.fast_dev_run", "1"])
     assert command.trainer.global_step == 1
 
 
