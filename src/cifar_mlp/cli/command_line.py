@@ -21,6 +21,7 @@ from cifar_mlp.callbacks.progress import EpochLines, SparingProgressBar
 from cifar_mlp.callbacks.run_record import RunRecord
 from cifar_mlp.callbacks.step_seed import StepSeed
 from cifar_mlp.callbacks.views import Views
+from cifar_mlp.cli.checkpoint_option import checkpoint_file, given
 from cifar_mlp.cli.messages import one_line
 from cifar_mlp.cli.parser import Parser, fail
 from cifar_mlp.cli.warning_filters import one_line_warnings, quiet
@@ -36,7 +37,7 @@ from cifar_mlp.training.checkpoint import (
     require_same_optimizer,
     trainer_defaults,
 )
-from cifar_mlp.training.loop_choice import use_fast_loop
+from cifar_mlp.training.loop_choice import use_exact_loop, use_fast_loop
 from cifar_mlp.training.loop_obstacles import describe
 from cifar_mlp.training.precision import suited_precision
 
@@ -100,18 +101,23 @@ class CommandLine(LightningCLI):
         parser.add_argument("--fast_loop", type=bool, default=True, help="Train with less overhead, where possible.")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parse; with a checkpoint again, since its settings are the defaults then."""
+        """Parse; a checkpoint's settings are the defaults."""
+        subcommand = self.arguments[0] if self.arguments else None
+        name = given(self.arguments, "ckpt_path")
+        if name is not None and subcommand in self._subcommand_parsers:
+            self._take_defaults(name, str(subcommand))
         self.config = parser.parse_args(completed(self.arguments))
-        subcommand = self.config.get("subcommand")
-        path = self.config[subcommand].get("ckpt_path") if subcommand else None
-        if path is None:
-            return
-        self.checkpoint = read_checkpoint(str(path))
+        if self.checkpoint is not None:
+            self.config[subcommand].ckpt_path = self.checkpoint_path
+
+    def _take_defaults(self, name: str, subcommand: str) -> None:
+        training = subcommand == "fit"
+        self.checkpoint_path = str(checkpoint_file(name, given(self.arguments, "trainer.default_root_dir"), training))
+        self.checkpoint = read_checkpoint(self.checkpoint_path)
         defaults = option_defaults(self.checkpoint)
-        if subcommand == "fit":
-            defaults |= trainer_defaults(str(path))
+        if training:
+            defaults |= trainer_defaults(self.checkpoint_path)
         self._subcommand_parsers[subcommand].set_defaults(defaults)
-        self.config = parser.parse_args(completed(self.arguments))
 
     def _parse_ckpt_path(self) -> None:
         """Lightning would let the checkpoint win over the command line here; see ``parse_arguments``."""
@@ -174,7 +180,7 @@ class CommandLine(LightningCLI):
         require_same_network(self.checkpoint, path, self.model)
         if is_of_this_package(self.checkpoint):
             if self.subcommand == "fit":
-                require_same_optimizer(self.checkpoint, self.model.settings)
+                require_same_optimizer(self.checkpoint, self.model)
             self.datamodule.use_fitted(self.checkpoint["state_dict"])
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
@@ -239,7 +245,10 @@ class CommandLine(LightningCLI):
             self._look_at_data(self.datamodule)
         precision, seed = self.trainer.precision, self.datamodule.seed
         wanted = self._get(self.config, "fast_loop")
-        loop = describe(use_fast_loop(self.trainer, self.model) if wanted else "--fast_loop false")
+        obstacle = use_fast_loop(self.trainer, self.model) if wanted else "--fast_loop false"
+        if obstacle is not None and self.checkpoint is not None:
+            use_exact_loop(self.trainer)
+        loop = describe(obstacle)
         if not self.trainer.is_global_zero:
             return
         device, why = device_name(self.trainer.strategy.root_device), ""

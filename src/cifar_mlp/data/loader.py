@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from cifar_mlp.common.seeds import derived_seed
 
 Sampling = Literal["epoch", "replacement"]
+_DECIDE = ("num_images", "batch_size", "sampling", "seed", "world_size")
 
 
 class _Pair(NamedTuple):
@@ -139,9 +140,11 @@ def evaluation_loader(split: Dataset[Batch], order: SequentialOrder) -> DataLoad
 class TrainingLoader(DataLoader[Batch]):
     """The same for training, resumable at any step.
 
-    Under a trainer every iteration starts where the trainer's own count of batches says: a run that is killed and
-    resumed continues with the batch that an uninterrupted run would have seen next. Without a trainer every pass over
-    the loader is the next epoch, in a new order.
+    Under a trainer every iteration starts where the trainer's own progress says, at so many batches of so many epochs:
+    a run that is killed and resumed continues with the batch that an uninterrupted run would have seen next. A
+    checkpoint from within an epoch remembers what decides the order of its batches; one from an epoch's end goes on
+    with any batch size and any number of processes. Without a trainer every pass over the loader is the next epoch, in
+    a new order.
 
     Args:
         split: Features and labels.
@@ -161,21 +164,68 @@ class TrainingLoader(DataLoader[Batch]):
             self._passes += 1
         else:
             trainer: Any = self.trainer
-            done = trainer.fit_loop.epoch_loop.batch_progress.total.processed
-            if trainer.overfit_batches > 0:
-                done = 0  # the same batches over and over
-            self.order.begin_at(*divmod(done, min(len(self), trainer.num_training_batches)))
+            epoch, batch = position(trainer.fit_loop)
+            self.order.begin_at(0 if trainer.overfit_batches > 0 else epoch, batch)  # there: the same batches each time
         split: Any = self.dataset
         # All of an epoch's indices go to the device at once: no step then waits for a copy.
         indices = torch.cat(list(self.order)).to(split.inputs.device)
         return map(split.__getitems__, indices.split(self.order.batch_size))
 
-    def state_dict(self) -> dict[str, int]:
-        """Empty; the method's existence tells Lightning that the loader can be resumed within an epoch."""
-        return {}
+    def state_dict(self) -> dict[str, Any]:
+        """What decides the order of an epoch's batches."""
+        overfitted = 0.0 if self.trainer is None else self.trainer.overfit_batches
+        return {**{name: getattr(self.order, name) for name in _DECIDE}, "overfit_batches": overfitted}
 
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Nothing to restore."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See that an epoch which has begun can go on; the position itself comes from the trainer.
+
+        Raises:
+            ValueError: If the rest of the epoch would not be the rest of the same batches.
+        """
+        trainer: Any = self.trainer
+        if trainer is None or position(trainer.fit_loop)[1] == 0:
+            return
+        now = self.state_dict()
+        for name, value in state.items():
+            if now.get(name) != value:
+                raise ValueError(
+                    f"the checkpoint was taken within an epoch whose batches are cut with {name} {value}, not "
+                    f"{now.get(name)}: keep that, or go on from a checkpoint of an epoch's end"
+                )
+
+
+def position(fit_loop: Any) -> tuple[int, int]:
+    """Whole epochs, and batches of the next one, that a training has behind it by Lightning's own progress.
+
+    Args:
+        fit_loop: The trainer's, running or restored.
+    """
+    epochs, batches = fit_loop.epoch_progress.current, fit_loop.epoch_loop.batch_progress
+    if not getattr(fit_loop, "is_resuming", False):
+        return max(epochs.started - 1, 0), batches.current.ready
+    if (
+        epochs.started > epochs.processed
+        and batches.is_last_batch
+        and batches.current.completed < batches.current.ready
+    ):
+        return epochs.started, 0  # saved while its last batch ended: Lightning takes such an epoch for whole
+    return restored_position(epochs, batches)
+
+
+def restored_position(epochs: Any, batches: Any) -> tuple[int, int]:
+    """The same from the counts in a checkpoint, wherever it was taken.
+
+    The trainer's ``current_epoch`` would be one less where it was taken while an epoch ended, and one more where a
+    limit of steps had cut the epoch short.
+
+    Args:
+        epochs: Lightning's counts of epochs, of this training.
+        batches: Its progress in batches.
+    """
+    if epochs.started > epochs.processed:
+        return epochs.processed, batches.current.processed
+    cut_short = epochs.processed > 0 and batches.current.processed > 0 and not batches.is_last_batch
+    return (epochs.processed - 1, batches.current.processed) if cut_short else (epochs.processed, 0)
 
 
 def _as_it_is(batch: Any) -> Any:

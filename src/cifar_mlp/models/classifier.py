@@ -13,12 +13,13 @@ from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
 
 from cifar_mlp.data.preprocessing import Preprocessing
+from cifar_mlp.models.continued import override_restored
 from cifar_mlp.models.initialization import Initialization
 from cifar_mlp.models.inputs import features_of_first_batch, inputs_and_labels, to_features
 from cifar_mlp.models.loss import Gradients, check_loss, training_loss
 from cifar_mlp.models.metrics import evaluation_metrics
 from cifar_mlp.models.mlp import MLP, Activation, Normalization
-from cifar_mlp.models.recipes import from_recipe, fused, override_restored, to_recipe, try_out
+from cifar_mlp.models.recipes import from_recipe, fused, is_imported, to_recipe, try_out
 from cifar_mlp.models.training_mean import TrainingMean
 
 REPORT_TEST_SIZE = 1_000  # the report tested on the first 1,000 test images
@@ -99,7 +100,8 @@ class Classifier(LightningModule):
         }
         check_loss(self.settings)
         trial = self._build(1 if in_features is None else in_features)
-        try_out(self.settings["optimizer"], self.settings["lr_scheduler"], trial.parameters())
+        if all(is_imported(self.settings[recipe]) for recipe in ("optimizer", "lr_scheduler")):  # else not to train
+            try_out(self.settings["optimizer"], self.settings["lr_scheduler"], trial.parameters())
         if in_features is not None:
             self.network = trial
         self.save_hyperparameters(self.settings, logger=False)
@@ -237,7 +239,10 @@ class Classifier(LightningModule):
         self.class_names = extra["class_names"]
         if extra["preprocessing"] is not None:
             self.preprocessing = Preprocessing(**extra["preprocessing"]).to(self.device)
-        override_restored(checkpoint, self.settings["optimizer"], self.settings["lr_scheduler"])
+        if self._trainer is not None and self._trainer.state.fn == "fit":
+            if self._trainer.precision == "64-true":  # Lightning widens the weights only after it has loaded them
+                self.double()
+            override_restored(checkpoint, self.settings, self.network.parameters())
 
     def _evaluate(
         self, batch: Any, stage: str, metrics: MetricCollection, confusion: MulticlassConfusionMatrix

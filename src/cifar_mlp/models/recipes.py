@@ -39,14 +39,28 @@ def from_recipe(recipe: Recipe) -> Callable[..., Any]:
     """The callable that a recipe describes; it still needs the parameters or the optimizer.
 
     Raises:
-        ValueError: If the recipe names neither an optimizer nor a schedule.
+        ValueError: If the recipe names neither an optimizer nor a schedule, or one that is not imported.
     """
     # A checkpoint is data: it may choose among optimizers and schedules, not import or call what it likes.
-    module, _, name = recipe["class_path"].rpartition(".")
-    made = getattr(sys.modules.get(module), name, None)
+    made = _imported(recipe)
+    if made is None:
+        raise ValueError(f"{recipe['class_path']} is not imported: import it first, or name it on the command line")
     if not (inspect.isclass(made) and (issubclass(made, Optimizer) or hasattr(made, "get_last_lr"))):
         raise ValueError(f"{recipe['class_path']} is neither an optimizer nor a learning-rate schedule")
     return functools.partial(made, **recipe["init_args"])
+
+
+def is_imported(recipe: Recipe | None) -> bool:
+    """Whether the class that a recipe names is there."""
+    return recipe is None or _imported(recipe) is not None
+
+
+def _imported(recipe: Recipe) -> Any:
+    module, _, name = recipe["class_path"].rpartition(".")
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
 
 
 def try_out(optimizer: Recipe, schedule: Recipe | None, parameters: Iterable[Tensor]) -> None:
@@ -80,53 +94,6 @@ def fused(recipe: Recipe) -> Recipe:
     if chosen or "fused" not in inspect.signature(optimizer).parameters:
         return recipe
     return {**recipe, "init_args": {**recipe["init_args"], "fused": True}}
-
-
-def override_restored(checkpoint: dict[str, Any], optimizer: Recipe, schedule: Recipe | None) -> None:
-    """Let the current settings win over those in the saved optimizer and schedule states.
-
-    Args:
-        checkpoint: A loaded checkpoint, changed in place. A new learning rate rescales the current one, so that a
-            schedule continues from its position.
-        optimizer: The optimizer's recipe now.
-        schedule: The schedule's recipe now.
-
-    Raises:
-        ValueError: If the states belong to another optimizer or schedule.
-    """
-    if not checkpoint.get("optimizer_states"):
-        return
-    saved = checkpoint["hyper_parameters"]
-    groups = checkpoint["optimizer_states"][0]["param_groups"]
-    states = checkpoint.get("lr_schedulers", [])
-    changed = changed_settings("optimizer", saved["optimizer"], optimizer)
-    for group in groups:
-        for name in changed.keys() & group.keys() - {"lr"}:
-            group[name] = changed[name]
-        if "lr" in changed:
-            before = group.get("initial_lr", saved["optimizer"]["init_args"].get("lr", group["lr"]))
-            group["lr"] = group["lr"] * changed["lr"] / before if before else changed["lr"]
-            if "initial_lr" in group:
-                group["initial_lr"] = changed["lr"]
-    for state in states:
-        state.update(changed_settings("lr_scheduler", saved["lr_scheduler"], schedule))
-        if "lr" in changed:
-            state["_last_lr"] = [group["lr"] for group in groups]
-            if "base_lrs" in state:
-                state["base_lrs"] = [changed["lr"]] * len(state["base_lrs"])
-
-
-def changed_settings(option: str, saved: Recipe | None, now: Recipe | None) -> dict[str, Any]:
-    """Settings of ``now`` that differ from ``saved``, which must be of the same class."""
-    classes = [None if recipe is None else recipe["class_path"] for recipe in (saved, now)]
-    if classes[0] != classes[1]:
-        raise ValueError(
-            f"--model.{option} {classes[1]} cannot continue from a checkpoint of {classes[0]}: "
-            "keep that one, or start again without --ckpt_path"
-        )
-    if saved is None or now is None:
-        return {}
-    return {name: value for name, value in now["init_args"].items() if saved["init_args"].get(name) != value}
 
 
 def _jsonable(value: Any) -> Any:

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from cifar_mlp import models
 from cifar_mlp.data.cifar import ROOT_VARIABLE
 from cifar_mlp.data.datamodule import CIFAR10DataModule
-from cifar_mlp.models.recipes import changed_settings, from_recipe
+from cifar_mlp.models.continued import override_restored
+from cifar_mlp.models.recipes import to_recipe
 
 # Paths on this machine are not a property of a trained network.
 _OF_THE_MACHINE = {"root", "cache_dir", "predict_path", "output", "seed"}
@@ -51,7 +52,7 @@ def _is_whole(content: Any) -> bool:
             return "pytorch-lightning_version" in content
         for recipe in ("optimizer", "lr_scheduler"):
             if content["hyper_parameters"][recipe] is not None:
-                from_recipe(content["hyper_parameters"][recipe])
+                to_recipe(content["hyper_parameters"][recipe])
         known = content["cifar_mlp"]
         return {"model", "preprocessing", "class_names"} <= known.keys() and known["model"] in models.__all__
     except (KeyError, TypeError, AttributeError, ValueError):
@@ -136,14 +137,20 @@ def require_same_network(checkpoint: dict[str, Any], path: str, module: nn.Modul
             )
 
 
-def require_same_optimizer(checkpoint: dict[str, Any], settings: dict[str, Any]) -> None:
-    """Refuse to continue with another class of optimizer or schedule than that of the saved states.
+def require_same_optimizer(checkpoint: dict[str, Any], module: models.Classifier) -> None:
+    """Refuse an optimizer or schedule that cannot go on from the saved states.
+
+    Args:
+        checkpoint: As read; its states are changed as they will be when training starts.
+        module: The network with the settings of now.
 
     Raises:
-        ValueError: Naming the option and both classes.
+        ValueError: Naming the option.
     """
-    for option in ("optimizer", "lr_scheduler"):
-        changed_settings(option, checkpoint["hyper_parameters"][option], settings[option])
+    override_restored(checkpoint, module.settings, module.network.parameters())
+    before, now = checkpoint["hyper_parameters"]["lr_interval"], module.settings["lr_interval"]
+    if module.settings["lr_scheduler"] is not None and before != now:
+        raise ValueError(f"--model.lr_interval {now}: the checkpoint's schedule counts by {before}; drop that option")
 
 
 def trainer_defaults(path: str) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from lightning.pytorch.loops.optimization.automatic import Closure, ClosureResult
-from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
 from torch import Tensor
 
+from cifar_mlp.training.exact_loop import ExactEpochLoop
 from cifar_mlp.training.loop_obstacles import describe, obstacle, overrides
 
 TRANSFER_HOOKS = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
@@ -24,7 +24,7 @@ STEP_HOOKS = (
 )
 
 
-class FastEpochLoop(_TrainingEpochLoop):
+class FastEpochLoop(ExactEpochLoop):
     """Takes Lightning's steps: the same results, the same hooks in the same order.
 
     Lightning's own loop goes through all callbacks for six hooks a step. This one calls those that somebody wrote; it

@@ -1,11 +1,13 @@
 """Choose the training loop: the fast one where it does what Lightning's own does, else Lightning's own."""
 
 import os
+from typing import Any
 
+import lightning
 import torch
 from lightning.pytorch import LightningModule, Trainer
 
-from cifar_mlp.training.loop_obstacles import obstacle
+from cifar_mlp.training.loop_obstacles import TESTED_LIGHTNING, obstacle
 
 GPU_SEARCH = "PYTORCH_NVML_BASED_CUDA_CHECK"
 
@@ -25,10 +27,22 @@ def use_fast_loop(trainer: Trainer, module: LightningModule) -> str | None:
         # An untested Lightning may lack what this module imports.
         from cifar_mlp.training.fast_loop import FastEpochLoop
 
-        loop = FastEpochLoop(trainer)
-        vars(loop).update(vars(trainer.fit_loop.epoch_loop))  # its limits, counts and inner loops
-        trainer.fit_loop.epoch_loop = loop
+        _exchange(trainer, FastEpochLoop)
     return reason
+
+
+def use_exact_loop(trainer: Trainer) -> None:
+    """Let Lightning's own loop resume exactly where a checkpoint was taken, if it is a tested version."""
+    if lightning.__version__ in TESTED_LIGHTNING:
+        from cifar_mlp.training.exact_loop import ExactEpochLoop
+
+        _exchange(trainer, ExactEpochLoop)
+
+
+def _exchange(trainer: Any, kind: type[Any]) -> None:
+    loop = kind(trainer)
+    vars(loop).update(vars(trainer.fit_loop.epoch_loop))  # its limits, counts and inner loops
+    trainer.fit_loop.epoch_loop = loop
 
 
 def skip_gpu_search() -> None:

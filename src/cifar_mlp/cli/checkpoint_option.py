@@ -1,0 +1,82 @@
+"""``--ckpt_path``: the file that it means, known before anything else is parsed."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cifar_mlp.common.configs import find_config
+
+LOGS = "lightning_logs"
+NAMES = ("last", "best")
+
+
+def given(arguments: Sequence[str], option: str) -> str | None:
+    """The value of an option as typed or in a config: the last one wins, as in the parser; ``None`` without any.
+
+    The settings of a checkpoint are the defaults of all other options, so its path must be known before these are
+    parsed.
+
+    Args:
+        arguments: As typed.
+        option: Its dotted name.
+    """
+    found = None
+    for name, value in _pairs(arguments):
+        if name == "config":
+            found = _of_config(value, option) or found
+        elif name == option:
+            found = value
+    return None if found in (None, "null", "None") else found
+
+
+def _pairs(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if argument.startswith("--"):
+            name, equals, value = argument[2:].partition("=")
+            yield name, value if equals else following
+
+
+def _of_config(name: str, option: str) -> str | None:
+    """An option's value in a config; what is wrong with the config, the parser says later."""
+    with suppress(ValueError, OSError, yaml.YAMLError, AttributeError):
+        value: Any = yaml.safe_load(find_config(name).read_text())
+        for part in option.split("."):
+            value = value.get(part)
+        return None if value is None else str(value)
+    return None
+
+
+def checkpoint_file(name: str, root: str | None, training: bool) -> Path:
+    """The checkpoint that ``--ckpt_path`` means.
+
+    Args:
+        name: A file; a run's folder, which means its last.ckpt to go on with training and its best.ckpt to use;
+            or ``last`` or ``best``: that of the run below ``root`` which saved latest.
+        root: ``--trainer.default_root_dir``; ``None`` is the working directory.
+        training: Whether training goes on.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    path = Path(name)
+    if path.is_dir():
+        folder = path / "checkpoints" if (path / "checkpoints").is_dir() else path
+        wanted = [folder / f"{which}.ckpt" for which in (NAMES if training else reversed(NAMES))]
+        found = [file for file in wanted if file.is_file()]
+        if not found:
+            raise FileNotFoundError(
+                f"--ckpt_path {name}: the folder holds neither {' nor '.join(f.name for f in wanted)}"
+            )
+        return found[0]
+    if name in NAMES and not path.exists():
+        below = Path(root or ".") / LOGS
+        files = sorted(below.glob(f"*/version_*/checkpoints/{name}.ckpt"), key=lambda file: file.stat().st_mtime)
+        if not files:
+            raise FileNotFoundError(f"--ckpt_path {name}: there is no run with a {name}.ckpt below {below}")
+        return files[-1]
+    if not path.is_file():
+        raise FileNotFoundError(f"--ckpt_path {name}: no such file")
+    return path

@@ -1,0 +1,64 @@
+"""Lightning's loop over the batches of an epoch, resumed where the checkpoint was taken, with nothing left out or twice.
+
+Lightning's private names are used here and in ``fast_loop`` only, for the versions in ``TESTED_LIGHTNING``.
+"""
+
+from typing import Any
+
+from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
+
+from cifar_mlp.data.loader import restored_position
+
+
+class ExactEpochLoop(_TrainingEpochLoop):
+    """Takes up the count of epochs and batches from a checkpoint that was taken anywhere in a training.
+
+    Lightning resumes in a way of its own for each hook that a checkpoint may be saved in, and some of them skip a
+    validation or a step of a schedule, count a batch twice, or run a second end of an epoch. Here a checkpoint
+    becomes one of two states: all epochs whole, or so many batches within one. What was still to be done after its
+    last batch, such as a validation, is done first.
+    """
+
+    _outstanding = False
+
+    def load_state_dict(self, state_dict: dict[str, Any], prefix: str = "") -> None:
+        """Restore, then bring all counts into one of the two states."""
+        super().load_state_dict(state_dict, prefix)
+        epochs, batches = self.trainer.fit_loop.epoch_progress, self.batch_progress
+        whole, done = restored_position(epochs.current, batches)
+        within = done > 0 or epochs.current.started > whole
+        # Saved while a batch ended, or while it was validated: before Lightning counted it among those that stepped
+        counted, validation = self._batches_that_stepped, self.val_loop.batch_progress
+        ended = batches.current.completed < batches.current.processed
+        automatic = self.trainer.lightning_module.automatic_optimization
+        self._outstanding = within and (ended or (automatic and counted < self.global_step))
+        validated = validation.is_last_batch and validation.current.completed == validation.current.ready
+        self._skip_next_val = self._outstanding and not ended and validated
+        for epoch in (epochs.total, epochs.current):
+            epoch.ready = epoch.started = whole + within
+            epoch.processed = epoch.completed = whole
+        if not within and self.trainer.max_steps != -1:  # Lightning takes such a training for within an epoch
+            batches.reset_on_run()
+        for batch in (batches.total, batches.current):
+            batch.ready = batch.started = batch.completed = batch.processed
+        self.val_loop.batch_progress.reset()
+        if automatic:
+            self._batches_that_stepped = self.global_step - self._outstanding
+
+    def on_run_start(self, data_fetcher: Any) -> None:
+        """Finish the checkpoint's last batch; from there on this is an epoch like any other."""
+        super().on_run_start(data_fetcher)
+        if self.restarting:
+            self._restarting = self.trainer.fit_loop._restarting = self.val_loop._restarting = False
+            self._require_room()
+            if self._outstanding:
+                self._outstanding = False
+                self.on_advance_end(data_fetcher)
+
+    def _require_room(self) -> None:
+        done, there_are = self.batch_progress.current.processed, self.trainer.num_training_batches
+        if not self.batch_progress.is_last_batch and done >= there_are:
+            raise ValueError(
+                f"the checkpoint was taken within an epoch, after {done} batches, and an epoch now has {there_are}: "
+                "give the options that decide this their former values, or go on from an epoch's end"
+            )
