@@ -1,4 +1,4 @@
-"""Settings changed on resume: each schedule and optimizer goes on as if it had had them from the beginning, or refuses."""
+"""Settings changed on resume: a schedule or optimizer goes on as if it had always had them, or refuses."""
 
 import copy
 import functools

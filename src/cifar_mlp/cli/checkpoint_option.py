@@ -67,9 +67,7 @@ def checkpoint_file(name: str, root: str | None, training: bool) -> Path:
         wanted = [folder / f"{which}.ckpt" for which in (NAMES if training else reversed(NAMES))]
         found = [file for file in wanted if file.is_file()]
         if not found:
-            raise FileNotFoundError(
-                f"--ckpt_path {name}: the folder holds neither {' nor '.join(f.name for f in wanted)}"
-            )
+            raise FileNotFoundError(f"--ckpt_path {name}: the folder holds neither a last.ckpt nor a best.ckpt")
         return found[0]
     if name in NAMES and not path.exists():
         below = Path(root or ".") / LOGS

@@ -102,10 +102,10 @@ class CommandLine(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse; a checkpoint's settings are the defaults."""
-        subcommand = self.arguments[0] if self.arguments else None
+        subcommand = self.arguments[0] if self.arguments else ""
         name = given(self.arguments, "ckpt_path")
         if name is not None and subcommand in self._subcommand_parsers:
-            self._take_defaults(name, str(subcommand))
+            self._take_defaults(name, subcommand)
         self.config = parser.parse_args(completed(self.arguments))
         if self.checkpoint is not None:
             self.config[subcommand].ckpt_path = self.checkpoint_path

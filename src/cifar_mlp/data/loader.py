@@ -173,7 +173,7 @@ class TrainingLoader(DataLoader[Batch]):
 
     def state_dict(self) -> dict[str, Any]:
         """What decides the order of an epoch's batches."""
-        overfitted = 0.0 if self.trainer is None else self.trainer.overfit_batches
+        overfitted = getattr(self.trainer, "overfit_batches", 0.0)
         return {**{name: getattr(self.order, name) for name in _DECIDE}, "overfit_batches": overfitted}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -109,9 +109,8 @@ def _brought_forward(
         raise ValueError(f"--model.lr_scheduler {name} cannot go on with these settings: {error}") from error
     if not changed and all(before.rates(name) == now.rates(name) for name in ("lr", "initial_lr")):
         return state
-    if not all(
-        math.isclose(rate, group["lr"], rel_tol=1e-5) for rate, group in zip(before.rates(), groups, strict=True)
-    ):
+    saved = [group["lr"] for group in groups]
+    if not all(math.isclose(*pair, rel_tol=1e-5) for pair in zip(before.rates(), saved, strict=True)):
         raise ValueError(
             f"--model.lr_scheduler {name}: the checkpoint's rate is not the one that its settings give after "
             f"{state['last_epoch']} steps, so it cannot go on with others; keep those of the checkpoint"
@@ -147,7 +146,7 @@ def _try_a_step(optimizer: Optimizer, state: dict[str, Any], changed: dict[str, 
     except Exception as error:  # each class of optimizer fails in its own way
         raise ValueError(
             f"--model.optimizer.{', '.join(changed)}: the checkpoint's {type(optimizer).__name__} cannot go on with "
-            f"another value ({type(error).__name__}: {error}); keep the checkpoint's, or start again without --ckpt_path"
+            f"another value ({type(error).__name__}: {error}); keep the checkpoint's"
         ) from error
 
 

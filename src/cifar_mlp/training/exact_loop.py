@@ -1,4 +1,4 @@
-"""Lightning's loop over the batches of an epoch, resumed where the checkpoint was taken, with nothing left out or twice.
+"""Lightning's loop over the batches of an epoch, resumed exactly where a checkpoint was taken.
 
 Lightning's private names are used here and in ``fast_loop`` only, for the versions in ``TESTED_LIGHTNING``.
 """
@@ -24,11 +24,13 @@ class ExactEpochLoop(_TrainingEpochLoop):
     def load_state_dict(self, state_dict: dict[str, Any], prefix: str = "") -> None:
         """Restore, then bring all counts into one of the two states."""
         super().load_state_dict(state_dict, prefix)
-        epochs, batches = self.trainer.fit_loop.epoch_progress, self.batch_progress
+        epochs: Any = self.trainer.fit_loop.epoch_progress
+        batches: Any = self.batch_progress
         whole, done = restored_position(epochs.current, batches)
         within = done > 0 or epochs.current.started > whole
         # Saved while a batch ended, or while it was validated: before Lightning counted it among those that stepped
-        counted, validation = self._batches_that_stepped, self.val_loop.batch_progress
+        counted = self._batches_that_stepped
+        validation: Any = self.val_loop.batch_progress
         ended = batches.current.completed < batches.current.processed
         automatic = self.trainer.lightning_module.automatic_optimization
         self._outstanding = within and (ended or (automatic and counted < self.global_step))
@@ -56,8 +58,9 @@ class ExactEpochLoop(_TrainingEpochLoop):
                 self.on_advance_end(data_fetcher)
 
     def _require_room(self) -> None:
-        done, there_are = self.batch_progress.current.processed, self.trainer.num_training_batches
-        if not self.batch_progress.is_last_batch and done >= there_are:
+        batches: Any = self.batch_progress
+        done, there_are = batches.current.processed, self.trainer.num_training_batches
+        if not batches.is_last_batch and done >= there_are:
             raise ValueError(
                 f"the checkpoint was taken within an epoch, after {done} batches, and an epoch now has {there_are}: "
                 "give the options that decide this their former values, or go on from an epoch's end"
