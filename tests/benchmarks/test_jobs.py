@@ -16,8 +16,9 @@ from matplotlib.axes import Axes
 from cifar_mlp.benchmarks import jobs, pca_job, rounds, scaling_job
 from cifar_mlp.benchmarks.agreement import Agreement
 from cifar_mlp.benchmarks.epochs import Epoch
-from cifar_mlp.benchmarks.fresh_process import PeakMemory, in_fresh_process
+from cifar_mlp.benchmarks.fresh_process import in_fresh_process
 from cifar_mlp.benchmarks.implementations import IMPLEMENTATIONS, TimedRun
+from cifar_mlp.benchmarks.peak_memory import PeakMemory
 from cifar_mlp.benchmarks.plots import AXIS_LABELS, draw_bars, pca_cost, scaling_curves, training_speed
 from cifar_mlp.benchmarks.problem import Problem
 from cifar_mlp.benchmarks.rounds import RunResult, mean_epoch, run_rounds
@@ -30,10 +31,9 @@ from tests.benchmarks.conftest import CONFIG
 ENVIRONMENT = {"devices": {"cpu": "a CPU"}, "threads": 3, "torch": "1.0", "date": "2001-02-03T04", "git_commit": None}
 
 
-def test_an_epochs_mean_leaves_out_the_first_of_several():
-    cold, warm = Epoch(9.0, {"validation": 3.0}), [Epoch(1.0, {"validation": 0.5}), Epoch(2.0, {"pictures": 1.0})]
-    assert mean_epoch([cold]) == cold
-    assert mean_epoch([cold, *warm]) == Epoch(1.5, {"validation": 0.25, "pictures": 0.5})
+def test_a_mean_counts_what_an_epoch_did_not_do_as_no_time():
+    epochs = [Epoch(1.0, {"validation": 0.5}), Epoch(2.0, {"pictures": 1.0})]
+    assert mean_epoch(epochs) == Epoch(1.5, {"validation": 0.25, "pictures": 0.5})
 
 
 def document_of(problem: Problem, **more: list[float]) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def document_of(problem: Problem, **more: list[float]) -> dict[str, Any]:
     seconds = {"ours": [2.0, 20.0, 200.0], "plain": [1.0, 10.0, 100.0], "roofline": [0.5, 5.0, 50.0], **more}
     rates = {"matmul_seconds": 0.4, "optimizer_seconds": 0.1, "flop_per_second": 1e9, "bytes_per_second": 1e9}
     other = {"ours": {"validation": 0.5}, "roofline": rates}
-    agreed = Agreement(10, 2.0, 1e-7, 0.0, "steps")
+    agreed = Agreement(1e-7, 0.0, "steps")
     results = [
         RunResult(TimedRun(IMPLEMENTATIONS[name], problem), [Epoch(second, other.get(name, {})) for second in taken],
                   agreed if name == "ours" else None)
@@ -55,7 +55,7 @@ def test_training_tables_take_ratios_round_by_round(problem: Problem):
     assert document["implementations"][0]["seconds"] == [2.0, 20.0, 200.0]
     json.dumps(document)
     first, second, other, roofline = train_tables(document)
-    assert "130 images of synthetic images, hidden 9-7, batch 10, cpu, 1 thread(s), 3 rounds" in first.title
+    assert "130 images of synthetic images, hidden 9-7, batch 10, cpu, 1 thread, 3 rounds" in first.title
     assert first.rows[0][3:] == ["6", "4 to 36", "0.5 (0.5 to 0.5)", "25 %", "1e-07"]
     assert first.rows[1][5:] == ["1", "50 %", "not compared"]
     assert second.rows == [["plain PyTorch loop", "6 components", "float32", "0.5 (0.5 to 0.5)"],
@@ -63,7 +63,7 @@ def test_training_tables_take_ratios_round_by_round(problem: Problem):
     assert other.rows == [["6 components", "float32", "20.000", "0.500", "0.000", "0.000"]]
     assert roofline.rows == [["6 components", "float32", "26", "1", "1", "30.769", "7.692"]]
     text = job_text("train", document)
-    assert text.endswith("Keras: not run (not installed)\na CPU, 3 thread(s), torch 1.0, 2001-02-03, commit None.\n")
+    assert text.endswith("Keras: not run (not installed)\na CPU, 3 threads, torch 1.0, 2001-02-03, commit None.\n")
     short = speed_short(document)
     assert "| baseline, float32 | images/s | cifar-mlp fit, float32: 6 |" in short
     assert "| plain PyTorch loop | 13 | 0.5 |" in short
@@ -76,10 +76,10 @@ def test_the_machine_is_the_cpu_in_full_or_the_gpu(problem: Problem):
     document = document_of(problem)
     document["environment"] = {**ENVIRONMENT, "cpu": "a CPU (family 1)", "packages": {"lightning": "2.0"}}
     assert (
-        job_text("train", document).splitlines()[-1].startswith("a CPU (family 1), 3 thread(s), torch 1.0, lightning 2")
+        job_text("train", document).splitlines()[-1].startswith("a CPU (family 1), 3 threads, torch 1.0, lightning 2")
     )
     document["environment"]["devices"] = {"cuda": "a GPU"}
-    assert job_text("train", document).splitlines()[-1].startswith("a GPU, 3 thread(s)")
+    assert job_text("train", document).splitlines()[-1].startswith("a GPU, 3 threads")
 
 
 def solver(name: str, seconds: list[float], size: int) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def test_training_speed_is_drawn_fastest_first_with_the_roofline(problem: Proble
     assert bars_of(axes) == [("plain PyTorch loop, float32", 13, False), ("cifar-mlp fit, float32", 6.5, True)]
     (dashed,) = (line for line in axes.lines if line.get_linestyle() == "--")
     assert (dashed.get_xdata()[0], dashed.get_color()) == (26, BLUE)
-    for words in ("dashed: roofline", "hidden 9-7, batch 10, 130 images of synthetic images, a CPU, 3 thread(s)"):
+    for words in ("dashed: roofline", "hidden 9-7, batch 10, 130 images of synthetic images, a CPU, 3 threads"):
         assert words in figure.get_suptitle()
     assert pixels(figure).std() > 0
 
@@ -265,7 +265,7 @@ def test_an_interrupted_benchmark_keeps_its_complete_rounds(monkeypatch: pytest.
     assert [len(row["seconds"]) for row in document["implementations"]] == [6, 6]
     assert (tmp_path / "out" / "train.png").read_bytes().startswith(b"\x89PNG")
     printed = capsys.readouterr()
-    assert "cpu, 1 thread(s), 6 rounds" in printed.out
+    assert "cpu, 1 thread, 6 rounds" in printed.out
     assert "10 rounds of about" in printed.err
     assert document["environment"]["cpu"] == cpu_identity()
     assert {"lightning", "torchvision", "scikit-learn"} <= document["environment"]["packages"].keys()

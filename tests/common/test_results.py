@@ -7,7 +7,8 @@ import pytest
 
 from cifar_mlp.common.course_report import REPORT
 from cifar_mlp.common.results import config_fingerprint, load_document, load_rows, of_config, percent
-from cifar_mlp.reports.render import BLOCK, difference, documents
+from cifar_mlp.reports.accuracy_tables import difference
+from cifar_mlp.reports.render import BLOCK, documents
 from cifar_mlp.reproduction.publish import MOST_BYTES
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -125,7 +125,7 @@ def test_a_measured_file_that_is_missing_or_broken_is_named_with_its_remedy(scri
         ("train", lambda document: document["environment"].update(devices=5), "AttributeError"),
         ("results", lambda document: document.update(schema=1), '"schema" is 1, not 2'),
         ("results", lambda document: document["runs"].append(3), "TypeError"),
-        ("parity", lambda document: document.update(rows=document["rows"][:1]), "KeyError"),
+        ("evidence", lambda document: document.update(rows=document["rows"][:1]), "KeyError"),
     ],
 )
 def test_another_jobs_numbers_and_those_that_lack_something_are_refused(script, capsys, name, what, words):

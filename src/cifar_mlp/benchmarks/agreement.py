@@ -1,8 +1,9 @@
 """A check that every implementation trains the same network: without it, a time means nothing."""
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
 
 from cifar_mlp.benchmarks.epochs import Snapshot
 from cifar_mlp.benchmarks.implementations import TimedRun
@@ -17,13 +18,10 @@ LOSS_TOLERANCE: dict[Precision, float] = {"float32": 2e-3, "bfloat16": 3e-3}
 OWN_ORDER_TOLERANCE = 0.1
 
 
-@dataclass(frozen=True)
-class Agreement:
+class Agreement(NamedTuple):
     """One implementation compared with the plain loop of the same inputs and precision."""
 
-    parameters: int
-    loss: float  # training loss at the compared moment
-    loss_error: float  # relative to the plain loop's
+    loss_error: float  # training loss, relative to the plain loop's
     step_error: float | None  # distance of the networks / distance trained; None: own start or order
     after: str  # "steps" or "epoch"
 
@@ -45,20 +43,17 @@ def compare(run: TimedRun, snapshots: Mapping[str, Snapshot], plain: Mapping[str
     loss_error = abs(mine.loss - reference.loss) / reference.loss
     if not loss_error <= (LOSS_TOLERANCE[precision] if exact else OWN_ORDER_TOLERANCE):
         raise RuntimeError(f"{disagree}: loss {mine.loss:.5f} and {reference.loss:.5f}")
-    step_error = None
-    if exact:
-        start = weights_of(run.problem.network())
-        step_error = distance(mine.weights, reference.weights) / distance(start, reference.weights)
-        if not step_error <= STEP_TOLERANCE[precision]:
-            raise RuntimeError(f"{disagree}: their weights are {step_error:.1e} of the distance trained apart")
-    return Agreement(mine.parameters, mine.loss, loss_error, step_error, moment)
+    if not exact:
+        return Agreement(loss_error, None, moment)
+    start = weights_of(run.problem.network())
+    step_error = distance(mine.weights, reference.weights) / distance(start, reference.weights)
+    if not step_error <= STEP_TOLERANCE[precision]:
+        raise RuntimeError(f"{disagree}: their weights are {step_error:.1e} of the distance trained apart")
+    return Agreement(loss_error, step_error, moment)
 
 
 def distance(one: list[Weights], other: list[Weights]) -> float:
     """Euclidean distance over all parameters."""
-    squares = [
-        float((mine - theirs).double().square().sum())
-        for layers in zip(one, other, strict=True)
-        for mine, theirs in zip(*layers, strict=True)
-    ]
-    return math.sqrt(sum(squares))
+    mine, theirs = (torch.cat([tensor.double().flatten() for layer in layers for tensor in layer])
+                    for layers in (one, other))  # fmt: skip
+    return float(torch.dist(mine, theirs))

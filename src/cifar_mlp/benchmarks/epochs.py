@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch import Callback
+from torch import Tensor
 
 from cifar_mlp.benchmarks.problem import Problem, Weights, weights_of
 
@@ -24,9 +25,13 @@ class Snapshot(NamedTuple):
     """A network at some moment of its first epoch."""
 
     moment: str  # "steps": after Problem.check_steps; "epoch": at the end
-    parameters: int
     loss: float  # cross-entropy on the first training images
     weights: list[Weights]
+
+    @property
+    def parameters(self) -> int:
+        """The number of weights and biases."""
+        return sum(tensor.numel() for layer in self.weights for tensor in layer)
 
 
 class EpochTimer:
@@ -58,6 +63,25 @@ class EpochTimer:
             self.end()
             if epoch == 0:
                 self.snapshot("epoch", weights(), slope)
+
+    def run_in_order(self, train: Callable[[Tensor], object], weights: Callable[[], list[Weights]]) -> None:
+        """The same for an implementation that takes the images' order, so that it can be compared after a few steps.
+
+        Args:
+            train: Trains on the images of these indices, int64, one step for each batch.
+            weights: The layers as they are.
+        """
+
+        def train_epoch(epoch: int) -> None:
+            order = self.problem.order(epoch)
+            if epoch == 0:
+                compared = self.problem.check_steps * self.problem.batch_size
+                train(order[:compared])
+                self.snapshot("steps", weights())
+                order = order[compared:]
+            train(order)
+
+        self.run(train_epoch, weights)
 
     def start(self) -> None:
         """Wait for the signal, and start the clock."""
@@ -93,8 +117,7 @@ class EpochTimer:
 
     def snapshot(self, moment: str, weights: list[Weights], slope: float = 0.01) -> None:
         """Send the network for comparison; arguments as in :class:`Snapshot` and :meth:`run`."""
-        count = sum(tensor.numel() for layer in weights for tensor in layer)
-        self._channel.send(Snapshot(moment, count, self.problem.probe_loss(weights, slope), weights))
+        self._channel.send(Snapshot(moment, self.problem.probe_loss(weights, slope), weights))
 
 
 class TimeEpochs(Callback):

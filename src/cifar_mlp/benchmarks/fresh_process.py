@@ -1,16 +1,67 @@
-"""A function called in a fresh process, and the peak of its memory."""
+"""A function in a process of its own, which no Ctrl-C reaches: whoever started the process ends it."""
 
 import multiprocessing
-import resource
 import signal
 import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
+from contextlib import closing
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
 from typing import Any
 
+PROCESSES = multiprocessing.get_context("forkserver")  # imports PyTorch once for all
+PROCESSES.set_forkserver_preload(["cifar_mlp.benchmarks.implementations"])
 STOPPING = {signal.SIGINT, signal.SIGTERM}
-STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+class FreshProcess:
+    """Calls a module-level function in a new process; :meth:`close` ends it, whatever it is doing.
+
+    Args:
+        name: For error messages.
+        function: Gets a connection to :attr:`channel`, then the arguments.
+        arguments: Of any types that can be pickled.
+    """
+
+    def __init__(self, name: str, function: Callable[..., object], *arguments: Any) -> None:
+        self.name = name
+        self.channel, theirs = PROCESSES.Pipe()
+        self._process = PROCESSES.Process(target=_call, args=(function, theirs, arguments))
+        resource_tracker.ensure_running()  # unblocks signals when it starts, so it must not start below
+        # Blocked while the process starts, and from then on in it. Interrupted in between, Python would leave a process
+        # that nobody ends and that prints a traceback when it finds its parent gone.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+        try:
+            self._process.start()
+        finally:
+            theirs.close()
+            try:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)  # a signal that waited is raised here
+            except BaseException:
+                self.close()
+                raise
+
+    def receive(self) -> Any:
+        """What the function sends next.
+
+        Raises:
+            RuntimeError: If it failed, or its process ended.
+        """
+        try:
+            message = self.channel.recv()
+        except (EOFError, ConnectionResetError) as error:
+            self._process.join(timeout=5)
+            raise RuntimeError(f"{self.name}: its process ended with exit code {self._process.exitcode}") from error
+        if isinstance(message, Exception):
+            raise RuntimeError(f"{self.name}: {message}")
+        return message
+
+    def close(self) -> None:
+        """End the process."""
+        self.channel.close()
+        if self._process.pid is not None:
+            self._process.kill()
+            self._process.join()
 
 
 def in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -19,48 +70,18 @@ def in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
     Raises:
         RuntimeError: If it fails.
     """
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
-        # Blocked while the process starts, and in it: a signal waits, and then reaches this process only.
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-        try:
-            future = pool.submit(function, *arguments)
-        finally:
-            started = set(multiprocessing.active_children())
-            try:
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)  # one that waited is raised here
-            except BaseException:
-                for child in started:
-                    child.kill()
-                raise
-        try:
-            return future.result()
-        except Exception as error:
-            raise RuntimeError(f"{function.__name__}: {type(error).__name__}: {error}") from error
-        except BaseException:
-            for child in multiprocessing.active_children():
-                child.kill()
-            raise
+    with closing(FreshProcess(function.__name__, _send_result, function, *arguments)) as process:
+        return process.receive()
 
 
-class PeakMemory:
-    """Most bytes that this process has held since this object was created, above what it held then.
-
-    Linux can reset its record of the peak; elsewhere an earlier peak may hide a later one.
-    """
-
-    def __init__(self) -> None:
-        if CLEAR.exists():
-            CLEAR.write_text("5")
-        self._before = _peak()
-
-    def read(self) -> int:
-        """Bytes so far."""
-        return _peak() - self._before
+def _send_result(channel: Connection, function: Callable[..., Any], *arguments: Any) -> None:
+    channel.send(function(*arguments))
 
 
-def _peak() -> int:
-    if STATUS.exists():
-        line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM"))
-        return 1024 * int(line.split()[1])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
+def _call(function: Callable[..., object], channel: Connection, arguments: tuple[Any, ...]) -> None:
+    try:
+        function(channel, *arguments)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        sys.exit(1)  # the benchmark has closed the channel
+    except Exception as error:
+        channel.send(RuntimeError(f"{type(error).__name__}: {error}"))

@@ -5,10 +5,8 @@ import sys
 import tempfile
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 from rich.console import Console
@@ -20,7 +18,6 @@ from cifar_mlp.common.machine_share import cores
 from cifar_mlp.common.provenance import cpu_identity, environment, package_versions
 from cifar_mlp.parity.compare import missing
 from cifar_mlp.pictures.style import pixels, png, save
-from cifar_mlp.reports.parity_tables import speed_table
 from cifar_mlp.reports.performance_tables import job_text
 
 SCHEMA_VERSION = 2
@@ -29,26 +26,24 @@ ROWS = ("implementations", "roofline", "solvers", "points", "timings")
 Document = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """One measurement."""
 
     help: str
     add_options: Callable[[argparse.ArgumentParser], None]
     measure: Callable[[argparse.Namespace, Path], Generator[Document, None, None]]  # a document per complete round
-    text: Callable[[Document], str]
     draw: Callable[[Document], Figure] | None = None
 
 
 JOBS = {
     "train": Job("training speed of this package and of other implementations", train_job.add_options,
-                 train_job.measure, partial(job_text, "train"), plots.training_speed),
+                 train_job.measure, plots.training_speed),
     "pca": Job("time, memory and errors of fitting a PCA, compared with scikit-learn", pca_job.add_options,
-               pca_job.measure, partial(job_text, "pca"), plots.pca_cost),
+               pca_job.measure, plots.pca_cost),
     "scaling": Job("training speed by batch size, width, depth, number of images and threads", scaling_job.add_options,
-                   scaling_job.measure, partial(job_text, "scaling"), plots.scaling_curves),
+                   scaling_job.measure, plots.scaling_curves),
     "parity": Job("speed and memory of the hand-derived gradients, autograd and NumPy", parity_job.add_options,
-                  parity_job.measure, speed_table),
+                  parity_job.measure),
 }  # fmt: skip
 
 
@@ -65,15 +60,15 @@ def run(options: argparse.Namespace) -> int:
                     pass
         finally:
             if document is not None:
+                head = {"schema_version": SCHEMA_VERSION, "benchmark": options.job}
                 surroundings = {**describe_environment(options), **document.pop("environment", {})}
-                head = {"schema_version": SCHEMA_VERSION, "benchmark": options.job, "environment": surroundings}
-                report(options.job, {**head, **document}, options.output)
+                report(options.job, {**head, "environment": surroundings, **document}, options.output)
     return 0
 
 
 def describe_environment(options: argparse.Namespace) -> Document:
     """What it takes to measure the numbers again: versions, CPU, device, threads, commit, date."""
-    surroundings = environment((options.device,), getattr(options, "seed", 0))
+    surroundings = environment((options.device,), seed=0)
     threads = getattr(options, "threads", surroundings["threads"])
     more = {"threads": threads, "cpu": cpu_identity(), "cores": cores(), "packages": package_versions(PACKAGES)}
     return {**surroundings, **more}
@@ -82,7 +77,7 @@ def describe_environment(options: argparse.Namespace) -> Document:
 def report(name: str, document: Document, output: Path | None) -> None:
     """Print the tables of a job; write ``benchmark.json`` and the picture into ``output``."""
     job = JOBS[name]
-    Console(width=None if sys.stdout.isatty() else 160).print(Markdown(job.text(document)))
+    Console(width=None if sys.stdout.isatty() else 160).print(Markdown(job_text(name, document)))
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
         write_json_rows(output / "benchmark.json", document, ROWS)

@@ -116,23 +116,16 @@ def jax(problem: Problem, timer: EpochTimer) -> None:
     zeros = jax.tree.map(jnp.zeros_like, parameters)
     state = (parameters, zeros, jax.tree.map(jnp.copy, zeros), jnp.zeros(()))
 
-    def train(order: Any) -> None:
+    def train(indices: Tensor) -> None:
         nonlocal state
+        order = indices.numpy()
         whole = len(order) // problem.batch_size * problem.batch_size
         state = run(state, order[:whole].reshape(-1, problem.batch_size))
         if whole < len(order):
             state = run(state, order[None, whole:])
         jax.block_until_ready(state)
 
-    def train_epoch(epoch: int) -> None:
-        order = problem.order(epoch).numpy()
-        checked = problem.check_steps * problem.batch_size if epoch == 0 else 0
-        if checked:
-            train(order[:checked])
-            timer.snapshot("steps", _transposed(state[0]))
-        train(order[checked:])
-
-    timer.run(train_epoch, lambda: _transposed(state[0]))
+    timer.run_in_order(train, lambda: _transposed(state[0]))
 
 
 def keep_to_cores(count: int) -> None:
@@ -143,8 +136,5 @@ def keep_to_cores(count: int) -> None:
 
 def _transposed(layers: Any) -> list[Weights]:
     """Layers of a library whose weights are ``(in, out)``."""
-
-    def tensor(array: Any) -> Tensor:
-        return torch.from_numpy(np.array(array, dtype=np.float32))
-
-    return [Weights(tensor(weight).T.contiguous(), tensor(bias)) for weight, bias in layers]
+    arrays = [[np.array(array, dtype=np.float32).T.copy() for array in layer] for layer in layers]
+    return [Weights(*map(torch.from_numpy, layer)) for layer in arrays]

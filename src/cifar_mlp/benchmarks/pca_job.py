@@ -2,8 +2,8 @@
 
 import argparse
 import time
-from collections import deque
 from collections.abc import Generator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,10 +12,11 @@ import torch
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from cifar_mlp.benchmarks.fresh_process import PeakMemory, in_fresh_process
+from cifar_mlp.benchmarks.fresh_process import in_fresh_process
+from cifar_mlp.benchmarks.peak_memory import PeakMemory
 from cifar_mlp.benchmarks.problem import Problem
 from cifar_mlp.benchmarks.problem_options import add_problem_options, problem_of
-from cifar_mlp.benchmarks.rounds import show_progress
+from cifar_mlp.benchmarks.rounds import interleaved
 from cifar_mlp.data import pca_fit
 
 SHIFT, SCALE = 127.5, 1 / 127.5
@@ -41,26 +42,15 @@ class TimedFit(NamedTuple):
 
 def add_options(job: argparse.ArgumentParser) -> None:
     """Add the job's options."""
-    add_problem_options(job)
-    job.add_argument("--rounds", type=int, default=3, help="fits by each solver (default %(default)s)")
+    add_problem_options(job, rounds=3)
 
 
 def measure(options: argparse.Namespace, scratch: Path) -> Generator[dict[str, Any], None, None]:
-    """The document after each round of all solvers, each fit in a fresh process; every round starts with another."""
-    if options.rounds < 1:
-        raise ValueError(f"--rounds must be at least 1, not {options.rounds}")
+    """The document after each round of all solvers, each fit in a fresh process."""
     problem = problem_of(options, scratch)
-    fits: dict[str, list[TimedFit]] = {name: [] for name in SOLVERS}
-    order = deque(SOLVERS)
-    for number in range(options.rounds):
-        done = {}
-        for name in order:
-            show_progress(f"round {number + 1} of {options.rounds}: {name}")
-            done[name] = in_fresh_process(fit, problem, *SOLVERS[name])
-        for name, timed in done.items():
-            fits[name].append(timed)
-        order.rotate(-1)
-        yield as_document(problem, fits)
+    fits = {name: partial(in_fresh_process, fit, problem, *solver) for name, solver in SOLVERS.items()}
+    for done in interleaved(fits, options.rounds):
+        yield as_document(problem, done)
 
 
 def as_document(problem: Problem, fits: Mapping[str, Sequence[TimedFit]]) -> dict[str, Any]:

@@ -10,16 +10,11 @@ from matplotlib.ticker import LogLocator
 
 from cifar_mlp.common.spread import Spread, spread
 from cifar_mlp.pictures.style import BLACK, BLUE, BODY, GREY, ORANGE, SMALL, TITLE, VERMILION, new_figure
-from cifar_mlp.reports.performance_tables import INPUTS, images_per_second, machine, network
+from cifar_mlp.reports.performance_tables import INPUTS, images_per_second, in_threads, machine, network
 
 COLOURS = {"float32": BLUE, "bfloat16": VERMILION}
-AXIS_LABELS = {
-    "batch size": "images in a batch",
-    "width": "width, hidden layers times",
-    "depth": "affine layers",
-    "images": "images in an epoch",
-    "threads": "threads",
-}
+AXIS_LABELS = {"batch size": "images in a batch", "width": "width, hidden layers times", "depth": "affine layers",
+               "images": "images in an epoch", "threads": "threads"}  # fmt: skip
 CURVES = {
     "ours": ("cifar-mlp fit", BLUE, "o-"),
     "plain": ("plain PyTorch loop", ORANGE, "s-"),
@@ -97,7 +92,7 @@ def scaling_curves(document: dict[str, Any]) -> Figure:
     problem = document["problem"]
     figure.suptitle(
         f"Training speed, {problem['precision']}; one thing changes, the rest stays at:\n{problem['components']} "
-        f"principal components, {network(document)}, {problem['images']:,} images, {problem['threads']} thread(s)",
+        f"principal components, {network(document)}, {problem['images']:,} images, {in_threads(problem['threads'])}",
         fontsize=TITLE,
     )
     return figure

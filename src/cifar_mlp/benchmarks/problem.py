@@ -86,15 +86,19 @@ class Problem:
         data = "CIFAR-10" if self.real else "synthetic images"
         return {"data": data, **{name: getattr(self, name) for name in names.split()}}
 
-    def load(self) -> tuple[Tensor, Tensor]:
-        """Features float32 ``(images, K)`` and labels int64 ``(images,)``, on the device."""
+    def loader(self) -> TrainingLoader:
+        """This package's own, with the training split held in memory."""
         data = self.data
         data.prepare_data()
         data.setup("fit")
         loader = data.train_dataloader()
         assert isinstance(loader, TrainingLoader)
-        split = loader.dataset
-        return split.inputs.to(self.device), split.labels.to(self.device)  # type: ignore[attr-defined]
+        return loader
+
+    def load(self) -> tuple[Tensor, Tensor]:
+        """Features float32 ``(images, K)`` and labels int64 ``(images,)``, on the device."""
+        split: Any = self.loader().dataset
+        return split.inputs.to(self.device), split.labels.to(self.device)
 
     def load_bytes(self) -> tuple[Tensor, Tensor]:
         """Images uint8 ``(images, 3, 32, 32)`` and labels int64 ``(images,)``, on the CPU."""

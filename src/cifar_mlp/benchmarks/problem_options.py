@@ -1,4 +1,4 @@
-"""The command-line options that decide what is trained and where, and their checks."""
+"""The command-line options that several jobs share, and their checks."""
 
 import argparse
 import math
@@ -14,13 +14,20 @@ from cifar_mlp.common.machine_share import cores
 from cifar_mlp.data.cifar import CIFAR10, ROOT_VARIABLE
 
 
-def add_problem_options(job: argparse.ArgumentParser, images: int = MOST_IMAGES) -> None:
-    """Add them to a job that trains on ``images`` images by default."""
+def add_rounds_and_device(job: argparse.ArgumentParser, rounds: int) -> None:
+    """Add ``--rounds``, with this default, and ``--device``."""
+    job.add_argument("--rounds", type=_at_least_one, default=rounds, metavar="N",
+                     help="how often everything is measured (default %(default)s)")  # fmt: skip
+    job.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to run (default %(default)s)")
+
+
+def add_problem_options(job: argparse.ArgumentParser, rounds: int, images: int = MOST_IMAGES) -> None:
+    """Add these, and what decides the problem; ``images`` is the default."""
+    add_rounds_and_device(job, rounds)
     job.add_argument("--images", type=int, default=images, metavar="N",
                      help="training images in an epoch (default %(default)s)")  # fmt: skip
     job.add_argument("--components", type=int, default=510, metavar="K",
                      help="principal components for the pca inputs (default %(default)s)")  # fmt: skip
-    job.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to run (default %(default)s)")
     job.add_argument("--threads", type=int, default=torch.get_num_threads(), metavar="N",
                      help="for PyTorch and the BLAS (default %(default)s)")  # fmt: skip
 
@@ -35,11 +42,13 @@ def problem_of(options: argparse.Namespace, scratch: Path) -> Problem:
     Raises:
         ValueError: For an impossible number; names the option.
     """
-    _require_sizes(options)
-    if not 1 <= options.threads <= cores():
-        raise ValueError(
-            f"--threads must lie between 1 and {cores()}, the cores that this process may use, not be {options.threads}"
-        )
+    share = 2 if "images" in getattr(options, "axes", ()) else 1  # scaling by images also trains on half of them
+    fewest = 2 if options.job == "pca" else share * Problem.batch_size
+    _require("--images", fewest, options.images, MOST_IMAGES)
+    if "pca" in getattr(options, "inputs", ("pca",)):
+        most = min(options.images // share, math.prod(CIFAR10.image_shape))
+        _require("--components", 1, options.components, most, f" with --images {options.images}")
+    _require("--threads", 1, options.threads, cores(), ", the cores that this process may use")
     real = bool(os.environ.get(ROOT_VARIABLE))
     if real:
         CIFAR10.prepare(None, "train")
@@ -51,13 +60,15 @@ def problem_of(options: argparse.Namespace, scratch: Path) -> Problem:
     )  # fmt: skip
 
 
-def _require_sizes(options: argparse.Namespace) -> None:
-    share = 2 if "images" in getattr(options, "axes", ()) else 1  # scaling by images also trains on half of them
-    fewest = 2 if options.job == "pca" else share * Problem.batch_size
-    if not fewest <= options.images <= MOST_IMAGES:
-        raise ValueError(f"--images must lie between {fewest} and {MOST_IMAGES}, not be {options.images}")
-    most = min(options.images // share, math.prod(CIFAR10.image_shape))
-    if "pca" in getattr(options, "inputs", ("pca",)) and not 1 <= options.components <= most:
-        raise ValueError(
-            f"--components must lie between 1 and {most} with --images {options.images}, not be {options.components}"
-        )
+def _at_least_one(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return number
+
+
+_at_least_one.__name__ = "int"  # argparse says "invalid int value"
+
+
+def _require(option: str, least: int, value: int, most: int, why: str = "") -> None:
+    if not least <= value <= most:
+        raise ValueError(f"{option} must lie between {least} and {most}{why}, not be {value}")

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from cifar_mlp.benchmarks.epochs import EpochTimer
 from cifar_mlp.benchmarks.problem import Problem
+from cifar_mlp.benchmarks.timing import seconds_a_call
 from cifar_mlp.models.affine import onednn_is_faster, onednn_product
 
 ADAM_BYTES = 7 * 4  # a parameter
@@ -29,8 +30,8 @@ def measure(problem: Problem, timer: EpochTimer) -> None:
     stream, moved = _stream(problem)
     for _ in range(timer.epochs):
         timer.start()
-        seconds = sum(min(_seconds_a_call(way, problem.device) for way in ways) for ways, _ in matmuls)
-        bandwidth = moved / _seconds_a_call(stream, problem.device)
+        seconds = sum(min(_best_seconds(way, problem.device) for way in ways) for ways, _ in matmuls)
+        bandwidth = moved / _best_seconds(stream, problem.device)
         matmul_seconds = seconds * problem.images / problem.batch_size
         optimizer_seconds = traffic_bytes(problem) / bandwidth * problem.steps
         pieces = {"matmul_seconds": matmul_seconds, "optimizer_seconds": optimizer_seconds}
@@ -72,17 +73,9 @@ def _stream(problem: Problem) -> tuple[Callable[[], None], int]:
     return call, 2 * 3 * 4 * parameters(problem)
 
 
-def _seconds_a_call(call: Callable[[], object], device: str) -> float:
+def _best_seconds(call: Callable[[], object], device: str) -> float:
     """The best of some repetitions: what the machine can do."""
-    synchronize = torch.cuda.synchronize if device == "cuda" else lambda: None
     best, until = float("inf"), time.perf_counter() + SECONDS
-    while True:
-        synchronize()
-        started = time.perf_counter()
-        for _ in range(10):
-            call()
-        synchronize()
-        ended = time.perf_counter()
-        best = min(best, (ended - started) / 10)
-        if ended > until:
-            return best
+    while time.perf_counter() < until:
+        best = min(best, seconds_a_call(call, 10, device))
+    return best

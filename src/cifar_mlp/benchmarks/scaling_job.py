@@ -21,8 +21,7 @@ Point = tuple[str, float, Problem]
 
 def add_options(job: argparse.ArgumentParser) -> None:
     """Add the job's options."""
-    add_problem_options(job, IMAGES)
-    job.add_argument("--rounds", type=int, default=5, help="timed rounds at each point (default %(default)s)")
+    add_problem_options(job, rounds=5, images=IMAGES)
     job.add_argument("--precision", choices=BOTH, default="float32", help="of the matmuls (default %(default)s)")
     job.add_argument("--axes", nargs="+", choices=AXES, default=list(AXES), metavar="AXIS",
                      help=f"what to vary: {', '.join(map(repr, AXES))} (default all)")  # fmt: skip
@@ -39,9 +38,9 @@ def measure_points(base: Problem, chosen: Sequence[Point], rounds: int) -> Gener
     """The document after each point; points that are the same problem are measured once."""
     seconds: dict[Problem, dict[str, list[float]]] = {}
     rows = []
-    for axis, value, problem in chosen:
+    for number, (axis, value, problem) in enumerate(chosen, start=1):
         if problem not in seconds:
-            show_progress(f"{axis} {value:g}")
+            show_progress(f"point {number} of {len(chosen)}: {axis} {value:g}")
             *_, results = run_rounds([TimedRun(IMPLEMENTATIONS[name], problem) for name in NAMES], rounds)
             seconds[problem] = {result.run.implementation.name: result.seconds for result in results}
         sizes = {"images": problem.images, "hidden_sizes": problem.hidden_sizes}

@@ -1,15 +1,14 @@
 """The same training with PyTorch: the plain loop, and Lightning as it is commonly used."""
 
-import functools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, Sampler, TensorDataset
 
 from cifar_mlp.benchmarks import plain_loop
 from cifar_mlp.benchmarks.epochs import EpochTimer, TimeEpochs
@@ -23,17 +22,11 @@ def plain(problem: Problem, timer: EpochTimer) -> None:
     inputs, labels = problem.load()
     network = problem.network().to(problem.device)
     optimizer = plain_loop.fused_adam(network, problem.lr, problem.weight_decay)
-    train = functools.partial(plain_loop.train, network, optimizer, inputs, labels)
 
-    def train_epoch(epoch: int) -> None:
-        order = problem.order(epoch).to(problem.device)
-        checked = problem.check_steps * problem.batch_size if epoch == 0 else 0
-        if checked:
-            train(order[:checked], problem.batch_size, problem.half)
-            timer.snapshot("steps", weights_of(network))
-        train(order[checked:], problem.batch_size, problem.half)
+    def train(order: Tensor) -> None:
+        plain_loop.train(network, optimizer, inputs, labels, order.to(problem.device), problem.batch_size, problem.half)
 
-    timer.run(train_epoch, lambda: weights_of(network))
+    timer.run_in_order(train, lambda: weights_of(network))
 
 
 def forget_lightning() -> None:
@@ -47,14 +40,8 @@ def tensor_dataset(problem: Problem, timer: EpochTimer) -> None:
 
 
 def whole_batches(problem: Problem, timer: EpochTimer) -> None:
-    """Lightning with batches that are one index operation each."""
-    tensors = [tensor.cpu() for tensor in problem.load()]
-
-    def batches(epoch: int) -> Iterator[list[Tensor]]:
-        for indices in problem.order(epoch).split(problem.batch_size):
-            yield [tensor.index_select(0, indices) for tensor in tensors]
-
-    _fit(problem, timer, EpochByEpoch(problem.steps, batches))
+    """Lightning with this package's loader, whose batches are one index operation each."""
+    _fit(problem, timer, problem.loader())
 
 
 def tutorial(problem: Problem, timer: EpochTimer, num_workers: int = 0) -> None:
@@ -99,30 +86,25 @@ class TransformedImages(Dataset[tuple[Tensor, int]]):
         return self._transform(Image.fromarray(self._images[index])), self._labels[index]
 
 
-class EpochByEpoch:
-    """An iterable whose passes differ.
+class ImageOrder(Sampler[int]):
+    """The problem's order of images, a new one in each epoch."""
 
-    Args:
-        length: Items in a pass.
-        items: Those of an epoch, given its number.
-    """
-
-    def __init__(self, length: int, items: Callable[[int], Iterable[Any]]) -> None:
-        self._length, self._items, self._epoch = length, items, -1
+    def __init__(self, problem: Problem) -> None:
+        self._problem, self._epoch = problem, -1
 
     def __len__(self) -> int:
-        return self._length
+        return self._problem.images
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[int]:
         self._epoch += 1  # when the first item is taken: Lightning also makes iterators that it never uses
-        yield from self._items(self._epoch)
+        yield from self._problem.order(self._epoch).tolist()
 
 
 def _sample_loader(problem: Problem, dataset: Dataset[Any], num_workers: int = 0) -> DataLoader[Any]:
-    order = EpochByEpoch(problem.images, lambda epoch: problem.order(epoch).tolist())
     return DataLoader(
-        dataset, problem.batch_size, sampler=order, num_workers=num_workers, persistent_workers=num_workers > 0
-    )
+        dataset, problem.batch_size, sampler=ImageOrder(problem), num_workers=num_workers,
+        persistent_workers=num_workers > 0,
+    )  # fmt: skip
 
 
 def _fit(problem: Problem, timer: EpochTimer, batches: Any) -> None:

@@ -2,21 +2,18 @@
 
 import argparse
 from collections.abc import Generator, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from cifar_mlp.benchmarks.implementations import BOTH, IMPLEMENTATIONS, choose
 from cifar_mlp.benchmarks.problem import Problem
 from cifar_mlp.benchmarks.problem_options import add_problem_options, problem_of
-from cifar_mlp.benchmarks.rounds import RunResult, run_rounds
+from cifar_mlp.benchmarks.rounds import RunResult, mean_epoch, run_rounds
 
 
 def add_options(job: argparse.ArgumentParser) -> None:
     """Add the job's options."""
-    add_problem_options(job)
-    job.add_argument("--rounds", type=int, default=10, help="timed rounds (default %(default)s)")
+    add_problem_options(job, rounds=10)
     job.add_argument("--only", nargs="+", choices=IMPLEMENTATIONS, default=list(IMPLEMENTATIONS), metavar="NAME",
                      help=f"implementations: {', '.join(IMPLEMENTATIONS)} (default all)")  # fmt: skip
     job.add_argument("--inputs", nargs="+", choices=("pca", "pixels"), default=["pca", "pixels"],
@@ -47,11 +44,9 @@ def as_document(problem: Problem, results: Sequence[RunResult], not_run: Sequenc
 def _row(result: RunResult) -> dict[str, Any]:
     implementation, problem = result.run
     timed = {"inputs": problem.inputs, "precision": problem.precision, "seconds": result.seconds}
-    # means over the rounds, since checkpoints and pictures come only every few epochs
-    names = sorted({name for epoch in result.epochs for name in epoch.other_seconds})
-    means = {name: fmean(epoch.other_seconds.get(name, 0.0) for epoch in result.epochs) for name in names}
+    other_seconds = mean_epoch(result.epochs).other_seconds
     if not implementation.trains:
-        return {**timed, **means}
-    agreement = None if result.agreement is None else asdict(result.agreement)
-    names_of = {"implementation": implementation.name, "title": implementation.title}
-    return {**names_of, **timed, "other_seconds": means, "agreement": agreement}
+        return {**timed, **other_seconds}
+    agreement = None if result.agreement is None else result.agreement._asdict()
+    names = {"implementation": implementation.name, "title": implementation.title}
+    return {**names, **timed, "other_seconds": other_seconds, "agreement": agreement}

@@ -3,30 +3,21 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cifar_mlp.common.results import SCHEMA, Document
 
 Measured = dict[str, Document]
 
 
-@dataclass(frozen=True)
-class MeasuredFile:
-    """One file.
+class MeasuredFile(NamedTuple):
+    """One file."""
 
-    Attributes:
-        path: Below the repository's root.
-        says: What it must say of itself.
-        rows: Name of the list in it that must hold something.
-        command: Measures it again.
-    """
-
-    path: str
-    says: dict[str, Any]
-    rows: str
-    command: str
+    path: str  # below the repository's root
+    says: dict[str, Any]  # what it must say of itself
+    rows: str  # name of the list in it that must hold something
+    command: str  # measures it again
 
     @property
     def remedy(self) -> str:
@@ -41,9 +32,9 @@ def _benchmark(job: str, rows: str, folder: str) -> MeasuredFile:
 
 FILES = {
     "results": MeasuredFile("docs/results.json", {"schema": SCHEMA}, "runs", "python scripts/reproduce.py --publish"),
-    "parity": MeasuredFile("docs/parity/parity.json", {"schema_version": 2}, "rows",
-                     "python scripts/parity.py compare --output docs/parity"),
-    "speed": _benchmark("parity", "timings", "docs/parity"),
+    "evidence": MeasuredFile("docs/parity/parity.json", {"schema_version": 2}, "rows",
+                             "python scripts/parity.py compare --output docs/parity"),
+    "parity": _benchmark("parity", "timings", "docs/parity"),
     "train": _benchmark("train", "implementations", "docs/performance/train"),
     "pca": _benchmark("pca", "solvers", "docs/performance/pca"),
     "scaling": _benchmark("scaling", "points", "docs/performance/scaling"),
@@ -79,16 +70,16 @@ def blaming(names: Sequence[str]) -> Iterator[None]:
 
 def _read(source: MeasuredFile, root: Path) -> Document:
     try:
-        document = json.loads((root / source.path).read_text())
+        document: Document = json.loads((root / source.path).read_text())
+        if not isinstance(document, dict):
+            raise ValueError("no JSON object")
+        for name, value in source.says.items():
+            if document.get(name) != value:
+                raise ValueError(f'"{name}" is {document.get(name)!r}, not {value!r}')
+        if not isinstance(document.get(source.rows), list) or not document[source.rows]:
+            raise ValueError(f'"{source.rows}" is no list, or empty')
     except OSError as error:
         raise ValueError(f"{source.path}: {error.strerror}; {source.remedy}") from error
     except ValueError as error:
-        raise ValueError(f"{source.path}: no JSON ({error}); {source.remedy}") from error
-    if not isinstance(document, dict):
-        raise ValueError(f"{source.path}: no JSON object; {source.remedy}")
-    for name, value in source.says.items():
-        if document.get(name) != value:
-            raise ValueError(f'{source.path}: "{name}" is {document.get(name)!r}, not {value!r}; {source.remedy}')
-    if not isinstance(document.get(source.rows), list) or not document[source.rows]:
-        raise ValueError(f'{source.path}: "{source.rows}" is no list, or empty; {source.remedy}')
+        raise ValueError(f"{source.path}: {error}; {source.remedy}") from error
     return document

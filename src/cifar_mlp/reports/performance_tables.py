@@ -1,7 +1,8 @@
 """Tables of measured speed, computed from a benchmark's JSON alone."""
 
 import statistics
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import NamedTuple
 
 from cifar_mlp.common import markdown
 from cifar_mlp.common.results import Document, Row
@@ -12,8 +13,7 @@ OURS_PCA = "this package, exact"
 SHORT = ("plain", "lightning", "sklearn", "jax")  # baselines of the short table
 
 
-@dataclass(frozen=True)
-class TextTable:
+class TextTable(NamedTuple):
     """A table of words; the first ``words`` columns are left-aligned, the rest are numbers."""
 
     title: str
@@ -28,11 +28,9 @@ class TextTable:
 
 def train_row(document: Document, implementation: str, inputs: str, precision: str) -> Row | None:
     """The row of one implementation in the job ``train``; ``None`` if it did not run."""
-    for row in document["implementations"]:
-        if (row["implementation"], row["inputs"], row["precision"]) == (implementation, inputs, precision):
-            found: Row = row
-            return found
-    return None
+    wanted = (implementation, inputs, precision)
+    rows: list[Row] = document["implementations"]
+    return next((row for row in rows if (row["implementation"], row["inputs"], row["precision"]) == wanted), None)
 
 
 def images_per_second(row: Row, document: Document) -> Spread:
@@ -42,41 +40,40 @@ def images_per_second(row: Row, document: Document) -> Spread:
 
 def train_tables(document: Document) -> list[TextTable]:
     """Of the job ``train``: all implementations, ours relative to each, time outside steps, and the roofline."""
-    problem, roofline = document["problem"], document["roofline"]
+    problem = document["problem"]
     ours = [row for row in document["implementations"] if row["implementation"] == "ours"]
     others = [row for row in document["implementations"] if row["implementation"] != "ours"]
-    tables = [TextTable(
-        f"{problem['images']:,} images of {problem['data']}, {network(document)}, {_settings(document)}",
+    separate = ("validation", "checkpoints", "pictures")
+    about_ours = [
+        TextTable(
+            "Speed of cifar-mlp fit / speed of each baseline (median of the rounds' ratios; quartiles)",
+            ("baseline", "inputs", "precision", *(", ".join(_setting(row, document)) for row in ours)),
+            [[other["title"], *_setting(other, document),
+              *(_quartiles(_speed_ratio(row, other), ".3g") for row in ours)] for other in others], words=3,
+        ),
+        TextTable(
+            "cifar-mlp fit, seconds of an epoch: training steps (median), and what is timed separately (mean)",
+            ("inputs", "precision", "training steps", *separate),
+            [[*_setting(row, document), f"{statistics.median(row['seconds']):.3f}",
+              *(f"{row['other_seconds'].get(name, 0.0):.3f}" for name in separate)] for row in ours], words=2,
+        ),
+    ]  # fmt: skip
+    about_all = TextTable(
+        f"{problem['images']:,} images of {problem['data']}, {network(document)}, {_conditions(document)}",
         ("implementation", "inputs", "precision", "images/s", "quartiles", "speed / plain loop", "speed / roofline",
          "loss difference"),
         [_implementation_cells(row, document) for row in document["implementations"]], words=3,
-    )]  # fmt: skip
-    if ours:
-        columns = (f"{_inputs(row, document)}, {row['precision']}" for row in ours)
-        tables.append(TextTable(
-            "Speed of cifar-mlp fit / speed of each baseline (median of the rounds' ratios; quartiles)",
-            ("baseline", "inputs", "precision", *columns),
-            [[*_words(other, document), *(_quartiles(_times_as_fast(row, other), ".3g") for row in ours)]
-             for other in others], words=3,
-        ))  # fmt: skip
-        names = ("validation", "checkpoints", "pictures")
-        tables.append(TextTable(
-            "cifar-mlp fit, seconds of an epoch: training steps (median), and what is timed separately (mean)",
-            ("inputs", "precision", "training steps", *names),
-            [[*_words(row, document)[1:], f"{statistics.median(row['seconds']):.3f}",
-              *(f"{row['other_seconds'].get(name, 0.0):.3f}" for name in names)] for row in ours], words=2,
-        ))  # fmt: skip
-    if roofline:
-        tables.append(TextTable(
-            "Roofline: matmuls and the optimizer's memory traffic alone",
-            ("inputs", "precision", "images/s", "matmuls, GFLOP/s", "optimizer, GB/s", "matmuls, ms a step",
-             "optimizer, ms a step"),
-            [[_inputs(row, document), row["precision"], f"{images_per_second(row, document).median:,.0f}",
-              *(f"{row[rate] / 1e9:.0f}" for rate in ("flop_per_second", "bytes_per_second")),
-              *(f"{1000 * row[piece] / problem['steps']:.3f}" for piece in ("matmul_seconds", "optimizer_seconds"))]
-             for row in roofline], words=2,
-        ))  # fmt: skip
-    return tables
+    )  # fmt: skip
+    roofline = TextTable(
+        "Roofline: matmuls and the optimizer's memory traffic alone",
+        ("inputs", "precision", "images/s", "matmuls, GFLOP/s", "optimizer, GB/s", "matmuls, ms a step",
+         "optimizer, ms a step"),
+        [[*_setting(row, document), f"{images_per_second(row, document).median:,.0f}",
+          *(f"{row[rate] / 1e9:.0f}" for rate in ("flop_per_second", "bytes_per_second")),
+          *(f"{1000 * row[piece] / problem['steps']:.3f}" for piece in ("matmul_seconds", "optimizer_seconds"))]
+         for row in document["roofline"]], words=2,
+    )  # fmt: skip
+    return [about_all, *(about_ours if ours else []), *([roofline] if roofline.rows else [])]
 
 
 def pca_tables(document: Document) -> list[TextTable]:
@@ -92,7 +89,7 @@ def pca_tables(document: Document) -> list[TextTable]:
     problem = document["problem"]
     title = (
         f"{problem['images']:,} images of {problem['data']} x 3,072 pixels to {problem['components']} components, "
-        f"{_settings(document)}, each fit in a fresh process; errors relative to scikit-learn's covariance_eigh in "
+        f"{_conditions(document)}, each fit in a fresh process; errors relative to scikit-learn's covariance_eigh in "
         "float64"
     )
     header = ("solver", "seconds", "range", "seconds / ours", "peak extra memory, MB", "variances, relative error",
@@ -114,7 +111,7 @@ def scaling_tables(document: Document) -> list[TextTable]:
     problem = document["problem"]
     title = (
         f"Images/s, {problem['precision']}, {problem['components']} components; unless changed, batch "
-        f"{problem['batch_size']}, {problem['images']:,} images, {problem['threads']} thread(s); "
+        f"{problem['batch_size']}, {problem['images']:,} images, {in_threads(problem['threads'])}; "
         f"{document['rounds']} rounds, medians (quartiles)"
     )
     header = ("changed", "to", "hidden", "cifar-mlp fit", "plain loop", "roofline", "fit / plain loop",
@@ -122,37 +119,69 @@ def scaling_tables(document: Document) -> list[TextTable]:
     return [TextTable(title, header, rows, words=3)]
 
 
-MAKERS = {"train": train_tables, "pca": pca_tables, "scaling": scaling_tables}
+def parity_tables(document: Document) -> list[TextTable]:
+    """Of the job ``parity``."""
+    rows = []
+    for row in document["timings"]:
+        allocated = "" if row["allocated_bytes"] is None else f"{row['allocated_bytes'] / 1e6:.1f}"
+        quartiles = "{:.2f} to {:.2f}".format(*row["speed_quartiles"])
+        rows.append([
+            row["size"], row["candidate"], f"{row['milliseconds']:.2f}", f"{row['speed']:.2f}", quartiles, allocated,
+        ])  # fmt: skip
+    title = f"One loss and its gradients in float32, {document['rounds']} interleaved rounds, medians"
+    header = ("size", "implementation", "ms", "speed, eager autograd = 1", "quartiles", "allocated, MB")
+    return [TextTable(title, header, rows, words=2)]
+
+
+MAKERS: dict[str, Callable[[Document], list[TextTable]]] = {
+    "train": train_tables, "pca": pca_tables, "scaling": scaling_tables, "parity": parity_tables,
+}  # fmt: skip
 
 
 def job_text(job: str, document: Document) -> str:
     """The tables of one job and where they were measured, in Markdown."""
     text = "".join(table.markdown() for table in MAKERS[job](document))
-    return text + "".join(f"{line}\n" for line in (*document.get("not_run", ()), _surroundings(document)))
+    where = measured_where(document["environment"])
+    return text + "".join(f"{line}\n" for line in (*document.get("not_run", ()), where))
 
 
 def speed_short(document: Document) -> str:
     """A few float32 baselines of the job ``train`` on principal components, and how many times as fast ours is."""
     ours = [row for precision in ("float32", "bfloat16") if (row := train_row(document, "ours", "pca", precision))]
     baselines = [row for name in SHORT if (row := train_row(document, name, "pca", "float32"))]
-    speeds = [f"{images_per_second(row, document).median:,.0f}" for row in (*ours, *baselines)]
+
+    def speed(row: Row) -> str:
+        return f"{images_per_second(row, document).median:,.0f}"
+
     title = (
         f"Images/s in training on {INPUTS['pca'].format(**document['problem'])}, {network(document)}, and how many "
         "times as fast as each baseline `cifar-mlp fit` is (medians over the rounds)"
     )
-    columns = (f"cifar-mlp fit, {row['precision']}: {speed}" for row, speed in zip(ours, speeds, strict=False))
+    header = ("baseline, float32", "images/s", *(f"cifar-mlp fit, {row['precision']}: {speed(row)}" for row in ours))
     rows = [
-        [row["title"], speed, *(f"{_times_as_fast(mine, row).median:.3g}" for mine in ours)]
-        for row, speed in zip(baselines, speeds[len(ours) :], strict=True)
+        [row["title"], speed(row), *(f"{_speed_ratio(mine, row).median:.3g}" for mine in ours)] for row in baselines
     ]
-    table = TextTable(title, ("baseline, float32", "images/s", *columns), rows)
-    return table.markdown() + _surroundings(document) + "\n"
+    return TextTable(title, header, rows).markdown() + measured_where(document["environment"]) + "\n"
 
 
 def machine(environment: Document) -> str:
-    """The device and the threads, e.g. ``AMD EPYC (family 26, model 2; AVX-512), 2 thread(s)``."""
+    """The device and the threads, e.g. ``AMD EPYC (family 26, model 2; AVX-512), 2 threads``."""
     device, name = next((device, name) for device, name in environment["devices"].items() if name)
-    return f"{environment.get('cpu', name) if device == 'cpu' else name}, {environment['threads']} thread(s)"
+    return f"{environment.get('cpu', name) if device == 'cpu' else name}, {in_threads(environment['threads'])}"
+
+
+def in_threads(count: int) -> str:
+    """``1 thread`` or ``2 threads``."""
+    return f"{count} thread{'s' if count > 1 else ''}"
+
+
+def measured_where(environment: Document) -> str:
+    """Machine, versions, day and commit, as a sentence."""
+    versions = {"torch": environment["torch"], **environment.get("packages", {})}
+    return (
+        f"{machine(environment)}, {', '.join(f'{name} {version}' for name, version in versions.items())}, "
+        f"{environment['date'][:10]}, commit {str(environment['git_commit'])[:12]}."
+    )
 
 
 def network(document: Document) -> str:
@@ -161,42 +190,30 @@ def network(document: Document) -> str:
     return f"hidden {'-'.join(map(str, problem['hidden_sizes']))}, batch {problem['batch_size']}"
 
 
-def _surroundings(document: Document) -> str:
-    environment = document["environment"]
-    versions = {"torch": environment["torch"], **environment.get("packages", {})}
-    return (
-        f"{machine(environment)}, {', '.join(f'{name} {version}' for name, version in versions.items())}, "
-        f"{environment['date'][:10]}, commit {str(environment['git_commit'])[:12]}."
-    )
-
-
 def _implementation_cells(row: Row, document: Document) -> list[str]:
-    speed, setting, agreement = images_per_second(row, document), (row["inputs"], row["precision"]), row["agreement"]
-    plain = train_row(document, "plain", *setting)
-    roofline = [one["seconds"] for one in document["roofline"] if (one["inputs"], one["precision"]) == setting]
+    speed, agreement = images_per_second(row, document), row["agreement"]
+    plain = train_row(document, "plain", row["inputs"], row["precision"])
+    roofline = [one["seconds"] for one in document["roofline"]
+                if (one["inputs"], one["precision"]) == (row["inputs"], row["precision"])]  # fmt: skip
     own_order = " (own order)" if agreement and agreement["after"] == "epoch" else ""
     return [
-        *_words(row, document), f"{speed.median:,.0f}", "{:,.0f} to {:,.0f}".format(*speed.quartiles),
-        "" if plain is None else "1" if row is plain else _quartiles(_times_as_fast(row, plain), ".3g"),
+        row["title"], *_setting(row, document), f"{speed.median:,.0f}", "{:,.0f} to {:,.0f}".format(*speed.quartiles),
+        "" if plain is None else "1" if row is plain else _quartiles(_speed_ratio(row, plain), ".3g"),
         f"{100 * ratios(roofline[0], row['seconds']).median:.0f} %" if roofline else "",
         "not compared" if agreement is None else f"{agreement['loss_error']:.0e}{own_order}",
     ]  # fmt: skip
 
 
-def _words(row: Row, document: Document) -> list[str]:
-    return [row["title"], _inputs(row, document), row["precision"]]
+def _setting(row: Row, document: Document) -> tuple[str, str]:
+    return INPUTS[row["inputs"]].format(**document["problem"]), row["precision"]
 
 
-def _inputs(row: Row, document: Document) -> str:
-    return INPUTS[row["inputs"]].format(**document["problem"])
-
-
-def _settings(document: Document) -> str:
+def _conditions(document: Document) -> str:
     problem = document["problem"]
-    return f"{problem['device']}, {problem['threads']} thread(s), {document['rounds']} rounds"
+    return f"{problem['device']}, {in_threads(problem['threads'])}, {document['rounds']} rounds"
 
 
-def _times_as_fast(row: Row, baseline: Row) -> Spread:
+def _speed_ratio(row: Row, baseline: Row) -> Spread:
     return ratios(baseline["seconds"], row["seconds"])
 
 
