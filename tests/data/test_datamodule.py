@@ -29,7 +29,10 @@ def test_the_split_is_the_report_s(small_cifar: Path):
     assert len(data._splits["test"]) == 100
 
 
-@pytest.mark.parametrize("settings", [{"n_components": 5}, {"scaling": "mean_image"}, {"scaling": "standardize"}])
+@pytest.mark.parametrize(
+    "settings",
+    [{"n_components": 5}, *({"scaling": name} for name in ("mean_image", "standardize", "standardize_pixels"))],
+)
 def test_nothing_fitted_moves_with_validation_and_test_pixels(
     small_cifar: Path, monkeypatch: pytest.MonkeyPatch, settings: dict
 ):
@@ -52,7 +55,7 @@ def test_nothing_fitted_moves_with_validation_and_test_pixels(
 
 @pytest.mark.parametrize("whiten", [False, True])
 @pytest.mark.parametrize("n_components", [None, 6])
-@pytest.mark.parametrize("scaling", ["symmetric", "mean_image", "standardize"])
+@pytest.mark.parametrize("scaling", ["symmetric", "mean_image", "standardize", "standardize_pixels"])
 def test_features_and_pixels_are_two_paths_to_one_answer(
     small_cifar: Path, scaling: str, n_components: int | None, whiten: bool
 ):

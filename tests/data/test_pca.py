@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sklearn.decomposition
+import sklearn.preprocessing
 import torch
 
 from cifar_mlp.data import pca_fit
@@ -33,7 +34,7 @@ def as_witness_sees(images: torch.Tensor, preprocessing: Preprocessing) -> np.nd
 
 
 @pytest.mark.parametrize("solver", ["exact", "sklearn"])
-@pytest.mark.parametrize("scaling", ["symmetric", "mean_image", "standardize"])
+@pytest.mark.parametrize("scaling", ["symmetric", "mean_image", "standardize", "standardize_pixels"])
 def test_it_is_scikit_learns_pca(images: torch.Tensor, scaling: str, solver: str):
     ours = Preprocessing(SHAPE, scaling, K).fit(images, solver)
     witness = sklearn.decomposition.PCA(K, svd_solver="full").fit(as_witness_sees(images, ours))
@@ -133,14 +134,14 @@ def test_whitened_features_have_unit_variance_and_epsilon_bounds_it(images: torc
 
 
 @pytest.mark.parametrize("whiten", [False, True])
-@pytest.mark.parametrize("scaling", ["symmetric", "mean_image", "standardize"])
+@pytest.mark.parametrize("scaling", ["symmetric", "mean_image", "standardize", "standardize_pixels"])
 def test_all_components_give_the_pixels_back(scaling: str, whiten: bool):
     images = torch.randint(0, 256, (200, 1, 3, 4), dtype=torch.uint8)
     preprocessing = Preprocessing((1, 3, 4), scaling, 12, whiten).fit(images)
     assert torch.allclose(preprocessing.inverse(preprocessing(images)), images.float(), atol=1e-2)
 
 
-@pytest.mark.parametrize("scaling", ["mean_image", "standardize"])
+@pytest.mark.parametrize("scaling", ["mean_image", "standardize", "standardize_pixels"])
 def test_scalings_do_what_they_say(images: torch.Tensor, scaling: str):
     features = Preprocessing(SHAPE, scaling).fit(images)(images)
     if scaling == "mean_image":
@@ -217,3 +218,14 @@ def test_what_cannot_be_fitted_is_refused(images: torch.Tensor):
         PCA(61).fit(images)
     with pytest.raises(ValueError, match="finite"):
         PCA(2).fit(torch.full((5, 3), torch.inf))
+
+
+def test_pixels_are_standardized_as_scikit_learn_does(images: torch.Tensor):
+    images[:, 0, 0, 0], images[:, 1, 2, 3] = 0, 201  # pixels that never change
+    ours = Preprocessing(SHAPE, "standardize_pixels").fit(images)
+    pixels = images.flatten(1).double().numpy()
+    witness = sklearn.preprocessing.StandardScaler().fit(pixels)
+    np.testing.assert_allclose(ours.shift, witness.mean_, rtol=1e-7)
+    np.testing.assert_allclose(ours.scale, 1 / witness.scale_, rtol=1e-7)
+    np.testing.assert_allclose(ours(images), witness.transform(pixels), atol=1e-5)
+    assert torch.equal(ours.inverse(ours(images)).round().to(torch.uint8), images)

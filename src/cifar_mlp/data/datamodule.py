@@ -50,7 +50,8 @@ class CIFAR10DataModule(LightningDataModule):
         sampling: epoch: every image once per epoch. replacement: every batch is drawn from all images, as in the
             report; an epoch is then images // batch_size steps.
         scaling: symmetric: 0..255 to [-1, 1]. mean_image: pixels minus the training split's mean image.
-            standardize: mean 0 and standard deviation 1 per channel over the training split.
+            standardize: mean 0 and standard deviation 1 per channel over the training split. standardize_pixels: the
+            same per pixel, as scikit-learn's StandardScaler does.
         n_components: Principal components kept, at most the pixel values of an image; null keeps the pixels.
         whiten: Divide each component by sqrt(its variance + whiten_epsilon).
         whiten_epsilon: Added to the variances under whiten, in squared units of the scaled pixels.

@@ -10,7 +10,7 @@ from cifar_mlp.data.pca import PCA
 
 # Shape legend: N = images, D = pixels, K = features
 
-Scaling = Literal["mean_image", "symmetric", "standardize"]
+Scaling = Literal["mean_image", "symmetric", "standardize", "standardize_pixels"]
 
 
 class Preprocessing(nn.Module):
@@ -20,7 +20,8 @@ class Preprocessing(nn.Module):
         image_shape: Channels, height and width of the images.
         scaling: ``symmetric`` maps 0..255 to [-1, 1]. ``mean_image`` subtracts the training split's mean image and
             keeps the units of pixels. ``standardize`` gives each channel mean 0 and standard deviation 1 over the
-            training split.
+            training split; ``standardize_pixels`` each pixel, as scikit-learn's ``StandardScaler`` does: one that
+            never changes is only centred.
         n_components: Principal components kept; ``None`` keeps the scaled pixels.
         whiten: Divide each component by its standard deviation, see :class:`PCA`.
         whiten_epsilon: Added to the variances under ``whiten``.
@@ -112,6 +113,10 @@ class Preprocessing(nn.Module):
         if self.spec["scaling"] == "mean_image":
             shift_D = pixels_ND.sum(0, dtype=torch.int64).double() / num_images
             scale_D = torch.ones_like(shift_D)
+        elif self.spec["scaling"] == "standardize_pixels":
+            sum_D, squares_D = pixels_ND.sum(0, dtype=torch.int64), _sum_of_squares(pixels_ND)
+            spread_D = (num_images * squares_D - sum_D**2).double().sqrt() / num_images
+            shift_D, scale_D = sum_D.double() / num_images, 1 / spread_D.where(spread_D > 0, 1.0)
         elif self.spec["scaling"] == "standardize":
             channels = self.spec["image_shape"][0]
             for pixels, shift, scale in zip(
@@ -134,3 +139,8 @@ class Preprocessing(nn.Module):
             return moved if torch.finfo(moved.dtype).bits >= 32 else tensor.to(moved.device)
 
         return super()._apply(keep_precision, recurse)
+
+
+def _sum_of_squares(pixels_ND: Tensor) -> Tensor:
+    """Exact, int64 ``(D,)``; in chunks, since a byte becomes eight."""
+    return torch.stack([chunk.long().square_().sum(0) for chunk in pixels_ND.split(pca_fit.CHUNK)]).sum(0)
