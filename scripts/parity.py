@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markdown import Markdown
 from rich.table import Table
 
 from cifar_mlp.common.provenance import environment
@@ -18,8 +19,10 @@ from cifar_mlp.parity.compare import DEVICES, DTYPES, Evidence, compare
 from cifar_mlp.parity.evidence.cases import DEFAULT_SIZES
 from cifar_mlp.parity.evidence.matmul_precision import full_precision
 from cifar_mlp.parity.evidence.toy_figures import toy_figures
-from cifar_mlp.reports.parity_pictures import plot_errors, plot_losses
-from cifar_mlp.reports.parity_report import print_report, write_report
+from cifar_mlp.pictures.over_seeds import loss_curve
+from cifar_mlp.pictures.style import pixels, png, save
+from cifar_mlp.reports.parity_pictures import gradient_errors
+from cifar_mlp.reports.parity_report import summary, write_report
 
 WIDTH_OF_A_FILE = 140
 
@@ -32,8 +35,8 @@ def toy(options: argparse.Namespace, console: Console) -> int:
         verdict = "met" if figure.held else "MISSED"
         table.add_row(figure.name, figure.report, repr(figure.ours), figure.rule, verdict)
     console.print(table)
-    options.figure.parent.mkdir(parents=True, exist_ok=True)
-    plot_losses(losses, options.figure)
+    figure = loss_curve(losses, f"Toy training: {losses[0]:.6f} to {losses[-1]:.6f}")
+    save(png(pixels(figure)), options.figure)
     print(f"Figure 1, the loss curve: {options.figure}")
     missed = [figure.name for figure in figures if not figure.held]
     for name in missed:
@@ -55,7 +58,7 @@ def compare_everything(options: argparse.Namespace, console: Console) -> int:
             self_test=True,
             progress=lambda step: _say(step, console, status.update),
         )
-    print_report(evidence, console)
+    console.print(Markdown(summary(evidence)))
     if options.output is not None:
         _write(evidence, options)
         print(f"written: {options.output}")
@@ -76,7 +79,7 @@ def _write(evidence: Evidence, options: argparse.Namespace) -> None:
         surroundings = environment(options.devices, options.seed)
     arguments = {name: value for name, value in vars(options).items() if name not in ("run", "output")}
     write_report(evidence, surroundings, arguments, options.output, "parity.png")
-    plot_errors(evidence.rows, options.sizes, options.output / "parity.png")
+    save(png(pixels(gradient_errors(evidence.rows, options.sizes))), options.output / "parity.png")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -82,6 +82,19 @@ def test_the_machine_is_the_cpu_in_full_or_the_gpu(problem: Problem):
     assert job_text("train", document).splitlines()[-1].startswith("a GPU, 3 threads")
 
 
+def test_gradients_are_tabulated_with_the_gpu_that_ran_them():
+    row = {"size": "13-9-4:6", "milliseconds": 1.234, "speed": 1.5, "speed_quartiles": [1.0, 2.0]}
+    timings = [
+        {**row, "candidate": "NumPy", "allocated_bytes": None},
+        {**row, "candidate": "b", "allocated_bytes": 2e6},
+    ]
+    document = {"rounds": 2, "timings": timings, "environment": {**ENVIRONMENT, "devices": {"cuda": "a GPU"}}}
+    text = job_text("parity", document)
+    assert "| 13-9-4:6 | NumPy | 1.23 | 1.50 | 1.00 to 2.00 |  |" in text
+    assert "| 13-9-4:6 | b | 1.23 | 1.50 | 1.00 to 2.00 | 2.0 |" in text
+    assert text.splitlines()[-1].startswith("a GPU, 3 threads, torch 1.0")
+
+
 def solver(name: str, seconds: list[float], size: int) -> dict[str, Any]:
     return {"solver": name, "seconds": seconds, "peak_bytes": size, "variance_error": 1e-9, "component_error": 0.0}
 

@@ -113,7 +113,7 @@ def test_numbers_that_are_not_finite_are_valid_json(monkeypatch):
     found = compare(("cpu",), ("float64",), ("toy",), training_steps=2)
     document = json.loads(json.dumps(as_document(found, environment(("cpu",), 0), {}), allow_nan=False))
 
-    assert any(row.get("normwise_error") == "nan" for row in document["rows"])
+    assert any(row.get("normwise_error") == "NaN" for row in document["rows"])
 
 
 def test_failures_missed_faults_and_absent_devices_are_on_the_page():

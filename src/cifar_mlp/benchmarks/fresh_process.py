@@ -3,6 +3,7 @@
 import multiprocessing
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from multiprocessing import resource_tracker
@@ -25,21 +26,23 @@ class FreshProcess:
 
     def __init__(self, name: str, function: Callable[..., object], *arguments: Any) -> None:
         self.name = name
-        self.channel, theirs = PROCESSES.Pipe()
-        self._process = PROCESSES.Process(target=_call, args=(function, theirs, arguments))
-        resource_tracker.ensure_running()  # unblocks signals when it starts, so it must not start below
-        # Blocked while the process starts, and from then on in it. Interrupted in between, Python would leave a process
-        # that nobody ends and that prints a traceback when it finds its parent gone.
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+        self.channel, self._theirs = PROCESSES.Pipe()
+        self._process = PROCESSES.Process(target=_call, args=(function, self._theirs, arguments))
+        resource_tracker.ensure_running()  # else the thread below would start it, and it unblocks signals
+        # In a thread, because a signal can only interrupt the main one: interrupted within, a start would leave a
+        # process that nobody ends and that prints a traceback when it finds its parent gone.
+        self._starting = threading.Thread(target=self._start, daemon=True)
         try:
-            self._process.start()
-        finally:
-            theirs.close()
-            try:
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)  # a signal that waited is raised here
-            except BaseException:
-                self.close()
-                raise
+            self._starting.start()
+            self._starting.join()
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # for this thread, and the processes that it starts
+        self._process.start()
+        self._theirs.close()
 
     def receive(self) -> Any:
         """What the function sends next.
@@ -59,6 +62,7 @@ class FreshProcess:
     def close(self) -> None:
         """End the process."""
         self.channel.close()
+        self._starting.join(timeout=1)  # longer only before the first process runs, and then none will start
         if self._process.pid is not None:
             self._process.kill()
             self._process.join()

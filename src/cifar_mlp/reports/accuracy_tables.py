@@ -13,8 +13,16 @@ from cifar_mlp.common.results import Row, accuracies, of_config, percent, same
 BEST = "q3_tuned"  # in configs/sweeps/best
 
 
-def config_text(rows: Sequence[Row], figure: Figure) -> str:
-    """The lines of a config's heading that say what the report states and what was measured with its settings."""
+def config_text(rows: Sequence[Row], name: str, settings: str, figure: Figure) -> str:
+    """The lines of a config's heading: what the report states, and what was measured with its present settings.
+
+    Args:
+        rows: Of all runs.
+        name: The config's.
+        settings: Its fingerprint; runs of another one do not count.
+        figure: The report's.
+    """
+    rows = [row for row in of_config(rows, name) if row["settings"] == settings]
     stated = f"validation {figure.val:.1f} %" + (f", test {figure.test:.1f} %" if figure.test is not None else "")
     lines = [f"The report: {stated} (1,000 images each)."]
     if rows:

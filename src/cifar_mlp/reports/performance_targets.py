@@ -3,6 +3,7 @@
 import operator
 from collections.abc import Callable
 
+from cifar_mlp.common.results import Row
 from cifar_mlp.common.spread import ratios
 from cifar_mlp.reports.measured_files import Measured
 from cifar_mlp.reports.performance_tables import OURS_PCA, TextTable, train_row
@@ -37,24 +38,25 @@ def targets_text(documents: Measured) -> str:
     solvers = {row["solver"]: row for row in documents["pca"]["solvers"]}
     rows = []
     for label, (inputs, precision), baseline, least in TRAINING:
-        ours = train_row(documents["train"], "ours", inputs, precision)
-        other = train_row(documents["train"], *baseline)
-        measured = None if ours is None or other is None else ratios(other["seconds"], ours["seconds"]).median
         words = f"{'components' if inputs == 'pca' else 'pixels'}, {precision}"
-        rows.append(_row(f"speed / {label}, {words}", measured, None if least is None else ("≥", least)))
+        measured = _speed_ratio(
+            train_row(documents["train"], "ours", inputs, precision), train_row(documents["train"], *baseline)
+        )
+        rows.append(_row(f"speed / {label}, {words}", measured, ("≥", least) if least else None))
     for name, required in PCA.items():
-        solver = solvers.get(f"scikit-learn {name}")
-        measured = None if solver is None else ratios(solver["seconds"], solvers[OURS_PCA]["seconds"]).median
+        measured = _speed_ratio(solvers[OURS_PCA], solvers.get(f"scikit-learn {name}"))
         rows.append(_row(f"PCA speed / scikit-learn's {name}", measured, required))
     rows.append(_row("PCA, peak extra memory", solvers[OURS_PCA]["peak_bytes"] / 1e6, ("<", 500), " MB"))
     title = "Medians of the rounds' ratios; machine, date and commit are given below the tables further down"
     return TextTable(title, ("target", "required", "measured", "met"), rows).markdown()
 
 
+def _speed_ratio(ours: Row | None, baseline: Row | None) -> float | None:
+    return ratios(baseline["seconds"], ours["seconds"]).median if ours and baseline else None
+
+
 def _row(label: str, measured: float | None, required: tuple[str, float] | None, unit: str = "") -> list[str]:
+    sign, bound = required or ("", 0.0)
+    met = "" if measured is None or required is None else "yes" if COMPARISONS[sign](measured, bound) else "no"
     shown = "not measured" if measured is None else f"{measured:.3g}{unit}"
-    if required is None:
-        return [label, "", shown, ""]
-    sign, bound = required
-    met = "" if measured is None else "yes" if COMPARISONS[sign](measured, bound) else "no"
-    return [label, f"{sign} {bound:g}{unit}", shown, met]
+    return [label, f"{sign} {bound:g}{unit}" if required else "", shown, met]

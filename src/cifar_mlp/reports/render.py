@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from cifar_mlp.common.course_report import REPORT
-from cifar_mlp.common.results import Document, config_fingerprint, of_config
+from cifar_mlp.common.results import Document, config_fingerprint
 from cifar_mlp.reports.accuracy_tables import config_text, dropout_table, provenance_text, results_table
 from cifar_mlp.reports.measured_files import FILES, Measured, blaming, read_measured
 from cifar_mlp.reports.parity_tables import parity_table
@@ -48,8 +48,8 @@ def documents(root: Path) -> dict[Path, str]:
         with _reading(config, root):
             fingerprint = config_fingerprint(config)
 
-        runs = [row for row in of_config(measured["results"]["runs"], name) if row["settings"] == fingerprint]
-        made[config] = fill(config, root, {"config": partial(config_text, runs, figure)})
+        maker = partial(config_text, measured["results"]["runs"], name, fingerprint, figure)
+        made[config] = fill(config, root, {"config": maker})
     for page in (root / "README.md", *(root / "docs" / name for name in ("results.md", "log.md", "performance.md"))):
         made[page] = fill(page, root, page_makers(measured, root, page))
     return made
