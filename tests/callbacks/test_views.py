@@ -158,7 +158,7 @@ def test_the_texts_are_the_run_folder_s_files(events: EventAccumulator, folder: 
     def text(name: str) -> str:
         return tensor_util.make_ndarray(events.Tensors(f"run/{name}/text_summary")[0].tensor_proto)[0].decode()
 
-    record = json.loads((folder / "provenance.json").read_text())
+    (record,) = json.loads((folder / "provenance.json").read_text())
     assert [line.strip() for line in text("config").splitlines()] == [
         line.strip() for line in (folder / "config.yaml").read_text().splitlines()
     ]

@@ -53,7 +53,7 @@ def test_a_run_leaves_its_config_record_and_checkpoints(trained: Path):
     folder = trained.parents[1]
     assert {"config.yaml", "provenance.json"} <= {path.name for path in folder.iterdir()}
     assert {path.name for path in trained.parent.iterdir()} == {"best.ckpt", "last.ckpt"}
-    record = json.loads((folder / "provenance.json").read_text())
+    (record,) = json.loads((folder / "provenance.json").read_text())
     assert record["steps"] == 10
     assert {"commit", "torch", "device", "date", "seed", "precision"} <= record.keys()
     config = yaml.safe_load((folder / "config.yaml").read_text())

@@ -28,7 +28,7 @@ def test_it_trains_while_told_to(
     assert [report["epoch"] for report in reports] == list(range(1, epochs + 1))
     last = torch.load(Path(command.trainer.log_dir) / "checkpoints" / "last.ckpt", weights_only=True)
     assert last["epoch"] + 1 == epochs
-    record = json.loads((Path(command.trainer.log_dir) / "provenance.json").read_text())
+    (record,) = json.loads((Path(command.trainer.log_dir) / "provenance.json").read_text())
     assert record["epochs"] == epochs
     assert reports[-1]["value"] == float(command.trainer.callback_metrics["digits/val/accuracy"])
 

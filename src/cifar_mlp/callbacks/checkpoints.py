@@ -17,6 +17,8 @@ class BestCheckpoint(ModelCheckpoint):
         monitor: Metric to maximize, without the source's prefix.
     """
 
+    on_train_batch_end = Callback.on_train_batch_end  # Lightning's would look at each step whether to save
+
     def __init__(self, monitor: str = "val/accuracy") -> None:
         super().__init__(filename="best", monitor=monitor, mode="max", enable_version_counter=False)
         self._told = False
@@ -61,9 +63,17 @@ class BestCheckpoint(ModelCheckpoint):
 class LastCheckpoint(ModelCheckpoint):
     """Keeps ``last.ckpt``: the end of the latest epoch, and the very last step if training stops between epochs.
 
+    It saves when the next epoch or step begins: all that the one before has logged is then on disk, and its
+    validation, schedules and callbacks are in the checkpoint.
+
     Args:
         every_n_train_steps: Also save every so many steps; null saves at the end of epochs only.
     """
+
+    # Where Lightning would save
+    on_train_batch_end = Callback.on_train_batch_end
+    on_validation_end = Callback.on_validation_end
+    on_train_epoch_end = Callback.on_train_epoch_end
 
     def __init__(self, every_n_train_steps: int | None = None) -> None:
         super().__init__(
@@ -73,12 +83,40 @@ class LastCheckpoint(ModelCheckpoint):
             every_n_epochs=None if every_n_train_steps else 1,
             enable_version_counter=False,
         )
+        self._every = every_n_train_steps
+        self._ended = False
+
+    def on_train_start(self, trainer: Any, pl_module: LightningModule) -> None:
+        """A resumed run has nothing new to save yet."""
+        self._last_global_step_saved, self._ended = trainer.global_step, False
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: LightningModule) -> None:
+        """Save the epoch before."""
+        self._save(trainer)
+
+    def on_train_batch_start(self, trainer: Any, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Save every so many steps."""
+        if self._every is not None and trainer.global_step % self._every == 0:
+            self._save(trainer)
 
     def on_train_end(self, trainer: Any, pl_module: LightningModule) -> None:
-        """Save the steps after the last whole epoch."""
-        if self._last_global_step_saved != trainer.global_step and not trainer.fast_dev_run:
-            assert self.dirpath is not None
-            trainer.save_checkpoint(Path(self.dirpath) / "last.ckpt")
+        """Save the end, marked as such."""
+        self._last_global_step_saved, self._ended = -1, True
+        self._save(trainer)
+
+    def _save(self, trainer: Any) -> None:
+        if self._last_global_step_saved == trainer.global_step or trainer.fast_dev_run:
+            return
+        for logger in trainer.loggers:
+            logger.save()  # a killed process loses what its loggers hold back
+        self._last_global_step_saved = trainer.global_step
+        self.best_model_path = str(Path(self.dirpath or "") / "last.ckpt")
+        trainer.save_checkpoint(self.best_model_path)
+
+    def on_save_checkpoint(self, trainer: Any, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Count the epoch as at its end, whenever the checkpoint is saved; say whether training has ended."""
+        checkpoint["epoch"] = max(trainer.fit_loop.epoch_progress.current.started - 1, 0)
+        checkpoint["ended"] = self._ended
 
 
 class CheckpointStep(Callback):

@@ -1,5 +1,6 @@
 """The HPARAMS tab: settings beside results, in the same columns for every run."""
 
+import math
 from typing import Any
 
 from lightning.pytorch.core.saving import save_hparams_to_yaml
@@ -32,6 +33,7 @@ class Hyperparameters(BoardCallback):
     def __init__(self, monitor: str = "val/accuracy", tested: str = "test/accuracy") -> None:
         self.monitor, self.tested = monitor, tested
         self._best: float | None = None
+        self._best_before: float | None = None  # when a resumed run went on
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Write the columns."""
@@ -63,6 +65,9 @@ class Hyperparameters(BoardCallback):
         if self._best is None:
             raise LeftOut(f"no metric {self.monitor} was logged for {METRICS[0]}")
         board.writer.add_scalar(METRICS[0], self._best, board.step)
+        if self._best != self._best_before and list(board.folder.glob("results_*.json")):
+            # an earlier part of the run was tested, and not this best epoch
+            board.writer.add_scalar(METRICS[1], math.nan, board.step)
 
     def on_test_end(self, trainer: Any, pl_module: Any) -> None:
         """Write the test."""
@@ -80,7 +85,7 @@ class Hyperparameters(BoardCallback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the best."""
-        self._best = state_dict["best"]
+        self._best = self._best_before = state_dict["best"]
 
 
 def settings(trainer: Any, pl_module: Any) -> dict[str, Column]:

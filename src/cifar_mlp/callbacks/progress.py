@@ -67,6 +67,10 @@ class EpochLines(ProgressBar):
         """Print again."""
         self._enabled = True
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock of an epoch that is resumed in its middle."""
+        self._started = time.perf_counter()
+
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the epoch's clock."""
         self._started = time.perf_counter()

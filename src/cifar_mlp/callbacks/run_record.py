@@ -13,21 +13,27 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from cifar_mlp.callbacks.board import Board
 from cifar_mlp.callbacks.view import BoardCallback
 from cifar_mlp.common import markdown
+from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.common.provenance import provenance
 
+RECORDS = "provenance.json"
 PACKAGES = ("torch", "lightning", "torchmetrics", "numpy", "scikit-learn", "matplotlib", "tensorboard")
 
 
 class RunRecord(Callback):
-    """Writes ``provenance.json`` into the run's folder, and the same into every checkpoint.
+    """Writes ``provenance.json`` into the run's folder: a list with one record for each time it was started.
+
+    Every checkpoint holds the last record and the config. Results of before a resumed run goes on are set aside.
 
     Args:
         seed: The run's one seed.
         command: How the run was started.
+        config: All settings, as YAML.
     """
 
-    def __init__(self, seed: int, command: str) -> None:
-        self.seed, self.command = seed, command
+    def __init__(self, seed: int, command: str, config: str = "") -> None:
+        self.seed, self.command, self.config = seed, command, config
+        self._before: list[dict[str, Any]] = []
         self._record: dict[str, Any] = {}
         self._started = 0.0
 
@@ -39,31 +45,76 @@ class RunRecord(Callback):
             "seed": self.seed,
             "precision": trainer.precision,
             "accelerator": type(trainer.accelerator).__name__,
+            "processes": trainer.world_size,
             **provenance(trainer.strategy.root_device),
         }
-        folder = self._write(trainer)
+        folder = _folder(trainer)
         if folder is not None:
+            self._before = records(folder)
+            self._write(folder)
             print(f"run folder: {folder}", flush=True)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Record where this part of the run begins, and set aside what an earlier part has tested."""
+        self._record["from_step"] = trainer.global_step
+        folder = _folder(trainer)
+        if folder is not None:
+            self._write(folder)
+            set_results_aside(folder, len(self._before))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add how long it took."""
         self._record["fit_seconds"] = round(time.perf_counter() - self._started, 2)
         self._record["epochs"] = trainer.current_epoch
         self._record["steps"] = trainer.global_step
-        self._write(trainer)
+        folder = _folder(trainer)
+        if folder is not None:
+            self._write(folder)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Put the record into the checkpoint too."""
-        checkpoint["provenance"] = dict(self._record)
+        """Put the record and the config into the checkpoint too."""
+        checkpoint["provenance"], checkpoint["config"] = dict(self._record), self.config
 
-    def _write(self, trainer: Trainer) -> Path | None:
-        log_dir = trainer.log_dir  # a broadcast: every process must ask
-        if log_dir is None or trainer.logger is None or not trainer.is_global_zero:
-            return None
-        folder = Path(log_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "provenance.json").write_text(json.dumps(self._record, indent=2) + "\n")
-        return folder
+    def _write(self, folder: Path) -> None:
+        write_whole(json.dumps([*self._before, self._record], indent=2) + "\n", folder / RECORDS)
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    """The records in a run's folder, oldest first; empty without any."""
+    file = folder / RECORDS
+    content = json.loads(file.read_text()) if file.is_file() else []
+    return content if isinstance(content, list) else [content]  # it was once the last record alone
+
+
+def next_config(folder: Path) -> str:
+    """The file name for the config of a run that goes on: the first one stays."""
+    number = 2
+    while (folder / f"config_{number}.yaml").exists():
+        number += 1
+    return f"config_{number}.yaml"
+
+
+def set_results_aside(folder: Path, number: int) -> None:
+    """Rename the results of a run that goes on, so that none stand beside checkpoints that they do not describe.
+
+    Args:
+        folder: The run's.
+        number: Which part of the run they are of, counted from 1.
+    """
+    results = folder / "results.json"
+    if results.is_file():
+        results.replace(folder / f"results_{number}.json")
+    for picture in (folder / "pictures").glob("test_*.png"):
+        picture.unlink()
+
+
+def _folder(trainer: Trainer) -> Path | None:
+    """The run's folder; ``None`` without a logger, and on every process but the first."""
+    log_dir = trainer.log_dir  # a broadcast: every process must ask
+    if log_dir is None or trainer.logger is None or not trainer.is_global_zero:
+        return None
+    Path(log_dir).mkdir(parents=True, exist_ok=True)
+    return Path(log_dir)
 
 
 class RunText(BoardCallback):
@@ -74,9 +125,9 @@ class RunText(BoardCallback):
         self.attempt(self._write, trainer, pl_module)
 
     def _write(self, trainer: Any, pl_module: Any, board: Board) -> None:
-        config, record = board.folder / "config.yaml", board.folder / "provenance.json"
+        config = board.folder / "config.yaml"
         device = trainer.strategy.root_device
-        facts = json.loads(record.read_text()) if record.is_file() else provenance(device)
+        facts = (records(board.folder) or [provenance(device)])[-1]
         texts = {
             "commit": f"`{facts.get('commit') or 'not from a git checkout'}`",
             "provenance": table(facts),

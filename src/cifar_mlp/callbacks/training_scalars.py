@@ -37,6 +37,7 @@ class TrainingScalars(BoardCallback):
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Say so if there is no logger, or no learning rate to log."""
         self._last_step = -1
+        self._images, self._seconds, self._since = 0, 0.0, time.perf_counter()  # an epoch may go on in its middle
         with self.guarded(pl_module):
             board(trainer, pl_module)
             if not parameter_group(trainer):

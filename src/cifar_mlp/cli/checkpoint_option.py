@@ -1,5 +1,6 @@
 """``--ckpt_path``: the file that it means, known before anything else is parsed."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -47,6 +48,16 @@ def _of_config(name: str, option: str) -> str | None:
             value = value.get(part)
         return None if value is None else str(value)
     return None
+
+
+def is_named(arguments: Sequence[str], class_path: str) -> bool:
+    """Whether a class is named by its whole path, on the command line or in a config."""
+    texts = list(arguments)
+    for name, value in _pairs(arguments):
+        if name == "config":
+            with suppress(ValueError, OSError):
+                texts.append(find_config(value).read_text())
+    return any(class_path in re.findall(r"[\w.]+", text) for text in texts)
 
 
 def checkpoint_file(name: str, root: str | None, training: bool) -> Path:

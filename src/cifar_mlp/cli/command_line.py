@@ -2,54 +2,41 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.cli import LightningArgumentParser
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from cifar_mlp import __version__
 from cifar_mlp.callbacks.architecture import NetworkSummary
+from cifar_mlp.callbacks.asked_settings import AskedSettings
 from cifar_mlp.callbacks.checkpoints import BestCheckpoint, CheckpointStep, LastCheckpoint
 from cifar_mlp.callbacks.prediction_writer import PredictionWriter
 from cifar_mlp.callbacks.progress import EpochLines, SparingProgressBar
 from cifar_mlp.callbacks.run_record import RunRecord
 from cifar_mlp.callbacks.step_seed import StepSeed
 from cifar_mlp.callbacks.views import Views
-from cifar_mlp.cli.checkpoint_option import checkpoint_file, given
 from cifar_mlp.cli.messages import one_line
-from cifar_mlp.cli.parser import Parser, fail
+from cifar_mlp.cli.parser import LINKS, Parser, fail
+from cifar_mlp.cli.resumable import ResumableCLI
 from cifar_mlp.cli.warning_filters import one_line_warnings, quiet
 from cifar_mlp.common.provenance import device_name
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.models.handwritten import HandwrittenClassifier
-from cifar_mlp.training.checkpoint import (
-    is_of_this_package,
-    option_defaults,
-    read_checkpoint,
-    require_same_data,
-    require_same_network,
-    require_same_optimizer,
-    trainer_defaults,
-)
 from cifar_mlp.training.loop_choice import use_exact_loop, use_fast_loop
 from cifar_mlp.training.loop_obstacles import describe
 from cifar_mlp.training.precision import suited_precision
 
-LINKS = {"num_features": "in_features", "num_classes": "num_classes", "metric_prefix": "metric_prefix"}
 DEFAULT_EPOCHS = 20
 DEFAULT_SEED = 0
-DEFAULT_MODEL = "cifar_mlp.models.Classifier"
-FROM_THE_DATA = {f"--model.{prefix}{name}" for prefix in ("", "init_args.") for name in LINKS.values()}
 USER_ERRORS = (ValueError, OSError, MisconfigurationException)
 
 
-class CommandLine(LightningCLI):
+class CommandLine(ResumableCLI):
     """LightningCLI for this package's data, and its network or any LightningModule.
 
     Settings win in this order: class default < checkpoint < config file < command line. A checkpoint alone is enough
@@ -63,7 +50,6 @@ class CommandLine(LightningCLI):
         before_fit: Callable[[CIFAR10DataModule], None] | None = None,
     ) -> None:
         self._look_at_data = before_fit
-        self.checkpoint: dict[str, Any] | None = None
         self.arguments = sys.argv[1:] if args is None else list(args)
         super().__init__(
             LightningModule,
@@ -99,28 +85,10 @@ class CommandLine(LightningCLI):
         parser.link_arguments("seed_everything", "data.seed", compute_fn=_as_seed)
         parser.add_class_arguments(Views, "views")
         parser.add_argument("--fast_loop", type=bool, default=True, help="Train with less overhead, where possible.")
-
-    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parse; a checkpoint's settings are the defaults."""
-        subcommand = self.arguments[0] if self.arguments else ""
-        name = given(self.arguments, "ckpt_path")
-        if name is not None and subcommand in self._subcommand_parsers:
-            self._take_defaults(name, subcommand)
-        self.config = parser.parse_args(completed(self.arguments))
-        if self.checkpoint is not None:
-            self.config[subcommand].ckpt_path = self.checkpoint_path
-
-    def _take_defaults(self, name: str, subcommand: str) -> None:
-        training = subcommand == "fit"
-        self.checkpoint_path = str(checkpoint_file(name, given(self.arguments, "trainer.default_root_dir"), training))
-        self.checkpoint = read_checkpoint(self.checkpoint_path)
-        defaults = option_defaults(self.checkpoint)
-        if training:
-            defaults |= trainer_defaults(self.checkpoint_path)
-        self._subcommand_parsers[subcommand].set_defaults(defaults)
-
-    def _parse_ckpt_path(self) -> None:
-        """Lightning would let the checkpoint win over the command line here; see ``parse_arguments``."""
+        help_text = (
+            "Go on with the latest unfinished run of the same settings (fit only); start one where there is none."
+        )
+        parser.add_argument("--resume", type=Literal["auto"] | None, default=None, help=help_text)
 
     # Instantiation
 
@@ -153,15 +121,6 @@ class CommandLine(LightningCLI):
         former = model.class_path.rsplit(".", 1)[-1] == HandwrittenClassifier.__name__
         return former or model.get("init_args", {}).get("gradients") == "hand"
 
-    def _require_something_left(self, trainer: Any) -> None:
-        assert self.checkpoint is not None
-        epochs, steps = self.checkpoint["epoch"] + 1, self.checkpoint["global_step"]
-        done = [("max_epochs", epochs)] if 0 <= trainer.max_epochs <= epochs else []
-        done += [("max_steps", steps)] if 0 <= trainer.max_steps <= steps else []
-        for option, count in done:
-            limit = trainer[option]
-            raise ValueError(f"--trainer.{option} {limit}: the checkpoint has {count} behind it already; ask for more")
-
     def instantiate_classes(self) -> None:
         """Instantiate; whatever the trainer, data or network raise here is about the user's settings."""
         try:
@@ -170,18 +129,6 @@ class CommandLine(LightningCLI):
             raise
         except Exception as error:
             raise ValueError(f"{type(error).__name__}: {error}") from error
-
-    def after_instantiate_classes(self) -> None:
-        """Compare the settings with the checkpoint's, and take its preprocessing."""
-        if self.checkpoint is None:
-            return
-        path = str(self._get(self.config, "ckpt_path"))
-        require_same_data(self.checkpoint, path, self.datamodule, self.subcommand == "fit")
-        require_same_network(self.checkpoint, path, self.model)
-        if is_of_this_package(self.checkpoint):
-            if self.subcommand == "fit":
-                require_same_optimizer(self.checkpoint, self.model)
-            self.datamodule.use_fitted(self.checkpoint["state_dict"])
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
         own_logger = config["logger"] in (None, True)
@@ -198,24 +145,16 @@ class CommandLine(LightningCLI):
         added = [callback for callback in added if not any(type(callback) is type(other) for other in given)]
         return super()._instantiate_trainer(config, callbacks + added)
 
-    def _run_logger(self, root: str | None) -> TensorBoardLogger:
-        """A new version under the config's name; a resumed run stays in its folder unless a root is given."""
-        if self.checkpoint is not None and root is None:
-            folder = Path(str(self._get(self.config, "ckpt_path"))).resolve().parent.parent
-            if (folder / "provenance.json").is_file():
-                # what was logged after the checkpoint will be logged again
-                step = self.checkpoint["global_step"]
-                place = (folder.parent.parent, folder.parent.name, folder.name)
-                return TensorBoardLogger(*place, default_hp_metric=False, purge_step=step)
-        return TensorBoardLogger(Path(root or ".") / "lightning_logs", self.run_name(), default_hp_metric=False)
-
     def _own_callbacks(self, fitting: bool, config: dict[str, Any]) -> list[Callback]:
         callbacks: list[Callback] = [PredictionWriter()]
         if not fitting:
             callbacks.append(CheckpointStep())
         else:
-            command = "cifar-mlp " + " ".join(self.arguments)
-            callbacks += [StepSeed(self.datamodule.seed), RunRecord(self.datamodule.seed, command), NetworkSummary()]
+            command, seed = "cifar-mlp " + " ".join(self.arguments), self.datamodule.seed
+            text = self._parser(self.subcommand).dump(
+                self.config.get(str(self.subcommand), self.config), skip_none=False
+            )
+            callbacks += [StepSeed(seed), RunRecord(seed, command, text), NetworkSummary(), AskedSettings()]
             if config["enable_checkpointing"] is not False and not config["fast_dev_run"]:
                 callbacks += [BestCheckpoint(), LastCheckpoint()]
         callbacks += self.views.callbacks() if config["logger"] else []
@@ -230,17 +169,13 @@ class CommandLine(LightningCLI):
         views: Views = self._get(self.config_init, "views")
         return views
 
-    def run_name(self) -> str:
-        """The config's name, after the source's where that is not CIFAR-10."""
-        configs = self._get(self.config, "config") or []
-        name = Path(str(configs[-1])).stem if configs else "default"
-        source = self.datamodule.source.name
-        return name if source == "cifar10" or name.startswith(source) else f"{source}-{name}"
-
     # Running
 
     def before_fit(self) -> None:
         """Say what is about to run, and where."""
+        if self.finished:
+            print(f"{self.checkpoint_path}: this run is finished, nothing is left to train", flush=True)
+            return
         if self._look_at_data is not None:
             self._look_at_data(self.datamodule)
         precision, seed = self.trainer.precision, self.datamodule.seed
@@ -257,23 +192,6 @@ class CommandLine(LightningCLI):
         elif self._precision_chosen:
             why = " (suits this machine; --trainer.precision chooses another)"
         print(f"{self.run_name()}: {device}, precision {precision}{why}, seed {seed}, {loop}", flush=True)
-
-
-def completed(arguments: Sequence[str]) -> list[str]:
-    """The arguments, with the package's own network as the one that is meant unless another is named.
-
-    It is named first, not set as the parser's default: defaults of one class would remain when another is chosen.
-
-    Raises:
-        ValueError: For options that the data decide; the parser would accept and ignore them.
-    """
-    for argument in arguments:
-        option = argument.partition("=")[0]
-        if option in FROM_THE_DATA:
-            raise ValueError(f"{option} is taken from the data: drop it")
-    given = [f"{argument}={DEFAULT_MODEL}" if argument == "--model.help" else argument for argument in arguments]
-    position = 1 if given and not given[0].startswith("-") else 0
-    return [*given[:position], f"--model={DEFAULT_MODEL}", *given[position:]]
 
 
 def _as_seed(seed_everything: Any) -> int:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cifar_mlp.callbacks.checkpoints import count_from
+from cifar_mlp.callbacks.run_record import records
 from cifar_mlp.cli.command_line import CommandLine, run
 from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.common.course_report import REPORT
@@ -29,7 +30,7 @@ def fit_and_test(arguments: list[str]) -> dict[str, Any]:
 
     Returns:
         What ``results.json`` in the run's folder holds: for the best and the last epoch its number and metrics,
-        and the run's provenance.
+        and the run's provenance: the last part's with the time of all, and all ``parts`` where the run was resumed.
     """
     command = run(["fit", *arguments], before_fit=lambda data: data.require_test_files())
     folder = command.trainer.log_dir
@@ -39,6 +40,11 @@ def fit_and_test(arguments: list[str]) -> dict[str, Any]:
     if not command.trainer.is_global_zero:
         return {}
     checkpoints = Path(folder or ".") / "checkpoints"
+    kept = Path(folder or ".") / "results.json"
+    if command.finished and kept.is_file():
+        found: dict[str, Any] = json.loads(kept.read_text())
+        show(command, found)
+        return found
     if not (checkpoints / "best.ckpt").is_file():
         print("no checkpoint was kept, so there is nothing to test")
         return {}
@@ -50,8 +56,11 @@ def fit_and_test(arguments: list[str]) -> dict[str, Any]:
         path = checkpoints / f"{which}.ckpt"
         shown = which == "best" and not tested_before(command, path)
         results[which] = evaluate(command, path, command.trainer.logger if shown else None)
-    results["provenance"] = json.loads((Path(folder or ".") / "provenance.json").read_text())
-    write_whole(json.dumps(results, indent=2) + "\n", Path(folder or ".") / "results.json")
+    parts = records(Path(folder or "."))
+    results["provenance"] = {**parts[-1], "fit_seconds": sum(part.get("fit_seconds", 0.0) for part in parts)}
+    if len(parts) > 1:
+        results["parts"] = parts
+    write_whole(json.dumps(results, indent=2) + "\n", kept)
     show(command, results)
     tensorboard = Path(sys.executable).with_name("tensorboard")
     print(f"run folder: {folder}\nlook at it: {tensorboard} --logdir {Path(folder or '.').parent.parent}", flush=True)
@@ -98,12 +107,12 @@ def evaluate(command: CommandLine, checkpoint: Path, logger: Logger | None) -> R
 
 def tested_before(command: CommandLine, checkpoint: Path) -> bool:
     """Whether this run was resumed and its folder shows the test of the same best epoch already."""
-    kept = checkpoint.parent.parent / "results.json"
-    if command.checkpoint is None or not kept.is_file():
+    kept = sorted(checkpoint.parent.parent.glob("results_*.json"), key=lambda path: path.stat().st_mtime)
+    if command.checkpoint is None or not kept:
         return False
     content = read_checkpoint(str(checkpoint))
     unchanged = content["global_step"] <= command.checkpoint["global_step"]
-    return unchanged and bool(json.loads(kept.read_text())["best"]["epoch"] == content["epoch"] + 1)
+    return unchanged and bool(json.loads(kept[-1].read_text())["best"]["epoch"] == content["epoch"] + 1)
 
 
 def show(command: CommandLine, results: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from jsonargparse import ActionConfigFile, Namespace
@@ -15,6 +16,10 @@ from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.models import Classifier
 
 SECTIONS = {"data": CIFAR10DataModule, "model": Classifier, "trainer": Trainer, "views": Views}
+
+LINKS = {"num_features": "in_features", "num_classes": "num_classes", "metric_prefix": "metric_prefix"}
+DEFAULT_MODEL = "cifar_mlp.models.Classifier"
+FROM_THE_DATA = {f"--model.{prefix}{name}" for prefix in ("", "init_args.") for name in LINKS.values()}
 
 
 def fail(message: str, code: int) -> NoReturn:
@@ -70,3 +75,20 @@ class Parser(LightningArgumentParser):
         }
         plain = {key: list(value) if isinstance(value, tuple) else value for key, value in subdefaults.items()}
         super()._dump_delete_default_entries(subcfg, {**plain, **nothing})
+
+
+def completed(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with the package's own network as the one that is meant unless another is named.
+
+    It is named first, not set as the parser's default: defaults of one class would remain when another is chosen.
+
+    Raises:
+        ValueError: For options that the data decide; the parser would accept and ignore them.
+    """
+    for argument in arguments:
+        option = argument.partition("=")[0]
+        if option in FROM_THE_DATA:
+            raise ValueError(f"{option} is taken from the data: drop it")
+    given = [f"{argument}={DEFAULT_MODEL}" if argument == "--model.help" else argument for argument in arguments]
+    position = 1 if given and not given[0].startswith("-") else 0
+    return [*given[:position], f"--model={DEFAULT_MODEL}", *given[position:]]

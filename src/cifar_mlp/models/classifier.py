@@ -20,7 +20,7 @@ from cifar_mlp.models.loss import Gradients, check_loss, training_loss
 from cifar_mlp.models.metrics import evaluation_metrics
 from cifar_mlp.models.mlp import MLP, Activation, Normalization
 from cifar_mlp.models.recipes import from_recipe, fused, is_imported, to_recipe, try_out
-from cifar_mlp.models.training_mean import TrainingMean
+from cifar_mlp.models.training_mean import TrainingMean, of_all_processes
 
 REPORT_TEST_SIZE = 1_000  # the report tested on the first 1,000 test images
 
@@ -169,6 +169,10 @@ class Classifier(LightningModule):
         self.training_mean.add(loss, logits, labels)
         return loss
 
+    def on_train_epoch_start(self) -> None:
+        """Begin the epoch's means; an epoch that is resumed in its middle goes on with those of its checkpoint."""
+        self.training_mean.reset()
+
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """At an epoch's last step, log its means."""
         if self.trainer.is_last_batch:
@@ -231,6 +235,7 @@ class Classifier(LightningModule):
             "model": "Classifier",
             "preprocessing": None if self.preprocessing is None else self.preprocessing.spec,
             "class_names": self.class_names,
+            "training_mean": of_all_processes(self.training_mean.state()),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -243,6 +248,9 @@ class Classifier(LightningModule):
             if self._trainer.precision == "64-true":  # Lightning widens the weights only after it has loaded them
                 self.double()
             override_restored(checkpoint, self.settings, self.network.parameters())
+            means = extra.get("training_mean", [])
+            if len(means) == self._trainer.world_size:
+                self.training_mean.load(means[self._trainer.global_rank], self._trainer.strategy.root_device)
 
     def _evaluate(
         self, batch: Any, stage: str, metrics: MetricCollection, confusion: MulticlassConfusionMatrix

@@ -1,6 +1,5 @@
 """The loop of one worker: ask for a trial, run it, tell its value. Any number of workers may share a study."""
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from optuna import Study
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from cifar_mlp.callbacks.run_record import records
 from cifar_mlp.sweep.process import run_fit
 from cifar_mlp.sweep.slots import REASON, claim, give_up, seats, slots, take_up_lost
 from cifar_mlp.sweep.stale import HEARTBEAT, sign, sign_of_life
@@ -99,7 +99,7 @@ def conduct(search: Search, trial: Trial, slot: int) -> str | None:
     try:
         outcome = run_fit(fit_arguments, folder, go_on, alive, HEARTBEAT)
         for record in folder.rglob("provenance.json"):
-            trial.set_user_attr("provenance", json.loads(record.read_text()))
+            trial.set_user_attr("provenance", records(record.parent)[-1])
         if outcome.reason is not None:
             trial.set_user_attr(REASON, outcome.reason)
             search.study.tell(trial, state=TrialState.FAIL)

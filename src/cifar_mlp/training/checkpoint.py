@@ -1,23 +1,23 @@
 """Read what a checkpoint says about itself, without trusting it."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
-import yaml
 from torch import Tensor, nn
 
 from cifar_mlp import models
 from cifar_mlp.data.cifar import ROOT_VARIABLE
 from cifar_mlp.data.datamodule import CIFAR10DataModule
+from cifar_mlp.data.loader import restored_position
 from cifar_mlp.models.continued import override_restored
-from cifar_mlp.models.recipes import to_recipe
+from cifar_mlp.models.recipes import is_imported, to_recipe
 
 # Paths on this machine are not a property of a trained network.
 _OF_THE_MACHINE = {"root", "cache_dir", "predict_path", "output", "seed"}
-# How a run was trained, beyond data and model
-_OF_THE_RUN = ("max_epochs", "max_steps", "precision", "accumulate_grad_batches", "gradient_clip_val", "accelerator")
 _LINKED = {"in_features", "num_classes", "metric_prefix"}
 
 
@@ -59,17 +59,43 @@ def _is_whole(content: Any) -> bool:
         return False
 
 
-def option_defaults(checkpoint: dict[str, Any]) -> dict[str, Any]:
+def position_of(checkpoint: dict[str, Any]) -> tuple[int, int]:
+    """Whole epochs that a checkpoint has behind it, and batches of the next one; see ``restored_position``."""
+    loops = checkpoint["loops"]["fit_loop"]
+    epochs = SimpleNamespace(**loops["epoch_progress"]["current"])
+    batches = loops["epoch_loop.batch_progress"]
+    current = SimpleNamespace(**batches["current"])
+    return restored_position(epochs, SimpleNamespace(current=current, is_last_batch=batches["is_last_batch"]))
+
+
+def option_defaults(
+    checkpoint: dict[str, Any], training: bool, named: Callable[[str], bool] = lambda path: False
+) -> dict[str, Any]:
     """The options that a checkpoint was made with, as defaults for the command line.
 
     The data root is kept only where its folder still exists and the environment names no other. The settings of a
     LightningModule from elsewhere are not known: the command line names it.
+
+    Args:
+        checkpoint: As read.
+        training: Whether training goes on; nothing else needs the optimizer and its schedule.
+        named: Whether a class is named now, on the command line or in a config.
+
+    Raises:
+        ValueError: Naming an optimizer or schedule that is not imported, and must be named again.
     """
     defaults: dict[str, Any] = {}
     if is_of_this_package(checkpoint):
         settings = {name: value for name, value in checkpoint["hyper_parameters"].items() if name not in _LINKED}
         if checkpoint["cifar_mlp"]["model"] == "HandwrittenClassifier":  # the former name of
             settings["gradients"] = "hand"
+        for option in ("optimizer", "lr_scheduler"):
+            recipe = settings[option] if training else settings.pop(option)
+            if training and not is_imported(recipe) and not named(recipe["class_path"]):
+                raise ValueError(
+                    f"the checkpoint was trained with {recipe['class_path']}, which is not imported: name it again by "
+                    f"--model.{option} {recipe['class_path']}"
+                )
         defaults["model"] = {"class_path": "cifar_mlp.models.Classifier", "init_args": settings}
     data = checkpoint.get("datamodule_hyper_parameters", {})
     defaults |= {f"data.{name}": value for name, value in data.items() if name not in _OF_THE_MACHINE}
@@ -129,7 +155,7 @@ def require_same_network(checkpoint: dict[str, Any], path: str, module: nn.Modul
         return {name: tuple(tensor.shape) for name, tensor in state.items() if name.startswith(prefix)}
 
     asked, saved = shapes(module.state_dict()), shapes(checkpoint["state_dict"])
-    for name in [*asked, *saved]:
+    for name in [*asked, *saved]:  # a layer more or less, or of another size
         if asked.get(name) != saved.get(name):
             raise ValueError(
                 f"--ckpt_path {path} holds another network: {name} is {saved.get(name, 'absent')} there and "
@@ -151,12 +177,3 @@ def require_same_optimizer(checkpoint: dict[str, Any], module: models.Classifier
     before, now = checkpoint["hyper_parameters"]["lr_interval"], module.settings["lr_interval"]
     if module.settings["lr_scheduler"] is not None and before != now:
         raise ValueError(f"--model.lr_interval {now}: the checkpoint's schedule counts by {before}; drop that option")
-
-
-def trainer_defaults(path: str) -> dict[str, Any]:
-    """The trainer settings of the run that a checkpoint belongs to, so that it continues as it began."""
-    config = Path(path).resolve().parent.parent / "config.yaml"
-    if not config.is_file():
-        return {}
-    settings = yaml.safe_load(config.read_text()).get("trainer", {})
-    return {f"trainer.{name}": settings[name] for name in _OF_THE_RUN if settings.get(name) is not None}

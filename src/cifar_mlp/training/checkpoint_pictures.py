@@ -44,7 +44,7 @@ def album(checkpoint: Path) -> Iterator[tuple[str, Figure]]:
     """
     content = read_checkpoint(str(checkpoint))
     model = Classifier.load_from_checkpoint(checkpoint, map_location="cpu").eval()
-    options = option_defaults(content)
+    options = option_defaults(content, training=False)
     data = CIFAR10DataModule(
         seed=options.get("seed_everything", 0),
         **{name.removeprefix("data."): value for name, value in options.items() if name.startswith("data.")},

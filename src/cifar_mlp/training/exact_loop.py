@@ -34,6 +34,8 @@ class ExactEpochLoop(_TrainingEpochLoop):
         ended = batches.current.completed < batches.current.processed
         automatic = self.trainer.lightning_module.automatic_optimization
         self._outstanding = within and (ended or (automatic and counted < self.global_step))
+        if batches.current.ready > batches.current.processed:  # saved as another batch began
+            batches.is_last_batch = False
         validated = validation.is_last_batch and validation.current.completed == validation.current.ready
         self._skip_next_val = self._outstanding and not ended and validated
         for epoch in (epochs.total, epochs.current):

@@ -1,0 +1,61 @@
+"""``--resume auto``: the run that the same command has begun before."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cifar_mlp.cli.checkpoint_option import LOGS
+from cifar_mlp.common.run_folder import flat
+from cifar_mlp.training.checkpoint import position_of
+
+# What may differ between two starts of the same run: how long it goes on, where it writes, and what it runs on
+_LIMITS = {"max_epochs", "max_steps", "max_time", "min_epochs", "min_steps"}
+_MACHINE = {"accelerator", "devices", "num_nodes", "strategy", "plugins", "default_root_dir", "profiler"}
+_SHOWN = {"enable_progress_bar", "enable_model_summary", "logger", "log_every_n_steps"}
+_FREE = {f"trainer.{name}" for name in _LIMITS | _MACHINE | _SHOWN}
+_FREE |= {f"data.{name}" for name in ("root", "cache_dir", "predict_path", "output", "test_size")}
+_COMPARED = ("seed_everything", "trainer", "model", "data")
+
+
+def latest_run(asked: dict[str, Any], root: str | None, name: str) -> Path | None:
+    """``last.ckpt`` of the latest run of a name that was started with the same settings; ``None`` without any.
+
+    Args:
+        asked: All settings, as a run's config.yaml holds them. A setting of ``None`` agrees with any.
+        root: ``--trainer.default_root_dir``.
+        name: Of the run.
+    """
+    versions = [path for path in (Path(root or ".") / LOGS / name).glob("version_*") if path.name[8:].isdigit()]
+    for version in sorted(versions, key=lambda path: int(path.name[8:]), reverse=True):
+        last = version / "checkpoints" / "last.ckpt"
+        if last.is_file() and _is_same(asked, version / "config.yaml"):
+            return last
+    return None
+
+
+def _is_same(asked: dict[str, Any], config: Path) -> bool:
+    with suppress(OSError, ValueError, yaml.YAMLError, AttributeError, RecursionError):
+        before = yaml.safe_load(config.read_text())
+        first, second = (flat({part: settings.get(part) for part in _COMPARED}) for settings in (asked, before))
+        names = (first.keys() & second.keys()) - _FREE
+        return all(first[name] in (None, second[name]) for name in names)
+    return False
+
+
+def nothing_left(checkpoint: dict[str, Any], trainer: Any, before: dict[str, Any]) -> tuple[str, int] | None:
+    """The limit that a checkpoint has reached, and what it has behind it; ``None`` if there is something left.
+
+    Args:
+        checkpoint: As read.
+        trainer: The trainer's settings now.
+        before: The trainer's settings when the checkpoint was made.
+    """
+    epochs, steps = position_of(checkpoint)[0], checkpoint["global_step"]
+    if 0 <= trainer.max_steps <= steps:
+        return "max_steps", steps
+    if 0 <= trainer.max_epochs <= epochs:
+        return "max_epochs", epochs
+    same_limits = all(trainer[name] == before.get(name) for name in ("max_epochs", "max_steps"))
+    return ("stopping", epochs) if checkpoint.get("ended") and same_limits else None
