@@ -1,6 +1,7 @@
 """A test is logged at the step of its checkpoint, in a resumed run too."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,15 @@ def test_a_resumed_run_is_tested_again_only_if_its_best_changed(views: None):
     better = go_on(3, "0.1", *again)
     assert better["best"]["epoch"] == 3
     events = events_of(folder)
-    for tag in (*METRICS, "hp/test_accuracy"):
+    for tag in METRICS:
         assert steps(events.Scalars(tag)) == [4, 14], tag
     assert steps(events.Images("digits/test/confusion_matrix")) == [4, 14]
+    tested = events.Scalars("hp/test_accuracy")  # unknown from the end of training until it is tested
+    assert [(event.step, math.isnan(event.value)) for event in tested] == [(4, False), (14, True), (14, False)]
+    assert [part["from_step"] for part in better["parts"]] == [0, 5, 10]
+    assert {"config.yaml", "config_2.yaml", "config_3.yaml"} <= {path.name for path in folder.iterdir()}
+    before = [json.loads((folder / f"results_{part}.json").read_text()) for part in (1, 2)]
+    assert [results["last"]["epoch"] for results in before] == [1, 2]
     kept = json.loads((folder / "results.json").read_text())["best"]
     assert events.Scalars("hp/test_accuracy")[-1].value == pytest.approx(kept["test/accuracy"])
 

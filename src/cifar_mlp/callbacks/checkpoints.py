@@ -44,6 +44,13 @@ class BestCheckpoint(ModelCheckpoint):
         if self.monitor in trainer.callback_metrics:
             super().on_train_epoch_end(trainer, pl_module)
 
+    def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
+        """Save; pictures of a test of another epoch are out of date now."""
+        super()._save_checkpoint(trainer, filepath)
+        if trainer.is_global_zero:
+            for picture in (Path(filepath).parent.parent / "pictures").glob("test_*.png"):
+                picture.unlink()
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Find the best checkpoint in this folder, even if the folder was renamed since."""
         here = Path(self.dirpath or "") / "best.ckpt"

@@ -104,8 +104,6 @@ def set_results_aside(folder: Path, number: int) -> None:
     results = folder / "results.json"
     if results.is_file():
         results.replace(folder / f"results_{number}.json")
-    for picture in (folder / "pictures").glob("test_*.png"):
-        picture.unlink()
 
 
 def _folder(trainer: Trainer) -> Path | None:

@@ -235,8 +235,8 @@ class Classifier(LightningModule):
             "model": "Classifier",
             "preprocessing": None if self.preprocessing is None else self.preprocessing.spec,
             "class_names": self.class_names,
-            "training_mean": of_all_processes(self.training_mean.state()),
         }
+        checkpoint["training_mean"] = of_all_processes(self.training_mean.state())
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Make room for the checkpoint's preprocessing; its tensors follow with the weights."""
@@ -248,7 +248,7 @@ class Classifier(LightningModule):
             if self._trainer.precision == "64-true":  # Lightning widens the weights only after it has loaded them
                 self.double()
             override_restored(checkpoint, self.settings, self.network.parameters())
-            means = extra.get("training_mean", [])
+            means = checkpoint.get("training_mean", [])
             if len(means) == self._trainer.world_size:
                 self.training_mean.load(means[self._trainer.global_rank], self._trainer.strategy.root_device)
 
