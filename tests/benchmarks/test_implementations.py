@@ -159,7 +159,7 @@ def test_the_probe_loss_is_the_networks_own(problem: Problem):
     assert problem.probe_loss(weights_of(network)) == pytest.approx(float(expected), rel=1e-6)
 
 
-def test_only_what_was_asked_for_and_can_run_is_chosen(problem: Problem, monkeypatch: pytest.MonkeyPatch):
+def test_only_what_was_requested_and_can_run_is_chosen(problem: Problem, monkeypatch: pytest.MonkeyPatch):
     runs, not_run = choose(problem, ["ours", "sklearn"], ["pca"], ["float32"])
     assert [run.label for run in runs] == ["cifar-mlp fit, pca, float32", "scikit-learn MLPClassifier, pca, float32"]
     assert not_run == []

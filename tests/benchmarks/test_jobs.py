@@ -244,7 +244,9 @@ def test_a_point_that_comes_twice_is_measured_once(problem: Problem, monkeypatch
     monkeypatch.setattr(scaling_job, "run_rounds", made)
     other = replace(problem, images=60)
     chosen = [("batch size", 10, problem), ("images", 60, other), ("threads", 1, problem)]
-    *_, document = scaling_job.measure_points(problem, chosen, 2)
+    monkeypatch.setattr(scaling_job, "points", lambda base: [*chosen, ("depth", 1, base)])
+    axes = ["batch size", "images", "threads"]
+    *_, document = scaling_job.measure(options_of("scaling", rounds=2, precision="float32", axes=axes), Path())
     assert measured == [problem, other]
     assert [(row["axis"], row["images"]) for row in document["points"]] == [
         ("batch size", 130), ("images", 60), ("threads", 130)]  # fmt: skip

@@ -120,7 +120,9 @@ def test_nothing_that_can_run_is_a_mistake(idle, refused, monkeypatch: pytest.Mo
     for name in ("keras", "jax"):
         monkeypatch.setitem(IMPLEMENTATIONS, name, replace(IMPLEMENTATIONS[name], title=name, needs="no_such_package"))
     said = refused("train", "--only", "keras", "jax")
-    assert said.startswith("--only leaves nothing that can run: keras (not installed), jax (not installed); add anoth")
+    assert said.startswith(
+        "--only leaves nothing that can run (keras: not run (not installed), jax: not run (not installed)); add"
+    )
     with pytest.raises(WorkBeganError):
         idle.main(["train", "--only", "keras", "plain"])
 

@@ -1,4 +1,4 @@
-"""A function in a process of its own, which no Ctrl-C reaches: whoever started the process ends it."""
+"""Run a function in a new process. Ctrl-C does not reach it: the benchmark ends it."""
 
 import multiprocessing
 import signal
@@ -29,8 +29,8 @@ class FreshProcess:
         self.channel, self._theirs = PROCESSES.Pipe()
         self._process = PROCESSES.Process(target=_call, args=(function, self._theirs, arguments))
         resource_tracker.ensure_running()  # else the thread below would start it, and it unblocks signals
-        # In a thread, because a signal can only interrupt the main one: interrupted within, a start would leave a
-        # process that nobody ends and that prints a traceback when it finds its parent gone.
+        # In a thread, because a signal can only interrupt the main one: an interrupted start
+        # would leave a process that nobody ends and that prints a traceback when it finds its parent gone.
         self._starting = threading.Thread(target=self._start, daemon=True)
         try:
             self._starting.start()
@@ -62,7 +62,7 @@ class FreshProcess:
     def close(self) -> None:
         """End the process."""
         self.channel.close()
-        self._starting.join(timeout=1)  # longer only before the first process runs, and then none will start
+        self._starting.join(timeout=1)  # it takes longer only before the first process runs; then none will start
         if self._process.pid is not None:
             self._process.kill()
             self._process.join()

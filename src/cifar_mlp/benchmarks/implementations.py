@@ -91,10 +91,9 @@ def choose(
     ]
     if not runs:
         raise ValueError("--only, --inputs and --precision leave nothing to run")
-    reasons = {run.implementation.title: run.implementation.missing(problem.device) for run in runs}
-    absent = {title: reason for title, reason in reasons.items() if reason}
-    if len(absent) == len(reasons):
-        listed = ", ".join(f"{title} ({reason})" for title, reason in absent.items())
-        raise ValueError(f"--only leaves nothing that can run: {listed}; add another implementation, such as plain")
-    present = [run for run in runs if run.implementation.title not in absent]
-    return present, [f"{title}: not run ({reason})" for title, reason in absent.items()]
+    reasons = {run: run.implementation.missing(problem.device) for run in runs}
+    absent = dict.fromkeys(f"{run.implementation.title}: not run ({why})" for run, why in reasons.items() if why)
+    present = [run for run in runs if not reasons[run]]
+    if not present:
+        raise ValueError(f"--only leaves nothing that can run ({', '.join(absent)}); add another, such as plain")
+    return present, list(absent)

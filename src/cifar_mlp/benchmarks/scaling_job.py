@@ -1,7 +1,7 @@
 """``benchmark.py scaling``: training speed by batch size, network, number of images and threads."""
 
 import argparse
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,37 +28,31 @@ def add_options(job: argparse.ArgumentParser) -> None:
 
 
 def measure(options: argparse.Namespace, scratch: Path) -> Generator[dict[str, Any], None, None]:
-    """The document after each point."""
-    problem = replace(problem_of(options, scratch), precision=options.precision)
-    chosen = [point for point in points(problem) if point[0] in options.axes]
-    yield from measure_points(problem, chosen, options.rounds)
-
-
-def measure_points(base: Problem, chosen: Sequence[Point], rounds: int) -> Generator[dict[str, Any], None, None]:
     """The document after each point; points that are the same problem are measured once."""
+    base = replace(problem_of(options, scratch), precision=options.precision)
+    chosen = [point for point in points(base) if point[0] in options.axes]
     seconds: dict[Problem, dict[str, list[float]]] = {}
     rows = []
     for number, (axis, value, problem) in enumerate(chosen, start=1):
         if problem not in seconds:
             show_progress(f"point {number} of {len(chosen)}: {axis} {value:g}")
-            *_, results = run_rounds([TimedRun(IMPLEMENTATIONS[name], problem) for name in NAMES], rounds)
+            *_, results = run_rounds([TimedRun(IMPLEMENTATIONS[name], problem) for name in NAMES], options.rounds)
             seconds[problem] = {result.run.implementation.name: result.seconds for result in results}
         sizes = {"images": problem.images, "hidden_sizes": problem.hidden_sizes}
         rows.append({"axis": axis, "value": value, **sizes, "seconds": seconds[problem]})
-        yield {"problem": {**base.describe(), "precision": base.precision}, "rounds": rounds, "points": rows}
+        yield {"problem": {**base.describe(), "precision": base.precision}, "rounds": options.rounds, "points": rows}
 
 
 def points(base: Problem) -> list[Point]:
     """Axis, value on it, and the problem there, which differs from ``base`` in that one thing."""
-    widths = [tuple(max(1, int(size * factor)) for size in base.hidden_sizes) for factor in (0.5, 1, 2, 4)]
+    widths = {factor: tuple(max(1, int(size * factor)) for size in base.hidden_sizes) for factor in (0.5, 1, 2, 4)}
     depths: list[tuple[int, ...]] = [(), (550,), (550, 128), (550, 128, 100), (550, 250, 180, 120)]
     threads = sorted({1, base.threads, *(2**power for power in range(10) if 2**power <= cores())})
     images = sorted({base.images // 2, base.images, min(2 * base.images, MOST_IMAGES), MOST_IMAGES})
     return [
         *(("batch size", size, replace(base, batch_size=size))
           for size in (50, 100, 200, 800, 3200) if size < base.images),
-        *(("width", factor, replace(base, hidden_sizes=sizes))
-          for factor, sizes in zip((0.5, 1, 2, 4), widths, strict=True)),
+        *(("width", factor, replace(base, hidden_sizes=sizes)) for factor, sizes in widths.items()),
         *(("depth", len(sizes) + 1, replace(base, hidden_sizes=sizes)) for sizes in depths),
         *(("images", count, replace(base, images=count)) for count in images),
         *(("threads", count, replace(base, threads=count)) for count in threads),

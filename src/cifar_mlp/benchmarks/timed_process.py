@@ -17,11 +17,11 @@ from cifar_mlp.benchmarks.implementations import TimedRun
 class TimedProcess(FreshProcess):
     """Starts the process and waits until it is ready for its first epoch.
 
-    The process writes to a terminal of its own, so that progress bars are drawn as for a user; the output is discarded.
+    The process writes to a new terminal, so that progress bars are drawn as for a user; the output is discarded.
 
     Args:
         run: The implementation, and what it trains.
-        epochs: The most that will be asked for.
+        epochs: The most that will be requested.
 
     Raises:
         RuntimeError: If the implementation fails.
@@ -33,7 +33,7 @@ class TimedProcess(FreshProcess):
         terminal, their_terminal = os.openpty()
         threading.Thread(target=_discard_output, args=(terminal,), daemon=True).start()
         try:
-            # One epoch more than asked for: the process is stopped before whatever it does at its end.
+            # One epoch more than requested: the process is stopped before whatever it does at its end.
             super().__init__(run.label, _train, run, epochs + 1, os.ttyname(their_terminal))
             self.receive()
         finally:
