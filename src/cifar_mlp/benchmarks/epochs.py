@@ -1,6 +1,7 @@
-"""Timing inside an implementation's process: wait for the signal, train an epoch, report how long it took."""
+"""Timing: an epoch inside an implementation's process, which waits for a signal first, and a repeated call."""
 
 import functools
+import pickle
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -92,8 +93,7 @@ class EpochTimer:
 
     def end(self) -> None:
         """Stop the clock and report."""
-        if self.problem.device == "cuda":
-            torch.cuda.synchronize()
+        finish(self.problem.device)
         seconds = time.perf_counter() - self._started
         self.report(seconds - sum(self._other_seconds.values()), dict(self._other_seconds))
 
@@ -117,7 +117,25 @@ class EpochTimer:
 
     def snapshot(self, moment: str, weights: list[Weights], slope: float = 0.01) -> None:
         """Send the network for comparison; arguments as in :class:`Snapshot` and :meth:`run`."""
-        self._channel.send(Snapshot(moment, self.problem.probe_loss(weights, slope), weights))
+        taken = Snapshot(moment, self.problem.probe_loss(weights, slope), weights)
+        # By value: tensors sent as they are share memory through a folder, which stays behind when a process is killed.
+        self._channel.send_bytes(pickle.dumps(taken))
+
+
+def seconds_a_call(call: Callable[[], object], calls: int, device: str) -> float:
+    """The mean over some calls, until the device has finished them."""
+    finish(device)
+    started = time.perf_counter()
+    for _ in range(calls):
+        call()
+    finish(device)
+    return (time.perf_counter() - started) / calls
+
+
+def finish(device: str) -> None:
+    """Wait until the device has done what it was given."""
+    if device == "cuda":
+        torch.cuda.synchronize()
 
 
 class TimeEpochs(Callback):

@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
@@ -35,6 +35,7 @@ class FreshProcess:
         try:
             self._starting.start()
             self._starting.join()
+            self.channel.send("begin")
         except BaseException:
             self.close()
             raise
@@ -84,8 +85,10 @@ def _send_result(channel: Connection, function: Callable[..., Any], *arguments: 
 
 def _call(function: Callable[..., object], channel: Connection, arguments: tuple[Any, ...]) -> None:
     try:
+        channel.recv()  # fails if the benchmark was stopped meanwhile
         function(channel, *arguments)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         sys.exit(1)  # the benchmark has closed the channel
     except Exception as error:
-        channel.send(RuntimeError(f"{type(error).__name__}: {error}"))
+        with suppress(OSError):
+            channel.send(RuntimeError(f"{type(error).__name__}: {error}"))

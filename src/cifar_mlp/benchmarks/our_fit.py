@@ -16,6 +16,9 @@ from cifar_mlp.callbacks.view import View
 EPOCH_HOOKS = ("on_train_epoch_start", "on_train_epoch_end", "on_train_end")
 """Only these are timed separately: whatever runs at every step counts as training."""
 
+SEPARATE: dict[type[Callback], str] = {ModelCheckpoint: "checkpoints", View: "pictures"}
+"""What callbacks do between epochs is reported under these names."""
+
 SILENT = ("--trainer.logger", "false", "--trainer.enable_progress_bar", "false", "--views.all", "false")
 
 TIMER: ContextVar[EpochTimer] = ContextVar("TIMER")
@@ -61,13 +64,6 @@ class TimeOurEpochs(TimeEpochs):
                 parameter.copy_(given)
         self.timer.time_separately(trainer.fit_loop.epoch_loop.val_loop, "run", "validation")
         for callback in trainer.callbacks:
-            name = reported_as(callback)
-            for hook in EPOCH_HOOKS if name else ():
-                self.timer.time_separately(callback, hook, name)
-
-
-def reported_as(callback: Callback) -> str:
-    """The name under which a callback's time between epochs is reported; empty if it counts as training."""
-    if isinstance(callback, ModelCheckpoint):
-        return "checkpoints"
-    return "pictures" if isinstance(callback, View) else ""
+            for kind, name in SEPARATE.items():
+                for hook in EPOCH_HOOKS if isinstance(callback, kind) else ():
+                    self.timer.time_separately(callback, hook, name)

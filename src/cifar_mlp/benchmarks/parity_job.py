@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cifar_mlp.benchmarks.epochs import seconds_a_call
 from cifar_mlp.benchmarks.problem_options import add_rounds_and_device
 from cifar_mlp.benchmarks.rounds import interleaved, show_progress
-from cifar_mlp.benchmarks.timing import seconds_a_call
 from cifar_mlp.common.provenance import precision_readings
 from cifar_mlp.common.spread import ratios, spread
 from cifar_mlp.parity import two_layer, witness

@@ -25,12 +25,13 @@ CURVES = {
 def training_speed(document: dict[str, Any]) -> Figure:
     """A panel for each kind of inputs, the fastest on top; quartiles as whiskers, rooflines as dashed lines."""
     problem = document["problem"]
-    panels = {kind: [row for row in document["implementations"] if row["inputs"] == kind] for kind in INPUTS}
-    counts = {kind: len(rows) for kind, rows in panels.items() if rows}
-    figure = new_figure(9.5, sum(0.9 + 0.3 * count for count in counts.values()) + 0.7)
-    all_axes = figure.subplots(len(counts), 1, squeeze=False, height_ratios=list(counts.values()))[:, 0]
-    for axes, kind in zip(all_axes, counts, strict=True):
-        speeds = [(images_per_second(row, document), row) for row in panels[kind]]
+    speeds_of: dict[str, list[tuple[Spread, dict[str, Any]]]] = {}
+    for row in document["implementations"]:
+        speeds_of.setdefault(row["inputs"], []).append((images_per_second(row, document), row))
+    counts = [len(speeds) for speeds in speeds_of.values()]
+    figure = new_figure(9.5, sum(0.9 + 0.3 * count for count in counts) + 0.7)
+    all_axes = figure.subplots(len(counts), 1, squeeze=False, height_ratios=counts)[:, 0]
+    for axes, (kind, speeds) in zip(all_axes, speeds_of.items(), strict=True):
         speeds.sort(key=lambda pair: -pair[0].median)
         draw_bars(
             axes,

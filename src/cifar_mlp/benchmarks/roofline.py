@@ -14,9 +14,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from cifar_mlp.benchmarks.epochs import EpochTimer
+from cifar_mlp.benchmarks.epochs import EpochTimer, seconds_a_call
 from cifar_mlp.benchmarks.problem import Problem
-from cifar_mlp.benchmarks.timing import seconds_a_call
 from cifar_mlp.models.affine import onednn_is_faster, onednn_product
 
 ADAM_BYTES = 7 * 4  # a parameter
