@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from cifar_mlp.benchmarks.jobs import JOBS, run
 from cifar_mlp.common.script_parser import OneLineParser
 
 CONFIG = Path(__file__).resolve().parent.parent / "configs" / "report" / "q4_best.yaml"
@@ -21,6 +20,8 @@ CONFIG = Path(__file__).resolve().parent.parent / "configs" / "report" / "q4_bes
 
 def parser() -> OneLineParser:
     """The command line."""
+    from cifar_mlp.benchmarks.jobs import JOBS  # takes seconds, in which Ctrl-C must be answered too
+
     root = OneLineParser(prog="benchmark.py", description=__doc__.splitlines()[0], allow_abbrev=False)
     jobs = root.add_subparsers(dest="job", required=True)
     for name, job in JOBS.items():
@@ -57,8 +58,10 @@ def require_writable(output: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one job; exit codes: 2 for a bad option, 1 for a failure or disagreement, 130 when interrupted."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that processes and folders are removed
-    options = parser().parse_args(arguments)
     try:
+        options = parser().parse_args(arguments)
+        from cifar_mlp.benchmarks.jobs import run
+
         if options.output is not None:
             require_writable(options.output)
         return run(options)

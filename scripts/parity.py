@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
+from cifar_mlp.common.atomic_write import write_whole
+from cifar_mlp.common.json_rows import write_json_rows
 from cifar_mlp.common.provenance import environment
 from cifar_mlp.common.script_parser import OneLineParser
 from cifar_mlp.parity.compare import DEVICES, DTYPES, Evidence, compare
@@ -22,7 +24,7 @@ from cifar_mlp.parity.evidence.toy_figures import toy_figures
 from cifar_mlp.pictures.over_seeds import loss_curve
 from cifar_mlp.pictures.style import pixels, png, save
 from cifar_mlp.reports.parity_pictures import gradient_errors
-from cifar_mlp.reports.parity_report import summary, write_report
+from cifar_mlp.reports.parity_report import as_document, as_markdown, summary
 
 WIDTH_OF_A_FILE = 140
 
@@ -78,7 +80,9 @@ def _write(evidence: Evidence, options: argparse.Namespace) -> None:
     with full_precision():
         surroundings = environment(options.devices, options.seed)
     arguments = {name: value for name, value in vars(options).items() if name not in ("run", "output")}
-    write_report(evidence, surroundings, arguments, options.output, "parity.png")
+    document = as_document(evidence, surroundings, arguments)
+    write_json_rows(options.output / "parity.json", document, ("rows", "not_run"))
+    write_whole(as_markdown(evidence, surroundings, "parity.png"), options.output / "parity.md")
     save(png(pixels(gradient_errors(evidence.rows, options.sizes))), options.output / "parity.png")
 
 

@@ -10,12 +10,9 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from cifar_mlp.common import markdown
-from cifar_mlp.common.atomic_write import write_whole
-from cifar_mlp.common.json_rows import write_json_rows
 from cifar_mlp.parity.compare import DEVICES, Evidence
 from cifar_mlp.parity.evidence.rows import Row
 from cifar_mlp.parity.evidence.self_test import PLANTED
@@ -88,14 +85,6 @@ def as_document(evidence: Evidence, environment: Mapping[str, Any], arguments: M
     }
     plain: dict[str, Any] = json.loads(json.dumps(document), parse_constant=str)
     return plain
-
-
-def write_report(
-    evidence: Evidence, environment: Mapping[str, Any], arguments: Mapping[str, Any], folder: Path, picture: str
-) -> None:
-    """Write ``parity.json`` and ``parity.md`` into an existing folder."""
-    write_json_rows(folder / "parity.json", as_document(evidence, environment, arguments), ("rows", "not_run"))
-    write_whole(as_markdown(evidence, environment, picture), folder / "parity.md")
 
 
 def matrix(rows: Iterable[Row]) -> Cells:
