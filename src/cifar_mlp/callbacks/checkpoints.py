@@ -1,5 +1,6 @@
 """The two checkpoints that every run keeps, best and last, and the step that a test of one is logged at."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from cifar_mlp.callbacks.board import prefix_of
+from cifar_mlp.common.atomic_write import replacing
 
 
 class BestCheckpoint(ModelCheckpoint):
@@ -52,13 +54,18 @@ class BestCheckpoint(ModelCheckpoint):
                 picture.unlink()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Find the best checkpoint in this folder, even if the folder was renamed since."""
-        here = Path(self.dirpath or "") / "best.ckpt"
+        """Find the best checkpoint in this folder, even if the folder was renamed since; else bring it along."""
+        here, there = Path(self.dirpath or "") / "best.ckpt", Path(state_dict["best_model_path"])
+        if self.dirpath is not None and not here.exists() and there.is_file():
+            here.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(here) as unfinished:
+                shutil.copyfile(there, unfinished)
         if self.dirpath is not None and state_dict["best_model_path"] and here.is_file():
             path, score = str(here), state_dict["best_model_score"]
             paths = {"best_model_path": path, "kth_best_model_path": path, "best_k_models": {path: score}}
             state_dict = {**state_dict, **paths, "dirpath": self.dirpath}
         super().load_state_dict(state_dict)
+        self.current_score = state_dict["current_score"]
 
     def on_train_end(self, trainer: Any, pl_module: LightningModule) -> None:
         """If training stopped before any validation, save its end as the best."""

@@ -21,7 +21,7 @@ from cifar_mlp.training.checkpoint import (
     read_checkpoint,
     require_same_data,
     require_same_network,
-    require_same_optimizer,
+    require_same_course,
 )
 from cifar_mlp.training.run_settings import left_out, replaced, run_settings, trainer_defaults
 
@@ -98,6 +98,8 @@ class ResumableCLI(LightningCLI):
     def _require_something_left(self, trainer: Any) -> None:
         """Refuse to go on where a limit is reached; under ``--resume auto`` that is the end, not a mistake."""
         assert self.checkpoint is not None
+        if trainer.fast_dev_run:
+            raise ValueError("--trainer.fast_dev_run starts at the beginning: give it without a checkpoint")
         reached = nothing_left(self.checkpoint, trainer, self.before.get("trainer", {}))
         if reached is not None and self.resuming:
             self.finished = True
@@ -115,7 +117,7 @@ class ResumableCLI(LightningCLI):
         require_same_network(self.checkpoint, path, self.model)
         if is_of_this_package(self.checkpoint):
             if self.subcommand == "fit":
-                require_same_optimizer(self.checkpoint, self.model)
+                require_same_course(self.checkpoint, self.model)
             self.datamodule.use_fitted(self.checkpoint["state_dict"])
 
     def _run_logger(self, root: str | None) -> TensorBoardLogger:

@@ -163,8 +163,8 @@ def require_same_network(checkpoint: dict[str, Any], path: str, module: nn.Modul
             )
 
 
-def require_same_optimizer(checkpoint: dict[str, Any], module: models.Classifier) -> None:
-    """Refuse an optimizer or schedule that cannot go on from the saved states.
+def require_same_course(checkpoint: dict[str, Any], module: models.Classifier) -> None:
+    """Refuse settings with which the saved training cannot go on: an optimizer or schedule, or how to begin.
 
     Args:
         checkpoint: As read; its states are changed as they will be when training starts.
@@ -173,7 +173,13 @@ def require_same_optimizer(checkpoint: dict[str, Any], module: models.Classifier
     Raises:
         ValueError: Naming the option.
     """
-    override_restored(checkpoint, module.settings, module.network.parameters())
-    before, now = checkpoint["hyper_parameters"]["lr_interval"], module.settings["lr_interval"]
-    if module.settings["lr_scheduler"] is not None and before != now:
-        raise ValueError(f"--model.lr_interval {now}: the checkpoint's schedule counts by {before}; drop that option")
+    saved, now = checkpoint["hyper_parameters"], module.settings
+    override_restored(checkpoint, now, module.network.parameters())
+    if now["lr_scheduler"] is not None and saved["lr_interval"] != now["lr_interval"]:
+        raise ValueError(
+            f"--model.lr_interval {now['lr_interval']}: the checkpoint's schedule counts by {saved['lr_interval']}; "
+            "drop that option"
+        )
+    for name in ("initialization", "init_std"):
+        if saved[name] != now[name]:
+            raise ValueError(f"--model.{name} {now[name]}: the weights come from the checkpoint; drop that option")
