@@ -19,9 +19,9 @@ from cifar_mlp.training.checkpoint import (
     is_of_this_package,
     option_defaults,
     read_checkpoint,
+    require_same_course,
     require_same_data,
     require_same_network,
-    require_same_course,
 )
 from cifar_mlp.training.run_settings import left_out, replaced, run_settings, trainer_defaults
 
