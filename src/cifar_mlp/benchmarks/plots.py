@@ -75,21 +75,20 @@ def pca_cost(document: dict[str, Any]) -> Figure:
 
 
 def scaling_curves(document: dict[str, Any]) -> Figure:
-    """A log-log panel for each axis, quartiles as bands; the legend takes the next free panel."""
+    """A log-log panel for each axis, quartiles as bands."""
     names = [name for name in AXIS_LABELS if any(row["axis"] == name for row in document["points"])]
-    columns = min(3, len(names) + 1)
-    lines = -(-(len(names) + 1) // columns)
-    figure = new_figure(3.4 * columns, 3.3 * lines + 0.5)
-    grid = figure.subplots(lines, columns, squeeze=False)
-    panels, spare = grid.flat[: len(names)], grid.flat[len(names) :]
-    for panel, name in zip(panels, names, strict=True):
+    lines = -(-len(names) // 3)
+    figure = new_figure(3.4 * min(3, len(names)), 3.3 * lines + 0.8)
+    grid = figure.subplots(lines, min(3, len(names)), squeeze=False)
+    for panel in grid.flat[len(names) :]:
+        panel.remove()
+    for panel, name in zip(grid.flat, names, strict=False):
         _draw_curves(panel, [row for row in document["points"] if row["axis"] == name])
         panel.set_xlabel(AXIS_LABELS[name], fontsize=BODY)
     for panel in grid[:, 0]:
         panel.set_ylabel("images/s", fontsize=BODY)
-    for panel in spare:
-        panel.set_axis_off()
-    spare[0].legend(*panels[0].get_legend_handles_labels(), loc="center", fontsize=BODY, frameon=False)
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=BODY,
+                  frameon=False)  # fmt: skip
     problem = document["problem"]
     figure.suptitle(
         f"Training speed, {problem['precision']}; one thing changes, the rest stays at:\n{problem['components']} "

@@ -1,7 +1,7 @@
 """Tables of measured speed, computed from a benchmark's JSON alone."""
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from cifar_mlp.common import markdown
@@ -26,11 +26,9 @@ class TextTable(NamedTuple):
         return f"{self.title}:\n\n{markdown.table(self.header, self.rows, self.words)}\n"
 
 
-def train_row(document: Document, implementation: str, inputs: str, precision: str) -> Row | None:
-    """The row of one implementation in the job ``train``; ``None`` if it did not run."""
-    wanted = (implementation, inputs, precision)
-    rows: list[Row] = document["implementations"]
-    return next((row for row in rows if (row["implementation"], row["inputs"], row["precision"]) == wanted), None)
+def find_row(rows: Sequence[Row], **wanted: str) -> Row | None:
+    """The first row with these values, such as ``precision="float32"``; ``None`` if it was not measured."""
+    return next((row for row in rows if wanted.items() <= row.items()), None)
 
 
 def images_per_second(row: Row, document: Document) -> Spread:
@@ -147,8 +145,10 @@ def job_text(job: str, document: Document) -> str:
 
 def speed_short(document: Document) -> str:
     """A few float32 baselines of the job ``train`` on principal components, and how many times as fast ours is."""
-    ours = [row for precision in ("float32", "bfloat16") if (row := train_row(document, "ours", "pca", precision))]
-    baselines = [row for name in SHORT if (row := train_row(document, name, "pca", "float32"))]
+    rows = [row for row in document["implementations"] if row["inputs"] == "pca"]
+    ours = [row for row in rows if row["implementation"] == "ours"]
+    found = (find_row(rows, implementation=name, precision="float32") for name in SHORT)
+    baselines = [row for row in found if row]
 
     def speed(row: Row) -> str:
         return f"{images_per_second(row, document).median:,.0f}"
@@ -158,10 +158,10 @@ def speed_short(document: Document) -> str:
         "times as fast as each baseline `cifar-mlp fit` is (medians over the rounds)"
     )
     header = ("baseline, float32", "images/s", *(f"cifar-mlp fit, {row['precision']}: {speed(row)}" for row in ours))
-    rows = [
+    cells = [
         [row["title"], speed(row), *(f"{_speed_ratio(mine, row).median:.3g}" for mine in ours)] for row in baselines
     ]
-    return TextTable(title, header, rows).markdown() + measured_where(document["environment"]) + "\n"
+    return TextTable(title, header, cells).markdown() + measured_where(document["environment"]) + "\n"
 
 
 def machine(environment: Document) -> str:
@@ -192,14 +192,14 @@ def network(document: Document) -> str:
 
 def _implementation_cells(row: Row, document: Document) -> list[str]:
     speed, agreement = images_per_second(row, document), row["agreement"]
-    plain = train_row(document, "plain", row["inputs"], row["precision"])
-    roofline = [one["seconds"] for one in document["roofline"]
-                if (one["inputs"], one["precision"]) == (row["inputs"], row["precision"])]  # fmt: skip
+    setting = {name: row[name] for name in ("inputs", "precision")}
+    plain = find_row(document["implementations"], implementation="plain", **setting)
+    roofline = find_row(document["roofline"], **setting)
     own_order = " (own order)" if agreement and agreement["after"] == "epoch" else ""
     return [
         row["title"], *_setting(row, document), f"{speed.median:,.0f}", "{:,.0f} to {:,.0f}".format(*speed.quartiles),
         "" if plain is None else "1" if row is plain else _quartiles(_speed_ratio(row, plain), ".3g"),
-        f"{100 * ratios(roofline[0], row['seconds']).median:.0f} %" if roofline else "",
+        f"{100 * _speed_ratio(row, roofline).median:.0f} %" if roofline else "",
         "not compared" if agreement is None else f"{agreement['loss_error']:.0e}{own_order}",
     ]  # fmt: skip
 

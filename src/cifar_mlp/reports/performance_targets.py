@@ -6,7 +6,7 @@ from collections.abc import Callable
 from cifar_mlp.common.results import Row
 from cifar_mlp.common.spread import ratios
 from cifar_mlp.reports.measured_files import Measured
-from cifar_mlp.reports.performance_tables import OURS_PCA, TextTable, train_row
+from cifar_mlp.reports.performance_tables import OURS_PCA, TextTable, find_row
 
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {"≥": operator.ge, ">": operator.gt, "<": operator.lt}
 TUTORIAL, SKLEARN = ("tutorial", "pixels", "float32"), ("sklearn", "pca", "float32")
@@ -39,9 +39,11 @@ def targets_text(documents: Measured) -> str:
     rows = []
     for label, (inputs, precision), baseline, least in TRAINING:
         words = f"{'components' if inputs == 'pca' else 'pixels'}, {precision}"
-        measured = _speed_ratio(
-            train_row(documents["train"], "ours", inputs, precision), train_row(documents["train"], *baseline)
+        ours, other = (
+            find_row(documents["train"]["implementations"], implementation=name, inputs=kind, precision=dtype)
+            for name, kind, dtype in (("ours", inputs, precision), baseline)
         )
+        measured = _speed_ratio(ours, other)
         rows.append(_row(f"speed / {label}, {words}", measured, ("≥", least) if least else None))
     for name, required in PCA.items():
         measured = _speed_ratio(solvers[OURS_PCA], solvers.get(f"scikit-learn {name}"))
