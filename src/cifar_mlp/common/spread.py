@@ -1,4 +1,4 @@
-"""Median, quartiles and range of repeated measurements."""
+"""Median, quartiles and range of repeated measurements; the interval of a mean."""
 
 import statistics
 from collections.abc import Sequence
@@ -26,3 +26,11 @@ def ratios(numerators: Sequence[float], denominators: Sequence[float]) -> Spread
         ValueError: If the two do not have equally many rounds.
     """
     return spread([above / below for above, below in zip(numerators, denominators, strict=True)])
+
+
+def half_interval(values: Sequence[float], level: float = 0.95) -> float:
+    """Half the width of Student's interval for the mean of two values or more; 0 if all are equal."""
+    from scipy.stats import sem
+    from scipy.stats import t as student
+
+    return float(student.ppf(0.5 + level / 2, len(values) - 1) * sem(values))

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from scipy.stats import t as student
 
+from cifar_mlp.common.spread import half_interval
 from cifar_mlp.pictures.style import (
     BLACK,
     BLUE,
@@ -97,9 +97,7 @@ def accuracy_against(settings: Sequence[Setting], what: str, measured: str, titl
         count, mean = len(setting.values), float(np.mean(setting.values))
         axes.plot([place - 0.13] * count, setting.values, "o", color=GREY, ms=3.5, alpha=0.8,
                   label="one seed" if place == 0 else None)  # fmt: skip
-        half = 0.0
-        if count > 1:
-            half = float(student.ppf(0.975, count - 1) * np.std(setting.values, ddof=1) / math.sqrt(count))
+        half = half_interval(setting.values) if count > 1 else 0.0
         axes.errorbar(place, mean, half, fmt="s", color=BLUE, ms=5, capsize=4,
                       label="mean, 95 % interval" if place == 0 else None)  # fmt: skip
         axes.annotate(f"{mean:.1f}", (place, mean), xytext=(7, 0), textcoords="offset points", va="center",
