@@ -15,6 +15,7 @@ from cifar_mlp import __version__
 from cifar_mlp.callbacks.architecture import NetworkSummary
 from cifar_mlp.callbacks.asked_settings import AskedSettings
 from cifar_mlp.callbacks.checkpoints import BestCheckpoint, CheckpointStep, LastCheckpoint
+from cifar_mlp.callbacks.finite import StopAtNotFinite
 from cifar_mlp.callbacks.prediction_writer import PredictionWriter
 from cifar_mlp.callbacks.progress import EpochLines, SparingProgressBar
 from cifar_mlp.callbacks.run_record import RunRecord
@@ -27,6 +28,7 @@ from cifar_mlp.cli.warning_filters import one_line_warnings, quiet
 from cifar_mlp.common.provenance import device_name
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.models.handwritten import HandwrittenClassifier
+from cifar_mlp.training.checkpoint_file import keep_files_whole
 from cifar_mlp.training.loop_choice import use_exact_loop, use_fast_loop
 from cifar_mlp.training.loop_obstacles import describe
 from cifar_mlp.training.precision import suited_precision
@@ -143,10 +145,12 @@ class CommandLine(ResumableCLI):
         config["callbacks"] = given = given if isinstance(given, list) else [given]
         added = self._own_callbacks(fitting, config)
         added = [callback for callback in added if not any(type(callback) is type(other) for other in given)]
-        return super()._instantiate_trainer(config, callbacks + added)
+        trainer: Trainer = super()._instantiate_trainer(config, callbacks + added)
+        keep_files_whole(trainer)
+        return trainer
 
     def _own_callbacks(self, fitting: bool, config: dict[str, Any]) -> list[Callback]:
-        callbacks: list[Callback] = [PredictionWriter()]
+        callbacks: list[Callback] = [StopAtNotFinite(), PredictionWriter()]
         if not fitting:
             callbacks.append(CheckpointStep())
         else:

@@ -1,10 +1,13 @@
 """Files that are whole or not there."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -15,19 +18,46 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Args:
         path: File, whose folder exists. The new one gets the mode that the umask gives any new file.
+
+    Raises:
+        OSError: If there is no room; names the file, and how much is free.
     """
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".unfinished-", suffix=path.suffix)
-    os.close(descriptor)
-    unfinished = Path(name)
+    unfinished: Path | None = None
     try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".unfinished-", suffix=path.suffix)
+        os.close(descriptor)
+        unfinished = Path(name)
         yield unfinished
         unfinished.chmod(0o666 & ~_umask())
         with unfinished.open("rb") as file:
             os.fsync(file.fileno())
         unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
+    except BaseException as error:
+        written = 0 if unfinished is None or not unfinished.exists() else unfinished.stat().st_size
+        if unfinished is not None:
+            unfinished.unlink(missing_ok=True)
+        full = _full_disk(error)
+        if full is not None:
+            raise OSError(full.errno, _message(path, full, written)) from error
         raise
+
+
+def _full_disk(error: BaseException | None) -> OSError | None:
+    """The refusal of a full disk behind an error; ``torch.save`` raises another while it handles the first."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _message(path: Path, error: OSError, written: int) -> str:
+    free = os.statvfs(path.parent).f_bavail * os.statvfs(path.parent).f_frsize
+    before = "; the file of before is kept" if path.exists() else ""
+    return (
+        f"{path} cannot be written ({os.strerror(error.errno or 0)}): it needs more than {written / 2**20:.1f} MiB, "
+        f"{free / 2**20:.1f} MiB are free; make room{before}"
+    )
 
 
 def write_whole(text: str, path: Path) -> None:

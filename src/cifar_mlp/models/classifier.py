@@ -1,6 +1,7 @@
 """The system around a network: loss, metrics, optimizer, and what a checkpoint must hold."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -12,6 +13,7 @@ from torch.optim import Adam
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
 
+from cifar_mlp.common.whole_checkpoint import require_whole
 from cifar_mlp.data.preprocessing import Preprocessing
 from cifar_mlp.models.continued import override_restored
 from cifar_mlp.models.initialization import Initialization
@@ -111,6 +113,18 @@ class Classifier(LightningModule):
         self.val_metrics, self.val_confusion = evaluation_metrics(num_classes)
         self.test_metrics, self.test_confusion = evaluation_metrics(num_classes)
         self.test_accuracy_report = MulticlassAccuracy(num_classes, average="micro")
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> "Classifier":
+        """Lightning's, for a file whose checksums are right.
+
+        Raises:
+            ValueError: If it is damaged; names it.
+        """
+        if isinstance(checkpoint_path, str | Path):
+            require_whole(checkpoint_path)
+        loaded: Classifier = super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
+        return loaded
 
     def _build(self, in_features: int) -> MLP:
         shape = ("num_classes", "hidden_sizes", "activation", "dropout", "normalization", "initialization", "init_std")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cifar_mlp import models
+from cifar_mlp.common.whole_checkpoint import require_whole
 from cifar_mlp.data.cifar import ROOT_VARIABLE
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.data.loader import restored_position
@@ -30,6 +31,7 @@ def read_checkpoint(path: str) -> dict[str, Any]:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"--ckpt_path {path}: no such file")
+    require_whole(path)
     try:
         content: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
     except Exception as error:  # the reader raises anything on a damaged file
