@@ -40,7 +40,7 @@ def test_no_changed_bit_gives_other_numbers():
     print("seed", seed)
     draw = random.Random(seed)
     damaged = Path("damaged.ckpt")
-    refused = 0
+    messages = []
     for _ in range(150):
         changed = bytearray(content)
         changed[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
@@ -48,9 +48,9 @@ def test_no_changed_bit_gives_other_numbers():
         try:
             assert same(good, read_checkpoint(str(damaged)))
         except ValueError as error:
-            refused += 1
-            assert "damaged.ckpt" in str(error)
-    assert refused > 75
+            messages.append(str(error))
+    assert len(messages) > 75
+    assert all("damaged.ckpt" in message for message in messages)
 
 
 @pytest.mark.parametrize(
@@ -115,9 +115,6 @@ def test_a_full_disk_leaves_the_checkpoint_of_before(monkeypatch: pytest.MonkeyP
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == before
     assert sorted(file.name for file in path.parent.iterdir()) == ["best.ckpt", "last.ckpt"]
-
-
-NOT_FINITE = ["--model.optimizer", "SGD", "--model.optimizer.lr", "1e10"]
 
 
 @pytest.mark.parametrize("gradients", ["autograd", "hand"])
