@@ -98,7 +98,8 @@ def evaluate(command: CommandLine, checkpoint: Path, logger: Logger | None) -> R
     for evaluation in (trainer.validate, trainer.test):
         # The fit has logged its validations.
         trainer.logger = None if evaluation == trainer.validate else logger
-        metrics |= evaluation(model, data, verbose=False)[0]
+        # by its file: in a SLURM job Lightning would else take the weights of an interrupted job's hpc_ckpt
+        metrics |= evaluation(model, data, ckpt_path=checkpoint, verbose=False, weights_only=True)[0]
     prefix = data.metric_prefix
     named = {name.removeprefix(prefix): value for name, value in metrics.items()}
     confusion = model.test_confusion.compute().tolist()

@@ -9,11 +9,12 @@ from typing import Any
 import yaml
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.plugins.environments import SLURMEnvironment
 
 from cifar_mlp.callbacks.run_record import next_config
 from cifar_mlp.cli.checkpoint_option import checkpoint_file, given, is_named
 from cifar_mlp.cli.parser import completed
-from cifar_mlp.cli.unfinished import latest_run, nothing_left
+from cifar_mlp.cli.unfinished import latest_run, left_by_slurm, nothing_left
 from cifar_mlp.data.sources import SOURCES
 from cifar_mlp.training.checkpoint import (
     is_of_this_package,
@@ -137,7 +138,16 @@ class ResumableCLI(LightningCLI):
         return name_of_run(self._get(self.config, "config"), self.datamodule.source.name)
 
     def fit(self, **arguments: Any) -> None:
-        """Train, unless the run is finished."""
+        """Train, unless the run is finished.
+
+        Raises:
+            ValueError: Under SLURM, where Lightning would go on from an interrupted job's checkpoint unasked.
+        """
+        left = left_by_slurm(self._get(self.config, "trainer").default_root_dir)
+        if self.checkpoint is None and left and SLURMEnvironment.detect():
+            raise ValueError(
+                f"{left[0]} is of an interrupted job: give --resume auto or --ckpt_path to go on with it, or delete it"
+            )
         if not self.finished:
             self.trainer.fit(**arguments)
 

@@ -8,7 +8,7 @@ import yaml
 
 from cifar_mlp.cli.checkpoint_option import LOGS
 from cifar_mlp.common.run_folder import flat
-from cifar_mlp.training.checkpoint import position_of
+from cifar_mlp.training.checkpoint import position_of, read_checkpoint
 
 # What may differ between two starts of the same run: how long it goes on, where it writes, and what it runs on
 _LIMITS = {"max_epochs", "max_steps", "max_time", "min_epochs", "min_steps"}
@@ -32,12 +32,19 @@ def latest_run(asked: dict[str, Any], root: str | None, name: str) -> Path | Non
         last = version / "checkpoints" / "last.ckpt"
         if last.is_file() and _is_same(asked, version / "config.yaml"):
             return last
-    return None
+    return next((path for path in left_by_slurm(root) if _is_same(asked, path)), None)
 
 
-def _is_same(asked: dict[str, Any], config: Path) -> bool:
+def left_by_slurm(root: str | None) -> list[Path]:
+    """What Lightning saves when SLURM ends a job, latest first; ``trainer.fit`` would go on from it unasked."""
+    return sorted(Path(root or ".").glob("hpc_ckpt_*.ckpt"), key=lambda path: path.stat().st_mtime, reverse=True)
+
+
+def _is_same(asked: dict[str, Any], kept: Path) -> bool:
+    """Whether a config, or the one in a checkpoint, asks for the same run."""
     with suppress(OSError, ValueError, yaml.YAMLError, AttributeError, RecursionError):
-        before = yaml.safe_load(config.read_text())
+        text = read_checkpoint(str(kept)).get("config", "") if kept.suffix == ".ckpt" else kept.read_text()
+        before = yaml.safe_load(text)
         first, second = (flat({part: settings.get(part) for part in _COMPARED}) for settings in (asked, before))
         names = (first.keys() & second.keys()) - _FREE
         return all(first[name] in (None, second[name]) for name in names)
