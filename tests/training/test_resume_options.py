@@ -183,3 +183,25 @@ def test_an_option_changed_on_resume_is_right_or_refused(checkpoint: str, option
         assert not Path("again").exists()
     else:
         assert expected(run([*again, f"--{option}", *given])), option
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("data.batch_size", "50", "--data.batch_size 50: .* was taken within an epoch, after 4 batches"),
+        ("data.sampling", "replacement", "--data.sampling replacement: .* was taken within an epoch"),
+        ("trainer.overfit_batches", "6", "whose batches are cut with overfit_batches 0.0, not 6"),
+        ("trainer.limit_train_batches", "3", "taken within an epoch, after 4 batches, and an epoch now has 3"),
+        ("trainer.limit_train_batches", "9", None),
+        ("trainer.limit_val_batches", "1", None),
+    ],
+)
+def test_within_an_epoch_its_batches_stay_the_same(own_home: Path, option: str, value: str, said: str | None):
+    run([*RUN, "--trainer.max_steps", "4"])
+    again = ["fit", "--ckpt_path", "last", "--trainer.max_epochs", "1", "--trainer.max_steps", "-1"]
+    again += [f"--{option}", value]
+    if said is not None:
+        with pytest.raises(ValueError, match=said):
+            run(again)
+    else:
+        assert run(again).trainer.global_step == (9 if value == "9" else STEPS)

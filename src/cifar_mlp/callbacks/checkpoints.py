@@ -55,6 +55,8 @@ class BestCheckpoint(ModelCheckpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Find the best checkpoint in this folder, even if the folder was renamed since; else bring it along."""
+        if state_dict["best_model_score"] is None:  # before any validation: whatever was kept, the next one is better
+            return
         here, there = Path(self.dirpath or "") / "best.ckpt", Path(state_dict["best_model_path"])
         if self.dirpath is not None and not here.exists() and there.is_file():
             here.parent.mkdir(parents=True, exist_ok=True)

@@ -134,6 +134,13 @@ def require_same_data(checkpoint: dict[str, Any], path: str, data: CIFAR10DataMo
         fixed += ["split", "val_size", "num_folds", "fold", "seed"]
     elif data.settings["source"] == "digits":
         fixed += ["seed"]  # it decides which digits are for testing
+    within = position_of(checkpoint)[1] if training else 0
+    for name in ("batch_size", "sampling"):
+        if within and settings.get(name, data.settings[name]) != data.settings[name]:
+            raise ValueError(
+                f"--data.{name} {data.settings[name]}: --ckpt_path {path} was taken within an epoch, after {within} "
+                f"batches of --data.{name} {settings[name]}; change that at an epoch's end"
+            )
     for name in fixed:
         if name in settings and settings[name] != data.settings[name]:
             option = "--seed_everything" if name == "seed" else f"--data.{name}"
