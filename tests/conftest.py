@@ -10,7 +10,7 @@ import torch
 
 from cifar_mlp.callbacks.views import Views
 from cifar_mlp.data import sources
-from cifar_mlp.data.cifar import ROOT_VARIABLE
+from cifar_mlp.data.usual_places import ROOT_VARIABLE
 from tests.made_cifar import make_cifar10
 
 pytest_plugins = ["tests.browser", "tests.absent_gpus"]

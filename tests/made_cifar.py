@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from cifar_mlp.data import sources
-from cifar_mlp.data.cifar import CIFAR10, CIFARFiles, Table
+from cifar_mlp.data.batch_files import Part, Table
+from cifar_mlp.data.cifar import CIFAR10, CIFARFiles
+from cifar_mlp.data.fingerprints import digests
 
 FOLDER = "cifar-10-batches-py"
 ADDRESS = "http://127.0.0.1:9/made.tar.gz"  # nobody listens there
@@ -32,13 +34,18 @@ def make_cifar10(root: Path) -> CIFARFiles:
         return name, hashlib.md5(content).hexdigest()
 
     train = [write(f"data_batch_{number}", NUM_TRAIN // 5) for number in range(1, 6)]
-    return _source(Table(FOLDER, train, [write("test_batch", NUM_TEST)], ADDRESS, "0" * 32))
+    return _source(root, Table(FOLDER, train, [write("test_batch", NUM_TEST)], ADDRESS, "0" * 32))
 
 
-def _source(table: Table) -> CIFARFiles:
-    return dataclasses.replace(
-        CIFAR10, table=lambda: table, num_train=NUM_TRAIN, num_test=NUM_TEST, default_val_size=VAL_SIZE
-    )
+def _source(root: Path, table: Table) -> CIFARFiles:
+    sizes = {"num_train": NUM_TRAIN, "num_test": NUM_TEST, "default_val_size": VAL_SIZE}
+    plain = dataclasses.replace(CIFAR10, table=lambda: table, fingerprints={}, **sizes)
+    parts: tuple[Part, ...] = ("train", "test")
+    fingerprints = {}
+    for part in parts:
+        images, labels = plain.load(str(root), part, seed=0)
+        fingerprints[part] = tuple(digests(images.flatten(1).numpy(), labels.numpy(), len(table.md5s(part))))
+    return dataclasses.replace(plain, fingerprints=fingerprints)
 
 
 def stand_in() -> None:
@@ -47,7 +54,7 @@ def stand_in() -> None:
     content = {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in (root / FOLDER).iterdir()}
     train = [(f"data_batch_{number}", content[f"data_batch_{number}"]) for number in range(1, 6)]
     sources.SOURCES["cifar10"] = _source(
-        Table(FOLDER, train, [("test_batch", content["test_batch"])], ADDRESS, "0" * 32)
+        root, Table(FOLDER, train, [("test_batch", content["test_batch"])], ADDRESS, "0" * 32)
     )
 
 

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from cifar_mlp.data import cifar
-from cifar_mlp.data.cifar import CIFAR10, CIFAR100, ROOT_VARIABLE, Table, locate
+from cifar_mlp.data.batch_files import Table
+from cifar_mlp.data.cifar import CIFAR10, CIFAR100
 from cifar_mlp.data.sources import SOURCES
+from cifar_mlp.data.usual_places import ROOT_VARIABLE, locate
 from tests.made_cifar import FOLDER
 
 
@@ -52,11 +54,11 @@ def test_a_given_root_is_refused_and_never_replaced(
     monkeypatch.setattr(cifar, "download", lambda *_: pytest.fail("must not download"))
     elsewhere = tmp_path / "elsewhere"
     monkeypatch.setenv(ROOT_VARIABLE, str(elsewhere))
-    with pytest.raises(FileNotFoundError, match=rf"elsewhere.*no folder '{FOLDER}'"):
+    with pytest.raises(FileNotFoundError, match=rf"elsewhere does not exist; name {FOLDER}"):
         SOURCES["cifar10"].prepare(str(elsewhere) if given_by == "option" else None, "train")
     shutil.copytree(small_cifar, elsewhere)
     (elsewhere / FOLDER / "data_batch_5").unlink()
-    with pytest.raises(FileNotFoundError, match="data_batch_5 is missing"):
+    with pytest.raises(FileNotFoundError, match="missing: data_batch_5"):
         SOURCES["cifar10"].prepare(None, "train")
 
 

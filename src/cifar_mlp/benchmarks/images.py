@@ -21,7 +21,7 @@ class FirstImages(CIFARFiles):
         first, last = slice(self.num_train - VAL_SIZE), slice(-VAL_SIZE, None)
         return torch.cat([images[first], images[last]]), torch.cat([labels[first], labels[last]])
 
-    def fingerprint(self) -> list[str]:
+    def fingerprint(self, images: Tensor) -> list[str]:
         """What identifies the images: their origin and number."""
         return [self.name, f"first {self.num_train}"]
 

@@ -1,40 +1,20 @@
-"""The CIFAR files on disk: found, checked against their published checksums, and only then read."""
+"""The CIFAR sets: found in whatever form they lie, read, and checked to be the published images."""
 
-import hashlib
-import os
-import pickle
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from cifar_mlp.data.batch_files import Part, Table
 from cifar_mlp.data.download import download
-
-Part = Literal["train", "test"]
-ROOT_VARIABLE = "CIFAR10_ROOT"
-DEFAULT_ROOT = "data"
-
-
-class Table(NamedTuple):
-    """Where a set's files lie below the root, and the MD5 that each must have.
-
-    Attributes:
-        folder: Folder of the files, below the root.
-        train: File name and MD5 of each training file, in reading order.
-        test: The same for the test files.
-        url: Archive that holds the folder.
-        archive_md5: MD5 of the archive.
-    """
-
-    folder: str
-    train: list[tuple[str, str]]
-    test: list[tuple[str, str]]
-    url: str
-    archive_md5: str
+from cifar_mlp.data.fingerprints import CIFAR10_FINGERPRINTS, digests, in_known_order
+from cifar_mlp.data.hugging_face import Rows, can_read
+from cifar_mlp.data.recognition import Form, forms_at
+from cifar_mlp.data.usual_places import locate, usual_places
 
 
 def torchvision_table(name: Literal["CIFAR10", "CIFAR100"]) -> Table:
@@ -53,7 +33,7 @@ def torchvision_table(name: Literal["CIFAR10", "CIFAR100"]) -> Table:
 
 @dataclass(frozen=True)
 class CIFARFiles:
-    """One of the CIFAR sets in its authors' file format, a source of images.
+    """One of the CIFAR sets in any of its forms, a source of images.
 
     Attributes:
         name: What ``--data.source`` calls it.
@@ -64,6 +44,8 @@ class CIFARFiles:
         num_test: Images that the test files hold.
         default_val_size: Images held out for validation where no number is asked for.
         image_shape: Channels, height and width.
+        fingerprints: Digests of the images and labels of each part, see :mod:`fingerprints`; a part without any is
+            checked only by the MD5 of its Python batches.
     """
 
     name: str
@@ -74,38 +56,71 @@ class CIFARFiles:
     num_test: int = 10_000
     default_val_size: int = 1_000
     image_shape: tuple[int, int, int] = (3, 32, 32)
+    fingerprints: Mapping[Part, tuple[str, ...]] = field(default_factory=dict)
 
     def prepare(self, root: str | None, part: Part) -> None:
-        """Check that every file of ``part`` is there; download the set if no root was named.
+        """Check that ``part`` is there in some form; download the set if no root was named and it lies nowhere.
 
         Args:
-            root: Folder that holds the set's own folder; ``None`` looks at the environment, then in ``data/``.
+            root: Path of the set in any form, see :func:`recognition.forms_at`; ``None`` looks at the environment,
+                then in the usual places.
             part: Which files are needed.
 
         Raises:
             FileNotFoundError: If a root that was given lacks a file, or the download fails.
         """
+        if self.find(root, part) is None:
+            table = self.table()
+            download(table.url, table.archive_md5, locate(root).path, table.folder)
+
+    def find(self, root: str | None, part: Part) -> Form | None:
+        """The files that hold ``part``; ``None`` where no root is given and no usual place has them.
+
+        Raises:
+            FileNotFoundError: If a root is given and does not hold them; says what it holds and what would do.
+        """
         location = locate(root)
-        table = self.table()
-        missing = [path for path, _ in self._files(location.path, part) if not path.is_file()]
-        if not missing:
-            return
         if location.given_by is None:
-            download(table.url, table.archive_md5, location.path, table.folder)
-            return
-        folder = location.path / table.folder
-        if not folder.is_dir():
-            deeper = location.path.name == table.folder
-            remedy = (
-                f"give its parent, {location.path.parent}"
-                if deeper
-                else f"name the folder that contains {table.folder!r}"
-            )
-            raise FileNotFoundError(
-                f"{location.given_by} is {str(location.path)!r}, which holds no folder {table.folder!r}: {remedy}"
-            )
-        raise FileNotFoundError(
-            f"{location.given_by}: {missing[0]} is missing: put the files of {table.url} there, or name another root"
+            return next((form for place in usual_places() if (form := self._usual(place, part)) is not None), None)
+        if not location.path.exists():
+            raise FileNotFoundError(f"{location.given_by}: {location.path} does not exist; {self._would_do()}")
+        whole = (form for form in self.forms(location.path) if not form.missing(part))
+        if (first := next(whole, None)) is None:
+            raise FileNotFoundError(f"{location.given_by} {location.path}: {self._what_is_wrong(location.path, part)}")
+        return first
+
+    def forms(self, path: Path) -> Iterator[Form]:
+        """Every form of this set at ``path``, whole or not, the preferred one first."""
+        return forms_at(path, self.table(), self.labels_key)
+
+    def _usual(self, place: Path, part: Part) -> Form | None:
+        """The first whole form in a place that nobody named; files of rows must be named after the set."""
+        for form in self.forms(place):
+            if form.missing(part) or (isinstance(form, Rows) and "cifar" not in str(form.path).lower()):
+                continue
+            if not isinstance(form, Rows) or can_read():
+                return form
+            print(f"{form.path} holds {self.name}, but reading it needs pyarrow: pip install pyarrow", flush=True)
+        return None
+
+    def _what_is_wrong(self, path: Path, part: Part) -> str:
+        for source in (self, *(other for other in (CIFAR10, CIFAR100) if other.name != self.name)):
+            if (form := next(source.forms(path), None)) is not None:
+                found = f"recognised {source.name}, {form.words} in {form.path}"
+                if source is not self:
+                    return f"{found}, which --data.source {source.name} takes; {self._would_do()}"
+                return f"{found}; missing: {', '.join(form.missing(part))}; put that there, or {self._would_do()}"
+        if not path.is_dir():
+            return f"a file of {path.stat().st_size:,} bytes, not recognised as {self.name}; {self._would_do()}"
+        names = [child.name for child in sorted(path.iterdir())]
+        holds = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "") or "nothing"
+        return f"nothing there is recognised as {self.name} (it holds {holds}); {self._would_do()}"
+
+    def _would_do(self) -> str:
+        table = self.table()
+        return (
+            f"name {table.folder}, {table.url.rsplit('/', 1)[-1]}, the binary version of either, Hugging Face's "
+            "parquet files, or a folder that holds one of these"
         )
 
     def load(self, root: str | None, part: Part, seed: int) -> tuple[Tensor, Tensor]:
@@ -117,62 +132,28 @@ class CIFARFiles:
             seed: Not needed: the authors fixed which images are for testing.
 
         Returns:
-            Images, uint8 ``(N, 3, 32, 32)``, and labels, int64 ``(N,)``.
+            Images, uint8 ``(N, 3, 32, 32)``, and labels, int64 ``(N,)``: the same from every form.
 
         Raises:
             FileNotFoundError: If a file is missing.
-            ValueError: If a file's checksum is not the published one.
+            ValueError: If a checksum, or the fingerprint of all images and labels, is not the published one.
         """
-        images = np.empty((self.num_train if part == "train" else self.num_test, *self.image_shape), np.uint8)
-        labels: list[int] = []
-        for path, md5 in self._files(locate(root).path, part):
-            batch = pickle.loads(read_verified(path, md5), encoding="latin1")  # bytes we know
-            images[len(labels) : len(labels) + len(batch["data"])] = batch["data"].reshape(-1, *self.image_shape)
-            labels += batch[self.labels_key]
-        assert len(labels) == len(images), "the table does not describe this set"
-        return torch.from_numpy(images), torch.tensor(labels)
+        form = self.find(root, part)
+        if form is None:
+            raise FileNotFoundError(f"{self.name} lies in no usual place: give --data.root; {self._would_do()}")
+        num_images = self.num_train if part == "train" else self.num_test
+        pixels, labels = form.read(part, num_images)
+        known = self.fingerprints.get(part)
+        if known is not None:
+            pixels, labels = in_known_order(pixels, labels, known, f"{form.path} ({form.words})")
+        elif not 0 <= labels.min() <= labels.max() < len(self.class_names):
+            raise ValueError(f"{form.path} holds labels that are no classes of {self.name}: put the original there")
+        return torch.from_numpy(pixels).view(-1, *self.image_shape), torch.from_numpy(labels)
 
-    def fingerprint(self) -> list[str]:
-        """What identifies the training images: the checksums of their files."""
-        return [md5 for _, md5 in self.table().train]
-
-    def _files(self, root: Path, part: Part) -> list[tuple[Path, str]]:
-        table = self.table()
-        return [(root / table.folder / name, md5) for name, md5 in getattr(table, part)]
-
-
-class Location(NamedTuple):
-    """The data root, and which setting gave it (``None``: the default)."""
-
-    path: Path
-    given_by: str | None
-
-
-def locate(root: str | None) -> Location:
-    """The data root: the option, else the environment variable, else ``data/`` in the working directory."""
-    if root is not None:
-        return Location(Path(root).expanduser(), "--data.root")
-    if from_environment := os.environ.get(ROOT_VARIABLE):
-        return Location(Path(from_environment).expanduser(), ROOT_VARIABLE)
-    return Location(Path(DEFAULT_ROOT), None)
-
-
-def read_verified(path: Path, md5: str) -> bytes:
-    """The bytes of a file whose MD5 is ``md5``.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file's MD5 is another; names the file and both.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing")
-    content = path.read_bytes()
-    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    if found != md5:
-        raise ValueError(
-            f"{path} is damaged or altered: its MD5 is {found}, expected {md5}; replace it with the original file"
-        )
-    return content
+    def fingerprint(self, images: Tensor) -> list[str]:
+        """What identifies the training images: their known fingerprint, else one computed from them."""
+        known = self.fingerprints.get("train")
+        return list(known or digests(images.flatten(1).numpy(), np.zeros(len(images), np.int64), 1))
 
 
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -187,5 +168,5 @@ CIFAR100_CLASSES = tuple(
     tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm""".split()
 )
 
-CIFAR10 = CIFARFiles("cifar10", CIFAR10_CLASSES, "labels", lambda: torchvision_table("CIFAR10"))
+CIFAR10 = CIFARFiles("cifar10", CIFAR10_CLASSES, "labels", lambda: torchvision_table("CIFAR10"), fingerprints=CIFAR10_FINGERPRINTS)
 CIFAR100 = CIFARFiles("cifar100", CIFAR100_CLASSES, "fine_labels", lambda: torchvision_table("CIFAR100"))

@@ -232,7 +232,7 @@ class CIFAR10DataModule(LightningDataModule):
     def _fit(self) -> None:
         if not self._fitted:
             images, train = self._load("train")[0], self._indices()[0]
-            edition = {"source": self.source.name, "files": self.source.fingerprint()}
+            edition = {"source": self.source.name, "files": self.source.fingerprint(images)}
             device = self._device if self._device.type == "cuda" else "cpu"  # others lack float64
             solver = self.settings["pca_solver"]
             fit_or_read(self.preprocessing, images, train, edition, self.cache_dir, solver, device)

@@ -41,6 +41,6 @@ class Digits:
         chosen = torch.tensor(sorted(train if part == "train" else test))
         return images[chosen], labels[chosen]
 
-    def fingerprint(self) -> list[str]:
+    def fingerprint(self, images: Tensor) -> list[str]:
         """What identifies the training images, beside the split's indices: the set has one edition."""
         return ["digits"]

@@ -31,7 +31,7 @@ class Source(Protocol):
         """Images, uint8 ``(N, C, H, W)``, and labels, int64 ``(N,)``."""
         ...
 
-    def fingerprint(self) -> list[str]:
+    def fingerprint(self, images: Tensor) -> list[str]:
         """What identifies the training images."""
         ...
 

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from cifar_mlp import models
 from cifar_mlp.common.whole_checkpoint import require_whole
-from cifar_mlp.data.cifar import ROOT_VARIABLE
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.data.loader import restored_position
+from cifar_mlp.data.usual_places import ROOT_VARIABLE
 from cifar_mlp.models.continued import override_restored
 from cifar_mlp.models.recipes import is_imported, to_recipe
 

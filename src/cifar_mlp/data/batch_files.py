@@ -1,0 +1,137 @@
+"""The two forms that CIFAR's authors publish: pickled Python batches and binary records."""
+
+import hashlib
+import pickle
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cifar_mlp.data.containers import PackedFolder, Container
+
+Part = Literal["train", "test"]
+Pixels = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+NUM_PIXELS = 3 * 32 * 32
+
+
+class Table(NamedTuple):
+    """Where a set's files lie below the root, and the MD5 that each must have.
+
+    Attributes:
+        folder: Folder of the files, below the root.
+        train: File name and MD5 of each training file, in reading order.
+        test: The same for the test files.
+        url: PackedFolder that holds the folder.
+        archive_md5: MD5 of the archive.
+    """
+
+    folder: str
+    train: list[tuple[str, str]]
+    test: list[tuple[str, str]]
+    url: str
+    archive_md5: str
+
+    def md5s(self, part: Part) -> dict[str, str]:
+        """File names of ``part`` in reading order, with their MD5."""
+        return dict(self.train if part == "train" else self.test)
+
+
+@dataclass(frozen=True)
+class PythonBatches:
+    """Pickled batches; only bytes of known MD5 are unpickled.
+
+    Attributes:
+        container: Folder or archive that holds the files.
+        table: Their names and checksums.
+        labels_key: Key of the labels in each batch.
+    """
+
+    container: Container
+    table: Table
+    labels_key: str
+    suffix = ""
+
+    @property
+    def words(self) -> str:
+        """What it is, for messages."""
+        return "archive of Python batches" if isinstance(self.container, PackedFolder) else "Python batches"
+
+    @property
+    def path(self) -> Path:
+        """The folder or archive."""
+        return self.container.path
+
+    def missing(self, part: Part) -> list[str]:
+        """Names of the files that are not there."""
+        return self.container.absent(self.names(part))
+
+    def names(self, part: Part) -> list[str]:
+        """Names of the files of ``part``, in reading order."""
+        return [name + self.suffix for name in self.table.md5s(part)]
+
+    def read(self, part: Part, num_images: int) -> tuple[Pixels, Labels]:
+        """Pixels ``(N, 3072)`` and labels ``(N,)`` of all files, in reading order.
+
+        Raises:
+            FileNotFoundError: If a file is missing.
+            ValueError: If a file is damaged.
+        """
+        names = self.names(part)
+        pixels = np.empty((num_images, NUM_PIXELS), np.uint8)
+        labels = np.empty(num_images, np.int64)
+        each = num_images // len(names)
+        for name, content in self.container.read(names):
+            rows = slice(names.index(name) * each, (names.index(name) + 1) * each)
+            pixels[rows], labels[rows] = self._decode(name, content, each)
+        return pixels, labels
+
+    def _decode(self, name: str, content: bytes, num_images: int) -> tuple[Pixels, Labels]:
+        md5 = {**self.table.md5s("train"), **self.table.md5s("test")}[name]
+        batch = pickle.loads(verified(content, md5, self.container.where(name)), encoding="latin1")  # bytes we know
+        return batch["data"], np.asarray(batch[self.labels_key])
+
+
+class BinaryBatches(PythonBatches):
+    """Binary records: one byte for the label, before it one for the coarse label in CIFAR-100, then the pixels."""
+
+    suffix = ".bin"
+
+    @property
+    def words(self) -> str:
+        """What it is, for messages."""
+        return super().words.replace("Python batches", "binary batches")
+
+    def _decode(self, name: str, content: bytes, num_images: int) -> tuple[Pixels, Labels]:
+        label_bytes = 2 if self.labels_key == "fine_labels" else 1
+        expected = num_images * (label_bytes + NUM_PIXELS)
+        if len(content) != expected:
+            where = self.container.where(name)
+            raise ValueError(f"{where} is damaged: it has {len(content):,} bytes, expected {expected:,}")
+        records = np.frombuffer(content, np.uint8).reshape(num_images, -1)
+        return records[:, label_bytes:], records[:, label_bytes - 1].astype(np.int64)
+
+
+def verified(content: bytes, md5: str, where: str) -> bytes:
+    """``content``, whose MD5 is ``md5``.
+
+    Raises:
+        ValueError: If the MD5 is another; names the file and both.
+    """
+    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if found != md5:
+        raise ValueError(
+            f"{where} is damaged or altered: its MD5 is {found}, expected {md5}; replace it with the original file"
+        )
+    return content
+
+
+def batch_files_in(container: Container, names: set[str], table: Table, labels_key: str) -> Iterator[PythonBatches]:
+    """The forms whose files are among ``names``, whole or not."""
+    for kind in (PythonBatches, BinaryBatches):
+        form = kind(container, table, labels_key)
+        if names & {*form.names("train"), *form.names("test")}:
+            yield form

@@ -1,0 +1,39 @@
+"""Where CIFAR is looked for: where the user says, else where this and other tools keep it."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT_VARIABLE = "CIFAR10_ROOT"
+DEFAULT_ROOT = "data"
+
+
+class Location(NamedTuple):
+    """The data root, and which setting gave it (``None``: the default)."""
+
+    path: Path
+    given_by: str | None
+
+
+def locate(root: str | None) -> Location:
+    """The data root: the option, else the environment variable, else ``data/`` in the working directory."""
+    if root is not None:
+        return Location(Path(root).expanduser(), "--data.root")
+    if from_environment := os.environ.get(ROOT_VARIABLE):
+        return Location(Path(from_environment).expanduser(), ROOT_VARIABLE)
+    return Location(Path(DEFAULT_ROOT), None)
+
+
+def usual_places() -> list[Path]:
+    """Folders that exist among ``data/``, ``~/data``, Hugging Face's caches and Keras's data sets."""
+    home = Path.home()
+    cache = Path(os.environ.get("XDG_CACHE_HOME", home / ".cache"))
+    hugging_face = Path(os.environ.get("HF_HOME", cache / "huggingface")).expanduser()
+    places = [
+        Path(DEFAULT_ROOT),
+        home / "data",
+        Path(os.environ.get("HF_HUB_CACHE", hugging_face / "hub")).expanduser(),
+        Path(os.environ.get("HF_DATASETS_CACHE", hugging_face / "datasets")).expanduser(),
+        Path(os.environ.get("KERAS_HOME", home / ".keras")).expanduser() / "datasets",
+    ]
+    return [place for place in places if place.is_dir()]
