@@ -59,7 +59,10 @@ def rows(source: CIFARFiles, root: str, to: Path, suffix: str) -> None:
         if suffix == ".parquet":
             pq.write_table(table, to / f"{part}-00000-of-00001.parquet", row_group_size=100)
         else:
-            with pa.OSFile(str(to / f"cifar10-{part}.arrow"), "wb") as file, pa.ipc.new_stream(file, table.schema) as out:
+            with (
+                pa.OSFile(str(to / f"cifar10-{part}.arrow"), "wb") as file,
+                pa.ipc.new_stream(file, table.schema) as out,
+            ):
                 out.write_table(table, 100)
 
 
@@ -147,6 +150,7 @@ def test_usual_places_are_looked_into_where_nothing_is_named(
     found = SOURCES["cifar10"].find(None, "train")  # type: ignore[attr-defined]
     assert found is not None
     assert found.path == folder / FOLDER
+    assert SOURCES["cifar10"].found_in(None) == f"images from {folder / FOLDER}"  # type: ignore[attr-defined]
 
 
 def test_hugging_face_s_cache_is_a_usual_place_if_pyarrow_is_there(
@@ -185,7 +189,6 @@ def test_a_damaged_archive_is_named(small_cifar: Path, tmp_path: Path, damage: s
     packed(small_cifar / FOLDER, path)
     path.write_bytes(path.read_bytes()[:100_000] if damage == "cut" else b"<!DOCTYPE html>")
     with pytest.raises((ValueError, FileNotFoundError), match=r"cifar-10-python.tar.gz.*(cut short|not recognised)"):
-        SOURCES["cifar10"].prepare(str(path), "train")
         SOURCES["cifar10"].load(str(path), "train", 0)
 
 

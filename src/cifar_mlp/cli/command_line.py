@@ -26,6 +26,7 @@ from cifar_mlp.cli.parser import LINKS, Parser, fail
 from cifar_mlp.cli.resumable import ResumableCLI
 from cifar_mlp.cli.warning_filters import one_line_warnings, quiet
 from cifar_mlp.common.provenance import device_name
+from cifar_mlp.data.cifar import CIFARFiles
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.models.handwritten import HandwrittenClassifier
 from cifar_mlp.training.checkpoint_file import keep_files_whole
@@ -195,7 +196,10 @@ class CommandLine(ResumableCLI):
             why = " (hand-derived gradients: float32)"
         elif self._precision_chosen:
             why = " (suits this machine; --trainer.precision chooses another)"
-        print(f"{self.run_name()}: {device}, precision {precision}{why}, seed {seed}, {loop}", flush=True)
+        source = self.datamodule.source
+        found = source.found_in(self.datamodule.root) if isinstance(source, CIFARFiles) else ""
+        parts = [f"{self.run_name()}: {device}", f"precision {precision}{why}", f"seed {seed}", loop, found]
+        print(", ".join(part for part in parts if part), flush=True)
 
 
 def _as_seed(seed_everything: Any) -> int:

@@ -89,6 +89,11 @@ class CIFARFiles:
             raise FileNotFoundError(f"{location.given_by} {location.path}: {self._what_is_wrong(location.path, part)}")
         return first
 
+    def found_in(self, root: str | None) -> str:
+        """Which usual place has the training images; empty where a root is given, or no place has them."""
+        form = self.find(root, "train") if locate(root).given_by is None else None
+        return "" if form is None else f"images from {form.path}"
+
     def forms(self, path: Path) -> Iterator[Form]:
         """Every form of this set at ``path``, whole or not, the preferred one first."""
         return forms_at(path, self.table(), self.labels_key)
@@ -168,5 +173,7 @@ CIFAR100_CLASSES = tuple(
     tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm""".split()
 )
 
-CIFAR10 = CIFARFiles("cifar10", CIFAR10_CLASSES, "labels", lambda: torchvision_table("CIFAR10"), fingerprints=CIFAR10_FINGERPRINTS)
+CIFAR10 = CIFARFiles(
+    "cifar10", CIFAR10_CLASSES, "labels", lambda: torchvision_table("CIFAR10"), fingerprints=CIFAR10_FINGERPRINTS
+)
 CIFAR100 = CIFARFiles("cifar100", CIFAR100_CLASSES, "fine_labels", lambda: torchvision_table("CIFAR100"))

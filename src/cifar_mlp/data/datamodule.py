@@ -38,8 +38,10 @@ class CIFAR10DataModule(LightningDataModule):
     Args:
         source: Set of images: cifar10, cifar100, or digits (scikit-learn's 8 x 8 handwritten digits, 1,257 / 270 /
             270 images, always split by a stratified draw, no files needed).
-        root: Folder that holds the set's own folder, e.g. cifar-10-batches-py. Not given: the environment variable
-            CIFAR10_ROOT, else data/, where the set is then downloaded if missing.
+        root: The set in any form: cifar-10-batches-py, the folder that holds it, cifar-10-python.tar.gz, the binary
+            version, Hugging Face's parquet files, or a folder with one of these. Not given: the environment variable
+            CIFAR10_ROOT, else data/, ~/data and the caches of Hugging Face and Keras; if it lies nowhere, it is
+            downloaded to data/.
         cache_dir: Folder where fitted PCAs are kept between runs.
         batch_size: Images per optimizer step on each device.
         split: report: the last val_size training images are for validation. random: a stratified draw of that many.

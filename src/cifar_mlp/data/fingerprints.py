@@ -32,16 +32,14 @@ def digests(pixels: Pixels, labels: Labels, num_batches: int) -> list[str]:
 
     def digest(batch: tuple[Pixels, Labels]) -> str:
         found = hashlib.sha256(batch[1].astype("<i8").tobytes())
-        found.update(np.ascontiguousarray(batch[0]))
+        found.update(np.ascontiguousarray(batch[0]).data)
         return found.hexdigest()
 
     with ThreadPoolExecutor() as pool:
         return list(pool.map(digest, zip(np.split(pixels, num_batches), np.split(labels, num_batches), strict=True)))
 
 
-def in_known_order(
-    pixels: Pixels, labels: Labels, expected: Sequence[str], where: str
-) -> tuple[Pixels, Labels]:
+def in_known_order(pixels: Pixels, labels: Labels, expected: Sequence[str], where: str) -> tuple[Pixels, Labels]:
     """Images and labels in the authors' order; Hugging Face keeps the batches in another one.
 
     Args:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cifar_mlp.data.batch_files import Labels, Part, Pixels, Table, batch_files_in
-from cifar_mlp.data.containers import PackedFolder, Folder
+from cifar_mlp.data.containers import Folder, PackedFolder
 from cifar_mlp.data.hugging_face import rows_below
 from cifar_mlp.data.regular_files import is_regular
 
