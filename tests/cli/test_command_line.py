@@ -286,7 +286,7 @@ def test_help_leads_to_the_network_s_options(arguments: list[str], capsys: pytes
 
 
 BAD = {
-    "missing root": (["--data.root", "nowhere"], r"--data.root is 'nowhere'.*cifar-10-batches-py"),
+    "missing root": (["--data.root", "nowhere"], r"--data.root: nowhere does not exist.*cifar-10-batches-py"),
     "n_components 0": (["--data.n_components", "0"], "--data.n_components"),
     "n_components too many": (["--data.n_components", "4000"], "--data.n_components.*3072"),
     "hidden size 0": (["--model.hidden_sizes", "[0]"], "hidden_sizes"),
