@@ -4,7 +4,7 @@
 python scripts/reproduce.py                         questions 1 to 4, five seeds
 python scripts/reproduce.py --quick                 the same way in three minutes: one seed, one epoch
 python scripts/reproduce.py --only q3,q4_best       questions, configs or studies
-python scripts/reproduce.py --studies               the side studies behind what the report says in words, too
+python scripts/reproduce.py --studies               also the side studies behind the report's statements
 
 Interrupted, it continues where it stopped when started again.
 """
@@ -20,6 +20,7 @@ from typing import get_args
 from rich.console import Console
 
 from cifar_mlp.common.atomic_write import write_whole
+from cifar_mlp.common.durations import in_words
 from cifar_mlp.common.machine_share import default_jobs, threads_of
 from cifar_mlp.common.results import load_document
 from cifar_mlp.common.script_parser import OneLineParser
@@ -27,11 +28,10 @@ from cifar_mlp.data.cifar import Part
 from cifar_mlp.data.sources import SOURCES
 from cifar_mlp.reports.render import documents
 from cifar_mlp.reproduction.plan import SEEDS, STUDY_SEEDS, Planned, chosen, over_seeds
-from cifar_mlp.reproduction.pool import Timer, in_words, run_all
+from cifar_mlp.reproduction.pool import Bar, expected_seconds, run_all
 from cifar_mlp.reproduction.publish import publish
 from cifar_mlp.reproduction.store import Store
 from cifar_mlp.reproduction.toy_part import toy_results
-from cifar_mlp.reproduction.training import default_program
 from cifar_mlp.reproduction.write_up import write_report
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,8 +64,7 @@ def planned_runs(options: argparse.Namespace) -> tuple[list[Planned], bool]:
     if options.studies and only is None:
         of_studies = chosen(["studies"])[1]
     seeds, study_seeds = (1, 1) if options.quick else (options.seeds or SEEDS, options.seeds or STUDY_SEEDS)
-    runs = over_seeds(of_report, seeds, options.quick) + over_seeds(of_studies, study_seeds, options.quick)
-    return list(dict.fromkeys(runs)), toy
+    return list(dict.fromkeys(over_seeds(of_report, seeds) + over_seeds(of_studies, study_seeds))), toy
 
 
 def run(options: argparse.Namespace, program: Sequence[str], console: Console) -> int:
@@ -93,7 +92,7 @@ def perform(
     wanted: Sequence[Planned], store: Store, jobs: int | None, program: Sequence[str], console: Console
 ) -> list[Planned]:
     """Run what is missing; returns what failed."""
-    missing = [planned for planned in wanted if store.find(planned) is None]
+    missing = store.missing(wanted)
     console.print(f"{len(wanted)} runs wanted, {len(wanted) - len(missing)} of them done: {store.folder}")
     if not missing:
         return []
@@ -102,18 +101,30 @@ def perform(
     jobs = min(jobs or default_jobs(), len(missing))
     threads = threads_of(jobs)
     earlier = [*load_document(ROOT / "docs" / "results.json")["runs"], *store.document()["runs"]]
-    timer = Timer(missing, earlier, jobs)
+    bar = Bar({planned: expected_seconds(planned, earlier, store.quick) for planned in missing}, jobs, console)
     console.print(
-        f"about {in_words(timer.left())} for {len(missing)} runs, {jobs} at a time, {threads} thread"
-        f"{'s' if threads > 1 else ''} each; by what such runs took before"
+        f"about {in_words(bar.left())} for {len(missing)} runs, {jobs} at a time, {threads} thread"
+        f"{'s' if threads > 1 else ''} each; estimated from earlier runs"
     )
     first_of = {planned.variant: planned for planned in reversed(wanted)}
 
     def keeps(planned: Planned) -> bool:
         """Pictures need one seed's checkpoint of each of the report's configs."""
-        return first_of[planned.variant] == planned and (store.quick or not planned.variant.options)
+        return first_of[planned.variant] == planned and not planned.variant.options
 
-    return run_all(missing, store, program, jobs, threads, keeps, timer, console)
+    return run_all(bar, store, program, threads, keeps)
+
+
+def stop_once() -> None:
+    """Let the first SIGINT, SIGTERM or SIGHUP stop the trainings and end the script, and ignore all further ones."""
+    first = iter([KeyboardInterrupt])
+
+    def stop(number: int, frame: object) -> None:
+        for error in first:
+            raise error
+
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, stop)
 
 
 def main(arguments: Sequence[str] | None = None, program: Sequence[str] | None = None) -> int:
@@ -121,7 +132,7 @@ def main(arguments: Sequence[str] | None = None, program: Sequence[str] | None =
 
     Args:
         arguments: Of the command line.
-        program: What runs one training, in the place of scripts/fit_and_test.py.
+        program: What runs one training instead of scripts/fit_and_test.py.
     """
     made = parser()
     options = made.parse_args(arguments)
@@ -130,11 +141,10 @@ def main(arguments: Sequence[str] | None = None, program: Sequence[str] | None =
             made.error(f"--{name} must be at least 1, not {getattr(options, name)}")
     if options.quick and options.seeds is not None:
         made.error("--quick means one seed: drop --seeds")
-    for name in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, signal.default_int_handler)
+    stop_once()
     console = Console(width=None if sys.stdout.isatty() else 140)
     try:
-        return run(options, program or default_program(ROOT / "scripts"), console)
+        return run(options, program or [sys.executable, str(ROOT / "scripts" / "fit_and_test.py")], console)
     except KeyboardInterrupt:
         print("reproduce.py: interrupted; the same command continues from here", file=sys.stderr)
         return 130

@@ -123,7 +123,7 @@ def test_a_measured_file_that_is_missing_or_broken_is_named_with_its_remedy(scri
         ("train", lambda document: document["implementations"][0]["seconds"].pop(), "ValueError"),
         ("train", lambda document: document["implementations"][0].pop("title"), "KeyError: 'title'"),
         ("train", lambda document: document["environment"].update(devices=5), "AttributeError"),
-        ("results", lambda document: document.update(schema=1), '"schema" is 1, not 2'),
+        ("results", lambda document: document.update(schema=1), '"schema" is 1, not 3'),
         ("results", lambda document: document["runs"].append(3), "TypeError"),
         ("evidence", lambda document: document.update(rows=document["rows"][:1]), "KeyError"),
     ],

@@ -10,11 +10,11 @@ from typing import Any
 
 import yaml
 
-from cifar_mlp.common.atomic_write import write_whole
+from cifar_mlp.common.json_rows import write_json_rows
 
 Row = dict[str, Any]
 Document = dict[str, Any]
-SCHEMA = 2
+SCHEMA = 3
 
 METRICS = ("val/accuracy", "test/accuracy_first_1000", "test/accuracy", "val/loss", "test/loss")
 
@@ -26,18 +26,24 @@ def config_fingerprint(config: Path) -> str:
 
 
 def load_document(path: Path) -> Document:
-    """Everything in a results file: ``runs``, and beside them what is known of the toy; empty without a file."""
-    return json.loads(path.read_text()) if path.is_file() else {"schema": SCHEMA, "runs": []}
+    """Everything in a results file: ``runs``, and beside them what is known of the toy; empty without a file.
+
+    Raises:
+        ValueError: If the file is no JSON, or was written by another version.
+    """
+    if not path.is_file():
+        return {"schema": SCHEMA, "runs": []}
+    document: Document = json.loads(path.read_text())
+    if document.get("schema") != SCHEMA:
+        raise ValueError(f"{path}: schema {document.get('schema')}, not {SCHEMA}")
+    return document
 
 
 def save_document(path: Path, document: Document) -> None:
     """Write a results file, whole or not at all: a line a run, in an order that keeps differences small."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    head = {name: value for name, value in document.items() if name not in ("schema", "runs")}
-    entries = [f' "{name}": {json.dumps(value)}' for name, value in {"schema": SCHEMA, **head}.items()]
-    runs = ",\n".join("  " + json.dumps(row) for row in sorted(document["runs"], key=run_key))
-    entries.append(f' "runs": [\n{runs}\n ]')
-    write_whole("{\n" + ",\n".join(entries) + "\n}\n", path)
+    runs = sorted(document["runs"], key=run_key)
+    write_json_rows(path, {**document, "schema": SCHEMA, "runs": runs}, ["runs"])
 
 
 def load_rows(path: Path) -> list[Row]:

@@ -1,5 +1,6 @@
 """Median, quartiles and range of repeated measurements; the interval of a mean."""
 
+import math
 import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -29,8 +30,10 @@ def ratios(numerators: Sequence[float], denominators: Sequence[float]) -> Spread
 
 
 def half_interval(values: Sequence[float], level: float = 0.95) -> float:
-    """Half the width of Student's interval for the mean of two values or more; 0 if all are equal."""
+    """Half the width of Student's interval for the mean; 0 if all values are equal, infinite for a single one."""
     from scipy.stats import sem
     from scipy.stats import t as student
 
+    if len(values) < 2:
+        return math.inf
     return float(student.ppf(0.5 + level / 2, len(values) - 1) * sem(values))

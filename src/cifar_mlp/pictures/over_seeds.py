@@ -32,7 +32,7 @@ MARKS = "osD^vPX"
 
 
 class Setting(NamedTuple):
-    """One place on the horizontal axis.
+    """One setting on the horizontal axis.
 
     Attributes:
         name: Below the axis; may have several lines.
@@ -93,16 +93,18 @@ def accuracy_against(settings: Sequence[Setting], what: str, measured: str, titl
     """
     figure = new_figure(max(4.8, 1.6 + 0.95 * len(settings)), 3.9)
     axes = figure.add_subplot()
-    for place, setting in enumerate(settings):
+    for position, setting in enumerate(settings):
         count, mean = len(setting.values), float(np.mean(setting.values))
-        axes.plot([place - 0.13] * count, setting.values, "o", color=GREY, ms=3.5, alpha=0.8,
-                  label="one seed" if place == 0 else None)  # fmt: skip
+        axes.plot([position - 0.13] * count, setting.values, "o", color=GREY, ms=3.5, alpha=0.8,
+                  label="one seed" if position == 0 else None)  # fmt: skip
         half = half_interval(setting.values) if count > 1 else 0.0
-        axes.errorbar(place, mean, half, fmt="s", color=BLUE, ms=5, capsize=4,
-                      label="mean, 95 % interval" if place == 0 else None)  # fmt: skip
-        axes.annotate(f"{mean:.1f}", (place, mean), xytext=(7, 0), textcoords="offset points", va="center",
+        axes.errorbar(position, mean, half, fmt="s", color=BLUE, ms=5, capsize=4,
+                      label="mean, 95 % interval" if position == 0 else None)  # fmt: skip
+        axes.annotate(f"{mean:.1f}", (position, mean), xytext=(7, 0), textcoords="offset points", va="center",
                       fontsize=SMALL, color=BLUE)  # fmt: skip
-    stated = [(place + 0.0, setting.stated) for place, setting in enumerate(settings) if setting.stated is not None]
+    stated = [
+        (position + 0.0, setting.stated) for position, setting in enumerate(settings) if setting.stated is not None
+    ]
     if stated:
         axes.plot(*zip(*stated, strict=True), "D", color=VERMILION, mfc="none", ms=7, ls="", label="the report")
     axes.set_xticks(range(len(settings)), [setting.name for setting in settings], fontsize=BODY - 0.5)

@@ -15,8 +15,8 @@ from cifar_mlp.reports.measured_files import FILES, Measured, blaming, read_meas
 from cifar_mlp.reports.parity_tables import parity_table
 from cifar_mlp.reports.performance_tables import MAKERS, job_text, speed_short
 from cifar_mlp.reports.performance_targets import targets_text
-from cifar_mlp.reproduction.blocks import Block, Heading, Picture, Text, as_markdown
-from cifar_mlp.reproduction.write_up import outcome, sources
+from cifar_mlp.reproduction.result_plots import Picture
+from cifar_mlp.reproduction.write_up import outcome
 
 BLOCK = re.compile(
     r"(?P<begin>^(?:# |<!-- )results:(?P<name>\S+)[^\n]*\n)(?P<body>.*?)(?P<end>^(?:# |<!-- )/results)", re.M | re.S
@@ -106,11 +106,7 @@ def page_makers(measured: Measured, root: Path, page: Path) -> dict[str, Maker]:
 def reproduction_text(document: Document, docs: Path) -> str:
     """Figures, statements, studies and pictures of the committed reproduction, as ``docs/results.md`` shows them."""
     pictures = [Picture(docs / "results" / name, caption) for name, caption in document.get("pictures", {}).items()]
-    blocks: list[Block] = outcome(document)
-    if pictures:
-        blocks += [Heading("Pictures"), *pictures]
-    blocks += [Heading("Where the numbers come from"), Text(sources(document["runs"]))]
-    return "\n" + as_markdown(blocks, docs)
+    return "\n" + outcome(document, pictures, docs)
 
 
 def sources_of(text: str) -> list[str]:

@@ -5,10 +5,13 @@ Student's t-test of the differences. Wilcoxon's signed ranks cannot reach 5 % wi
 
 import math
 import statistics
+import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from scipy.stats import t as student
+
+from cifar_mlp.common.spread import half_interval
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "inconclusive"
 MORE, LESS, NO_LESS, SAME = "more", "less", "no less", "the same"
@@ -21,7 +24,7 @@ class Part(NamedTuple):
     Attributes:
         claim: In words, e.g. ``"three layers above two, validation"``.
         expected: ``more`` or ``less`` than zero, ``no less`` than minus the margin, ``the same`` within the margin.
-        differences: First less second, in points, one a seed.
+        differences: First minus second, in points, one per seed.
         margin: What counts as no difference, in points.
     """
 
@@ -36,39 +39,32 @@ class Part(NamedTuple):
         return statistics.fmean(self.differences)
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """Of the mean difference, by Student's t; all numbers with fewer than two seeds."""
-        count = len(self.differences)
-        if count < 2:
-            return -math.inf, math.inf
-        half = float(student.ppf(0.5 + level / 2, count - 1)) * statistics.stdev(self.differences) / math.sqrt(count)
+        """Confidence interval of the mean difference; infinite with fewer than two seeds."""
+        half = half_interval(self.differences, level)
         return self.mean - half, self.mean + half
 
     @property
     def p_value(self) -> float:
-        """Two-sided, of no difference; against the margin, one-sided and the larger of the two where there are two."""
-        count = len(self.differences)
-        if count < 2:
-            return 1.0
-        error = statistics.stdev(self.differences) / math.sqrt(count)
-
-        def below(shift: float) -> float:
-            """Probability of a mean as small as ours if the true one is ``shift``."""
-            if error == 0.0:
-                return 0.5 if self.mean == shift else float(self.mean > shift)
-            return float(student.cdf((self.mean - shift) / error, count - 1))
-
+        """Two-sided, of no difference. Against a margin one-sided; of two such tests the larger."""
         if self.expected == NO_LESS:
-            return 1 - below(-self.margin)
+            return 1 - self._below(-self.margin)
         if self.expected == SAME:
-            return max(1 - below(-self.margin), below(self.margin))
-        return 2 * min(below(0.0), 1 - below(0.0))
+            return max(1 - self._below(-self.margin), self._below(self.margin))
+        return 2 * min(self._below(0.0), 1 - self._below(0.0))
+
+    def _below(self, shift: float) -> float:
+        """Probability of a mean as small as ours if the true one is ``shift``; needs two seeds."""
+        count = len(self.differences)
+        error = statistics.stdev(self.differences) / math.sqrt(count)
+        error = max(error, sys.float_info.min)  # seeds that agree exactly
+        return float(student.cdf((self.mean - shift) / error, count - 1))
 
     def verdict(self, parts: int = 1) -> str:
-        """Whether it is so.
+        """``holds`` at 95 %, ``does not hold`` or ``inconclusive``.
 
         Args:
-            parts: Parts of the statement. One contradicted part contradicts it, so each is contradicted at a level
-                the stricter the more there are; all must hold for it to hold, so each holds at 95 %.
+            parts: Parts of the statement. One contradicted part contradicts it, so each is tested more strictly the
+                more there are.
         """
         low, high = self.interval()
         strict_low, strict_high = self.interval(1 - 0.05 / parts)

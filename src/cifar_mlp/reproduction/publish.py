@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cifar_mlp.common.course_report import REPORT
 from cifar_mlp.common.results import load_rows, save_document
-from cifar_mlp.reproduction.blocks import Picture
+from cifar_mlp.reproduction.result_plots import Picture
 from cifar_mlp.reproduction.store import Store
 
 MOST_BYTES = 1_000_000
@@ -21,18 +21,18 @@ def publish(store: Store, pictures: Sequence[Picture], docs: Path) -> None:
         docs: The repository's.
 
     Raises:
-        ValueError: If it is a quick one, was measured with uncommitted changes, or its pictures are too large.
+        ValueError: If it is quick or empty, was measured with uncommitted changes, or its pictures are too large.
     """
     document = store.current()
     if store.quick:
         raise ValueError("--publish: a quick reproduction is no result")
+    if not document["runs"]:
+        raise ValueError(f"--publish: {store.path} holds no runs")
     changed = sorted({row["config"] for row in document["runs"] if "+changes" in str(row["commit"])})
-    if changed or not document["runs"]:
+    if changed:
         raise ValueError(
             f"--publish: measured with uncommitted changes: {', '.join(changed)}; remove their rows' folders and "
             "results, and run again from a clean checkout"
-            if changed
-            else f"--publish: {store.path} holds no runs"
         )
     size = sum(picture.path.stat().st_size for picture in pictures)
     if size > MOST_BYTES:

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from matplotlib.figure import Figure
@@ -20,60 +21,42 @@ from cifar_mlp.pictures.over_seeds import (
     training_curves,
     validation_of_networks,
 )  # fmt: skip
-from cifar_mlp.reproduction.blocks import Picture
-from cifar_mlp.reproduction.plan import LONGER, STUDIES, TUNED, Variant
+from cifar_mlp.reproduction.plan import BASELINE, LEAKY, STUDIES, TUNED, Study
 
-SETTING = {
-    "depth": "hidden layers", "dropout": "dropout after each hidden layer", "activation": "activation, epochs",
-    "rate": "learning rate, steps", "width": "hidden units", "components": "principal components",
-    "precision": "precision",
-}  # fmt: skip
-# What a config that stands as it is has in its study
-PLACE_OF = {
-    ("depth", "q4_two_layer"): "550", ("depth", "q4_three_layer"): "550-128",
-    ("depth", "q4_four_layer"): "550-128-100", ("depth", "q4_five_layer"): "550-250-\n180-120",
-    ("dropout", "q4_four_layer"): "none", ("dropout", "q4_dropout"): "0.1",
-    ("activation", "q4_four_layer"): "ReLU\n20", ("activation", "q4_best"): "LeakyReLU\n25",
-    ("rate", TUNED): "1e-3\n6,000", ("width", TUNED): "600", ("components", TUNED): "510",
-    ("precision", "q4_best"): "32-true",
-}  # fmt: skip
-WITH_WEIGHTS = ("q3_baseline", TUNED, "q4_best")
-WITH_CONFUSION = (TUNED, "q4_best")
+WITH_CURVES = (BASELINE.config, TUNED.config)
+WITH_WEIGHTS = (BASELINE.config, TUNED.config, LEAKY.config)
+WITH_CONFUSION = (TUNED.config, LEAKY.config)
 OF_PCA = {"explained_variance": "The spectrum of the PCA, and what the components keep together",
           "reconstructions": "Images from their first components",
           "eigen_images": "The leading components"}  # fmt: skip
+Drawn = tuple[str, Figure, str]  # name, figure, caption
 
 
-def pictures(
-    rows: Sequence[Row], losses: Sequence[float] | None, runs: Path, quick: bool
-) -> Iterator[tuple[str, Figure, str]]:
-    """Name, picture and caption of everything that there are results for.
+class Picture(NamedTuple):
+    """A PNG file and what it shows."""
+
+    path: Path
+    caption: str
+
+
+def pictures(rows: Sequence[Row], losses: Sequence[float] | None, runs: Path) -> Iterator[Drawn]:
+    """Everything that there are results for.
 
     Args:
         rows: All runs.
         losses: Of the toy training.
         runs: Folder of the runs, for their checkpoints.
-        quick: Whether the runs are of one epoch.
     """
     if losses is not None:
         title = f"Figure 1: toy training, loss {losses[0]:.6f} to {losses[-1]:.6f}"
         yield "toy_loss", loss_curve(losses, title), "The report's Figure 1: loss of the toy training (3a)"
-    for config in ("q3_baseline", TUNED):
-        mine = with_curves(rows, config)
-        if mine:
-            name = REPORT[config].network
-            figure = training_curves([row["curves"] for row in mine], name)
-            yield f"curves_{config}", figure, f"Loss and accuracy of {name}"
-    networks = [(REPORT[config].network, with_curves(rows, config)) for config in REPORT if config.startswith("q4")]
-    found = [(name, [row["curves"] for row in mine]) for name, mine in networks if mine]
-    if found:
-        yield "curves_q4", validation_of_networks(found, "Question 4"), "Validation accuracy of question 4's networks"
-    for study in STUDIES:
-        settings = settings_of_study(study, rows)
+    yield from _curves(rows)
+    for name, study in STUDIES.items():
+        settings = settings_of(study, rows, with_stated=not name.startswith(("rate", "width", "components")))
         if len(settings) > 1:
-            title = f"Validation accuracy at the last epoch against {SETTING[study].split(',')[0]}"
-            figure = accuracy_against(settings, SETTING[study], "validation accuracy, %", title)
-            yield f"study_{study}", figure, f"{title}: every seed, and their mean"
+            title = f"Validation accuracy at the last epoch against {study.axis.split(',')[0]}"
+            figure = accuracy_against(settings, study.axis, "validation accuracy, %", title)
+            yield f"study_{name}", figure, f"{title}: every seed, and their mean"
     for config in WITH_CONFUSION:
         counts = [row["test/confusion"] for row in of_config(rows, config) if "test/confusion" in row]
         if counts:
@@ -82,82 +65,70 @@ def pictures(
             yield (
                 f"confusion_{config}",
                 figure,
-                f"Confusion of {REPORT[config].network}, all test images, {seeds}",
+                f"Confusion matrix of {REPORT[config].network}, all test images, {seeds}",
             )
     for config in WITH_WEIGHTS:
-        yield from from_checkpoint(config, runs / (f"{config},quick" if quick else config))
+        yield from _from_checkpoint(config, runs / config)
 
 
-def from_checkpoint(config: str, folder: Path) -> Iterator[tuple[str, Figure, str]]:
-    """First-layer weights, and what there is to see of a PCA, of the seed whose checkpoint was kept."""
+def _curves(rows: Sequence[Row]) -> Iterator[Drawn]:
+    curves = {config: [row["curves"] for row in of_config(rows, config) if "curves" in row] for config in REPORT}
+    for config in WITH_CURVES:
+        if curves[config]:
+            name = REPORT[config].network
+            yield f"curves_{config}", training_curves(curves[config], name), f"Loss and accuracy of {name}"
+    networks = [
+        (REPORT[config].network, seeds) for config, seeds in curves.items() if config.startswith("q4") and seeds
+    ]
+    if networks:
+        figure = validation_of_networks(networks, "Question 4")
+        yield "curves_q4", figure, "Validation accuracy of question 4's networks"
+
+
+def _from_checkpoint(config: str, folder: Path) -> Iterator[Drawn]:
+    """First-layer weights and PCA of the seed whose checkpoint was kept."""
     for checkpoint in sorted(folder.rglob("last.ckpt"))[:1]:
-        from cifar_mlp.training.checkpoint_pictures import (
-            album,  # it brings all of Lightning: only where there is something to show
-        )
+        from cifar_mlp.training.checkpoint_pictures import album  # it imports Lightning: only where it is needed
 
         for name, figure in album(checkpoint):
             if name == "first_layer_weights":
-                way = ", through the inverse PCA" if config == TUNED else ""
+                way = ", through the inverse PCA" if config == TUNED.config else ""
                 yield f"weights_{config}", figure, f"First-layer weights of {REPORT[config].network}{way}, one seed"
             elif name in OF_PCA:
                 yield f"pca_{name}", figure, OF_PCA[name]
 
 
-def settings_of_study(study: str, rows: Sequence[Row]) -> list[Setting]:
-    """A study's accuracies, and the report's where it states one."""
+def settings_of(study: Study, rows: Sequence[Row], with_stated: bool) -> list[Setting]:
+    """A study's accuracies, and the report's for its own configs."""
     settings = []
-    for variant in STUDIES[study]:
-        mine = of_config(rows, variant.config, *variant.options)
-        if mine:
-            values = [100 * value for value in accuracies(mine, "last", "val/accuracy")]
-            stated = None if variant.options or study in ("rate", "width", "components") else REPORT[variant.config].val
-            settings.append(Setting(place_name(study, variant), values, stated))
+    for label, variant in study.variants.items():
+        values = [100 * value for value in accuracies(variant.rows_in(rows), "last", "val/accuracy")]
+        stated = REPORT[variant.config].val if with_stated and not variant.options else None
+        settings += [Setting(label, values, stated)] if values else []
     return settings
 
 
-def place_name(study: str, variant: Variant) -> str:
-    """What stands below the axis."""
-    if not variant.options:
-        return PLACE_OF[study, variant.config]
-    value = variant.options[1].strip("[]").replace(",", "-")
-    if study == "depth":
-        value = {"": "none\n(linear)", "550-250-180-120-100": "550-250-180-\n120-100"}[value]
-    if study == "activation":
-        words = {"20": "LeakyReLU\n20", "25": "ReLU\n25", "gelu": "GELU\n20", "silu": "SiLU\n20", "tanh": "tanh\n20"}
-        return words[value]
-    if study == "rate":
-        return f"{value}\n{'18,000' if variant == LONGER else '6,000'}"
-    return "all pixels" if value == "null" else value
-
-
-def with_curves(rows: Sequence[Row], config: str) -> list[Row]:
-    """A config's runs that kept their curves."""
-    return [row for row in of_config(rows, config) if "curves" in row]
-
-
 def draw(rows: Sequence[Row], losses: Sequence[float] | None, output: Path, quick: bool) -> list[Picture]:
-    """Write every picture below ``output/plots`` as PNG of few colours, which are small and sharp."""
+    """Write every picture below ``output/plots``, replacing an earlier report's."""
     folder = output / "plots"
     folder.mkdir(parents=True, exist_ok=True)
     drawn = []
-    for name, figure, caption in pictures(rows, losses, output / "runs", quick):
+    for name, figure, caption in pictures(rows, losses, output / "runs"):
         if quick:
-            figure.text(
-                0.995, 0.005, "quick: one epoch, one seed", ha="right", va="bottom", fontsize=6.5, color="#B00000"
-            )
+            look: dict[str, Any] = {"ha": "right", "va": "bottom", "fontsize": 6.5, "color": "#B00000"}
+            figure.text(0.995, 0.005, "quick: one epoch, one seed", **look)
         drawn.append(Picture(folder / f"{name}.png", caption))
         write_whole_bytes(png(figure), drawn[-1].path)
     for other in set(folder.glob("*.png")) - {picture.path for picture in drawn}:
-        other.unlink()  # of an earlier report
+        other.unlink()
     return drawn
 
 
 def png(figure: Figure) -> bytes:
-    """The picture, in 256 colours."""
-    raw = io.BytesIO()
+    """The picture in 256 colours: small and sharp."""
+    raw, small = io.BytesIO(), io.BytesIO()
     figure.savefig(raw, format="png")
     with Image.open(raw) as picture:
         few = picture.convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    small = io.BytesIO()
     few.save(small, format="png", optimize=True)
     return small.getvalue()

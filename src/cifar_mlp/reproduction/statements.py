@@ -3,13 +3,28 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from cifar_mlp.common.results import Row, of_config
+from cifar_mlp.common.results import Row
 from cifar_mlp.reproduction.paired import LESS, MORE, NO_LESS, SAME, Part, together
-from cifar_mlp.reproduction.plan import LONGER, TUNED, Variant
+from cifar_mlp.reproduction.plan import (
+    DROPOUT,
+    FIVE,
+    FOUR,
+    LEAKY,
+    LONGER,
+    MIXED,
+    PIXELS,
+    RATE,
+    RELU_25,
+    THREE,
+    TUNED,
+    TWO,
+    WIDTH,
+    Variant,
+)  # fmt: skip
 
 Measure = Callable[[Row], float]  # points
-MARGIN = 1.0  # points of accuracy that we take for no difference
-EARLY = 2  # epochs: when a fast start shows
+MARGIN = 1.0  # points of accuracy that count as no difference
+EARLY = 2  # epochs after which a fast start shows
 
 
 class Statement(NamedTuple):
@@ -18,7 +33,7 @@ class Statement(NamedTuple):
     Attributes:
         words: The report's.
         note: How we read it.
-        parts: What it rests on; empty where the runs are missing.
+        parts: Its comparisons; those without runs are missing.
         verdict: In words.
     """
 
@@ -29,7 +44,7 @@ class Statement(NamedTuple):
 
 
 class Term(NamedTuple):
-    """What one setting adds to a comparison."""
+    """One setting's share in a comparison."""
 
     weight: float
     variant: Variant
@@ -56,7 +71,7 @@ def last_training(row: Row) -> float:
 
 
 def gap(row: Row) -> float:
-    """Training less validation accuracy at the end, points."""
+    """Training minus validation accuracy at the end, points."""
     return last_training(row) - last_validation(row)
 
 
@@ -70,20 +85,6 @@ def _compare(
 ) -> Comparison:
     return Comparison(claim, expected, (Term(1, first, measure), Term(-1, second, measure)), margin)
 
-
-TWO, THREE, FOUR, FIVE = map(Variant, ("q4_two_layer", "q4_three_layer", "q4_four_layer", "q4_five_layer"))
-LEAKY, DROPOUT, CONFIG = Variant("q4_best"), Variant("q4_dropout"), Variant(TUNED)
-RELU_25 = Variant("q4_four_layer", ("--trainer.max_epochs", "25"))
-
-
-def _tuned(option: str, value: str) -> Variant:
-    return Variant(TUNED, (option, value))
-
-
-SMALL, LARGE = (_tuned("--model.optimizer.lr", value) for value in ("3e-4", "3e-3"))
-NARROW, WIDE = (_tuned("--model.hidden_sizes", value) for value in ("[50]", "[2400]"))
-PIXELS = _tuned("--data.n_components", "null")
-MIXED = Variant("q4_best", ("--trainer.precision", "bf16-mixed"))
 
 STATED: list[tuple[str, str, list[Comparison]]] = [
     (
@@ -119,38 +120,40 @@ STATED: list[tuple[str, str, list[Comparison]]] = [
         "Question 3b's tuned network, 3e-4 against 1e-3; stuck: three times the steps do not help, since "
         "the rate goes on decaying.",
         [
-            _compare("3e-4 below 1e-3 after 5 epochs", SMALL, CONFIG, LESS, validation_after(5)),
-            _compare("3e-4 after 18,000 steps still below 1e-3 after 6,000", LONGER, CONFIG, LESS),
+            _compare("3e-4 below 1e-3 after 5 epochs", RATE["3e-4"], TUNED, LESS, validation_after(5)),
+            _compare("3e-4 after 18,000 steps still below 1e-3 after 6,000", LONGER, TUNED, LESS),
         ],
     ),
     (
         "A larger learning rate converges fast to something worse",
         f"Question 3b's tuned network, 3e-3 against 1e-3; fast: ahead after {EARLY} epochs.",
         [
-            _compare(f"3e-3 above 1e-3 after {EARLY} epochs", LARGE, CONFIG, MORE, validation_after(EARLY)),
-            _compare("3e-3 below 1e-3 at the end", LARGE, CONFIG, LESS),
+            _compare(f"3e-3 above 1e-3 after {EARLY} epochs", RATE["3e-3"], TUNED, MORE, validation_after(EARLY)),
+            _compare("3e-3 below 1e-3 at the end", RATE["3e-3"], TUNED, LESS),
         ],
     ),
     (
         "Too few hidden units under-fit",
         "Question 3b's tuned network, 50 units against 600.",
         [
-            _compare("50 units below 600, validation", NARROW, CONFIG, LESS),
-            _compare("50 units below 600, training", NARROW, CONFIG, LESS, last_training),
+            _compare("50 units below 600, validation", WIDTH["50"], TUNED, LESS),
+            _compare("50 units below 600, training", WIDTH["50"], TUNED, LESS, last_training),
         ],
     ),
     (
         "Too many hidden units over-fit",
         "Question 3b's tuned network, 2,400 units against 600.",
         [
-            _compare("2,400 units below 600, validation", WIDE, CONFIG, LESS),
-            _compare("2,400 units have the larger gap between training and validation", WIDE, CONFIG, MORE, gap),
+            _compare("2,400 units below 600, validation", WIDTH["2400"], TUNED, LESS),
+            _compare(
+                "2,400 units have the larger gap between training and validation", WIDTH["2400"], TUNED, MORE, gap,
+            ),
         ],
     ),
     (
         "PCA keeps the essential part of the variation and drops the rest",
         f"510 components against all 3,072 pixels at equal settings; kept: no more than {MARGIN:g} point lost.",
-        [_compare("510 components no worse than all pixels", CONFIG, PIXELS, NO_LESS, margin=MARGIN)],
+        [_compare("510 components no worse than all pixels", TUNED, PIXELS, NO_LESS, margin=MARGIN)],
     ),
 ]  # fmt: skip
 OURS: list[tuple[str, str, list[Comparison]]] = [
@@ -163,7 +166,7 @@ OURS: list[tuple[str, str, list[Comparison]]] = [
 
 
 def judged(rows: Sequence[Row]) -> list[Statement]:
-    """Every statement; those whose runs are missing have no parts and the verdict ``not run``."""
+    """Every statement; the verdict is ``not run`` where runs are missing."""
     statements = []
     for words, note, comparisons in [*STATED, *OURS]:
         found = [part for comparison in comparisons if (part := _part(comparison, rows)) is not None]
@@ -173,7 +176,7 @@ def judged(rows: Sequence[Row]) -> list[Statement]:
 
 
 def _part(comparison: Comparison, rows: Sequence[Row]) -> Part | None:
-    found = [(term, {row["seed"]: row for row in of_config(rows, *_named(term.variant))}) for term in comparison.terms]
+    found = [(term, {row["seed"]: row for row in term.variant.rows_in(rows)}) for term in comparison.terms]
     seeds = set.intersection(*(set(by_seed) for _, by_seed in found))
     try:
         differences = tuple(
@@ -182,7 +185,3 @@ def _part(comparison: Comparison, rows: Sequence[Row]) -> Part | None:
     except (KeyError, IndexError):  # a run of fewer epochs, or one that kept no curves
         return None
     return Part(comparison.claim, comparison.expected, differences, comparison.margin) if differences else None
-
-
-def _named(variant: Variant) -> tuple[str, ...]:
-    return variant.config, *variant.options

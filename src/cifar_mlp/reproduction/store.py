@@ -1,7 +1,7 @@
 """One reproduction's results."""
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ class Store:
     """``results.json`` of a reproduction.
 
     Args:
-        folder: The reproduction's, made if need be.
+        folder: The reproduction's; created if missing.
         configs: Folder of the report's configs.
-        quick: Whether its runs are of one epoch.
+        quick: Whether its runs take one epoch.
 
     Raises:
         ValueError: If the folder holds a reproduction of the other kind, or cannot be written.
@@ -28,13 +28,15 @@ class Store:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             document = self.document()
+            runs = document["runs"]
         except OSError as error:
             raise ValueError(f"--output {folder} cannot be written ({error.strerror})") from error
-        except (ValueError, KeyError) as error:
-            raise ValueError(f"--output {folder}: its results.json is no results file; choose another") from error
-        if document["runs"] and document.get("quick", False) != quick:
-            held, asked = ("quick", "full") if document.get("quick") else ("full", "quick")
-            raise ValueError(f"--output {folder} holds a {held} reproduction, not a {asked} one: choose another")
+        except (ValueError, LookupError) as error:
+            reason = f"its results.json is no results file of this version ({error})"
+            raise ValueError(f"--output {folder}: {reason}; choose another folder") from error
+        if runs and document.get("quick", False) != quick:
+            held, wanted = ("full", "quick") if quick else ("quick", "full")
+            raise ValueError(f"--output {folder} holds a {held} reproduction, not a {wanted} one: choose another")
 
     def document(self) -> Document:
         """All of it, as it is now."""
@@ -43,27 +45,16 @@ class Store:
     def current(self) -> Document:
         """The same without runs of configs that have changed since."""
         document = self.document()
-        configs = {row["config"] for row in document["runs"]}
-        paths = {config: self.configs / f"{config}.yaml" for config in configs}
-        now = {config: config_fingerprint(path) for config, path in paths.items() if path.is_file()}
+        now = {path.stem: config_fingerprint(path) for path in self.configs.glob("*.yaml")}
         return {**document, "runs": [row for row in document["runs"] if row["settings"] == now.get(row["config"])]}
 
-    def find(self, planned: Planned) -> Row | None:
-        """The row of a run with its config's present settings."""
-        fingerprint = self.fingerprint(planned)
-        found = [row for row in self.document()["runs"] if planned.is_row(row) and row["settings"] == fingerprint]
-        return found[0] if found else None
-
-    def config(self, planned: Planned) -> Path:
-        """A run's config."""
-        return self.configs / f"{planned.variant.config}.yaml"
-
-    def fingerprint(self, planned: Planned) -> str:
-        """A hash of what the run's config asks for."""
-        return config_fingerprint(self.config(planned))
+    def missing(self, wanted: Sequence[Planned]) -> list[Planned]:
+        """The runs that have no row with their config's present settings."""
+        rows = self.current()["runs"]
+        return [one for one in wanted if one.seed not in {row["seed"] for row in one.variant.rows_in(rows)}]
 
     def add(self, row: Row) -> None:
-        """Take a run in, in the place of an older one of the same name."""
+        """Add a run; it replaces an older row of the same run."""
         document = self.document()
         others = [other for other in document["runs"] if run_key(other) != run_key(row)]
         self._save({**document, "runs": [*others, row]})
@@ -77,20 +68,19 @@ class Store:
 
     @contextmanager
     def locked(self) -> Iterator[int]:
-        """Keep the folder for this process and those that it hands the lock to.
+        """Keep the folder for this process and those that inherit the lock.
 
         Yields:
-            The lock's file descriptor; the system frees it however the processes end.
+            The lock's file descriptor; the system releases it however the processes end.
 
         Raises:
-            ValueError: If another reproduction, or a training that a killed one left running, has the folder.
+            ValueError: If another reproduction has the folder.
         """
         with open(self.folder / ".lock", "w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise ValueError(
-                    f"--output {self.folder} is in use by another reproduction, or by trainings that a killed one "
-                    "left: wait for them, or choose another folder"
+                    f"--output {self.folder} is in use by another reproduction: wait for it, or choose another folder"
                 ) from error
             yield file.fileno()

@@ -28,10 +28,9 @@ import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from scipy.stats import t as student
-
 from cifar_mlp.common.course_report import REPORT, Figure
 from cifar_mlp.common.results import Row, accuracies, of_config
+from cifar_mlp.common.spread import half_interval
 
 REPRODUCED, WITHIN, NOT, UNJUDGED = (
     "reproduced", "within the noise of 1,000 images", "not reproduced", "not judged",
@@ -82,13 +81,9 @@ def summary(values: Sequence[float]) -> Summary:
     Args:
         values: One a seed, in percent.
     """
-    count, mean = len(values), statistics.fmean(values)
-    if count < 2:
-        return Summary(count, mean, 0.0, math.inf, math.inf)
-    spread, quantile = statistics.stdev(values), float(student.ppf(0.975, count - 1))
-    return Summary(
-        count, mean, spread, quantile * spread / math.sqrt(count), quantile * spread * math.sqrt(1 + 1 / count)
-    )
+    half = half_interval(values)
+    spread = statistics.stdev(values) if len(values) > 1 else 0.0
+    return Summary(len(values), statistics.fmean(values), spread, half, half * math.sqrt(len(values) + 1))
 
 
 def image_noise(percent: float, images: int = STATED_IMAGES, out_of: int | None = None) -> float:

@@ -1,14 +1,14 @@
 """Write the report of a reproduction from its results file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from cifar_mlp.common.atomic_write import write_whole
+from cifar_mlp.common.durations import in_words
 from cifar_mlp.common.results import Document, Row, same
-from cifar_mlp.reproduction import verdicts
-from cifar_mlp.reproduction.blocks import Block, Heading, Picture, Text, as_html, as_markdown
-from cifar_mlp.reproduction.plan import QUICK, STUDIES
-from cifar_mlp.reproduction.pool import in_words
-from cifar_mlp.reproduction.result_plots import draw
+from cifar_mlp.reproduction.page import as_html
+from cifar_mlp.reproduction.plan import STUDIES
+from cifar_mlp.reproduction.result_plots import Picture, draw
 from cifar_mlp.reproduction.statements import judged
 from cifar_mlp.reproduction.store import Store
 from cifar_mlp.reproduction.tables import (
@@ -19,16 +19,19 @@ from cifar_mlp.reproduction.tables import (
     tally,
     toy_table,
 )  # fmt: skip
+from cifar_mlp.reproduction.verdicts import judge_all
 
-STUDY_TITLES = {
-    "depth": "Depth, at equal epochs", "dropout": "Dropout on 550-128-100", "activation": "Activations on 550-128-100",
-    "rate": "Learning rate against epochs (3b)", "width": "Hidden width (3b)",
-    "components": "Components, and PCA against none, at equal settings (3b)",
-    "precision": "Precision: bf16-mixed against 32-true",
-}  # fmt: skip
 QUICK_NOTE = (
     "**This is a quick run: one seed, one epoch of 49,000 images each. It shows that everything works; its accuracies "
     "are not those of the report's settings, and nothing is judged.**"
+)
+RULE = (
+    "At the last epoch, mean ± standard deviation over seeds. "
+    "The report's figure is one training, measured on 1,000 images. It is compared with the 95 % interval of one more "
+    "run of ours: **reproduced** if it lies within, and the seeds scatter no more than 1,000 images do; **within the "
+    "noise of 1,000 images** if it lies within once the binomial error of 1,000 images is added; **not reproduced** "
+    "otherwise; not judged below three seeds. Half a unit of the report's last digit is allowed; where the "
+    "report says above (≥), only falling short counts."
 )
 HOW_PAIRED = (
     "The same seeds under two settings: first minus second, in points of accuracy. The interval and p are of Student's "
@@ -39,69 +42,31 @@ HOW_PAIRED = (
 )
 
 
-def rows_of(document: Document) -> list[Row]:
-    """The runs, without the options that make a quick one quick."""
-    rows: list[Row] = document["runs"]
-    if not document.get("quick"):
-        return rows
-    count = len(QUICK)
-    quick = [row for row in rows if tuple(row["options"][-count:]) == QUICK]
-    return [{**row, "options": row["options"][:-count]} for row in quick]
-
-
-def blocks_of(document: Document, pictures: Sequence[Picture]) -> list[Block]:
-    """The whole report.
+def outcome(document: Document, pictures: Iterable[Picture], below: Path) -> str:
+    """Figures, statements, studies, pictures and provenance in Markdown.
 
     Args:
         document: Content of a results file.
         pictures: Drawn from it.
+        below: Folder of the page, where the pictures' paths start.
     """
-    rows, quick = rows_of(document), bool(document.get("quick"))
-    title = "The report, reproduced" + (" (quick: one epoch, one seed)" if quick else "")
-    return [
-        Heading(title, 1),
-        *([Text(QUICK_NOTE)] if quick else []),
-        *outcome(document),
-        Heading("Pictures"),
-        *pictures,
-        Heading("Where the numbers come from"),
-        Text(sources(rows)),
-    ]
-
-
-def outcome(document: Document) -> list[Block]:
-    """Figures, statements and studies, without pictures."""
-    rows, toy = rows_of(document), document.get("toy")
-    figures, statements = verdicts.judge_all(rows), judged(rows)
-    blocks: list[Block] = [Text(tally(figures, statements, toy))]
+    rows, toy = document["runs"], document.get("toy")
+    figures, statements = judge_all(rows), judged(rows)
+    parts = [tally(figures, statements, toy)]
     if toy is not None:
-        blocks += [Heading("Questions 1, 2 and 3a: the toy"), toy_table(toy)]
+        parts += ["## Questions 1, 2 and 3a: the toy", toy_table(toy)]
     if figures:
-        blocks += [
-            Heading("Questions 3b and 4: accuracies"),
-            figures_table(figures),
-            Text("At the last epoch, mean ± standard deviation over seeds. " + RULE),
-        ]
-    blocks += [Heading("What the report says in words"), statements_summary(statements), Text(HOW_PAIRED)]
-    for statement in statements:
-        if statement.parts:
-            blocks += [Heading(f"{statement.words}: {statement.verdict}", 3), Text(statement.note)]
-            blocks += [statement_table(statement)]
-    studies = [(study, table) for study in STUDIES if (table := study_table(study, rows)) is not None]
-    if studies:
-        blocks.append(Heading("Side studies"))
-        for study, table in studies:
-            blocks += [Heading(STUDY_TITLES[study], 3), table]
-    return blocks
-
-
-RULE = (
-    "The report's figure is one training, measured on 1,000 images. It is compared with the 95 % interval of one more "
-    "run of ours: **reproduced** if it lies within, and the seeds scatter no more than 1,000 images do; **within the "
-    "noise of 1,000 images** if it lies within once the binomial error of 1,000 images is added; **not reproduced** "
-    "otherwise; not judged below three seeds. Half a unit of the report's last digit is allowed; where the "
-    "report says above (≥), only falling short counts."
-)
+        parts += ["## Questions 3b and 4: accuracies", figures_table(figures), RULE]
+    parts += ["## What the report says in words", statements_summary(statements), HOW_PAIRED]
+    for one in statements:
+        if one.parts:
+            parts += [f"### {one.words}: {one.verdict}", one.note, statement_table(one)]
+    studies = [f"### {study.title}\n\n{table}" for name, study in STUDIES.items() if (table := study_table(name, rows))]
+    parts += ["## Side studies", *studies] if studies else []
+    shown = [f"![{picture.caption}]({picture.path.relative_to(below).as_posix()})" for picture in pictures]
+    parts += ["## Pictures", *shown] if shown else []
+    parts += ["## Where the numbers come from", sources(rows)]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
 def sources(rows: Sequence[Row]) -> str:
@@ -121,8 +86,9 @@ def write_report(store: Store) -> list[Picture]:
     """Draw and write ``report.md`` and ``report.html``; returns the pictures."""
     document = store.current()
     losses = document["toy"]["losses"] if "toy" in document else None
-    pictures = draw(rows_of(document), losses, store.folder, store.quick)
-    blocks = blocks_of(document, pictures)
-    write_whole(as_markdown(blocks, store.folder), store.folder / "report.md")
-    write_whole(as_html(blocks), store.folder / "report.html")
+    pictures = draw(document["runs"], losses, store.folder, store.quick)
+    head = "# The report, reproduced (quick: one epoch, one seed)\n\n" + QUICK_NOTE
+    text = (head if store.quick else "# The report, reproduced") + "\n\n" + outcome(document, pictures, store.folder)
+    write_whole(text, store.folder / "report.md")
+    write_whole(as_html(text, store.folder), store.folder / "report.html")
     return pictures
