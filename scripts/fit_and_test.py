@@ -7,33 +7,38 @@ If CIFAR-10 cannot be downloaded and there were no options, it trains on scikit-
 import os
 import sys
 
-from cifar_mlp.cli import USER_ERRORS
-from cifar_mlp.cli.fit_and_test import fit_and_test
-from cifar_mlp.cli.messages import one_line
-from cifar_mlp.cli.parser import fail
-from cifar_mlp.common.configs import find_config
-from cifar_mlp.data.download import DownloadFailedError
+from cifar_mlp.common.stopped import answering_interrupts, end_at_interrupt
 
 
 def main(arguments: list[str]) -> None:
-    try:
+    # takes seconds, in which Ctrl-C must be answered too
+    from cifar_mlp.cli import USER_ERRORS
+    from cifar_mlp.cli.fit_and_test import fit_and_test
+    from cifar_mlp.cli.messages import one_line
+    from cifar_mlp.cli.parser import fail
+    from cifar_mlp.common.configs import find_config
+    from cifar_mlp.data.download import DownloadFailedError
+
+    with answering_interrupts("cifar-mlp"):
         try:
-            fit_and_test(arguments or ["--config", str(find_config("q4_best"))])
-        except DownloadFailedError as error:
-            if arguments:
+            try:
+                fit_and_test(arguments or ["--config", str(find_config("q4_best"))])
+            except DownloadFailedError as error:
+                if arguments:
+                    raise
+                print(f"cifar-mlp: {one_line(str(error))}", file=sys.stderr)
+                print(
+                    "\n*** NOT CIFAR-10: training on scikit-learn's 8 x 8 handwritten digits instead "
+                    "(configs/quickstart.yaml), to show that everything works ***\n",
+                    flush=True,
+                )
+                fit_and_test(["--config", str(find_config("quickstart"))])
+        except USER_ERRORS as error:
+            if os.environ.get("CIFAR_MLP_DEBUG"):
                 raise
-            print(f"cifar-mlp: {one_line(str(error))}", file=sys.stderr)
-            print(
-                "\n*** NOT CIFAR-10: training on scikit-learn's 8 x 8 handwritten digits instead "
-                "(configs/quickstart.yaml), to show that everything works ***\n",
-                flush=True,
-            )
-            fit_and_test(["--config", str(find_config("quickstart"))])
-    except USER_ERRORS as error:
-        if os.environ.get("CIFAR_MLP_DEBUG"):
-            raise
-        fail(one_line(str(error)), 1)
+            fail(one_line(str(error)), 1)
 
 
 if __name__ == "__main__":
+    end_at_interrupt("cifar-mlp")
     main(sys.argv[1:])

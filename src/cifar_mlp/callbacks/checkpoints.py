@@ -6,6 +6,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from cifar_mlp.callbacks.board import prefix_of
@@ -119,6 +120,17 @@ class LastCheckpoint(ModelCheckpoint):
         """Save the end, marked as such."""
         self._last_global_step_saved, self._ended = -1, True
         self._save(trainer)
+
+    def on_exception(self, trainer: Any, pl_module: LightningModule, exception: BaseException) -> None:
+        """Save where SIGTERM has stopped one process between two steps; note how to go on.
+
+        Several processes may have stopped at different steps.
+        """
+        if isinstance(exception, SIGTERMException) and trainer.training and trainer.world_size == 1:
+            self._save(trainer)
+        last = Path(self.dirpath or "") / "last.ckpt"
+        if last.is_file() and isinstance(exception, SIGTERMException | KeyboardInterrupt):
+            exception.add_note(f"go on with: cifar-mlp fit --ckpt_path {last}")
 
     def _save(self, trainer: Any) -> None:
         if self._last_global_step_saved == trainer.global_step or trainer.fast_dev_run:

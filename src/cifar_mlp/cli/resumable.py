@@ -8,12 +8,12 @@ from typing import Any
 
 import yaml
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.environments import SLURMEnvironment
 
 from cifar_mlp.callbacks.run_record import next_config
 from cifar_mlp.cli.checkpoint_option import checkpoint_file, given, is_named
 from cifar_mlp.cli.parser import completed
+from cifar_mlp.cli.run_logger import RunLogger
 from cifar_mlp.cli.unfinished import latest_run, left_by_slurm, nothing_left
 from cifar_mlp.data.sources import SOURCES
 from cifar_mlp.training.checkpoint import (
@@ -121,7 +121,7 @@ class ResumableCLI(LightningCLI):
                 require_same_course(self.checkpoint, self.model)
             self.datamodule.use_fitted(self.checkpoint["state_dict"])
 
-    def _run_logger(self, root: str | None) -> TensorBoardLogger:
+    def _run_logger(self, root: str | None) -> RunLogger:
         """A new version under the config's name; a resumed run stays in its folder unless a root is given."""
         if self.checkpoint is not None and root is None:
             folder = Path(self.checkpoint_path).resolve().parent.parent
@@ -130,8 +130,8 @@ class ResumableCLI(LightningCLI):
                 # what was logged after the checkpoint will be logged again
                 step = self.checkpoint["global_step"]
                 place = (folder.parent.parent, folder.parent.name, folder.name)
-                return TensorBoardLogger(*place, default_hp_metric=False, purge_step=step)
-        return TensorBoardLogger(Path(root or ".") / "lightning_logs", self.run_name(), default_hp_metric=False)
+                return RunLogger(*place, default_hp_metric=False, purge_step=step)
+        return RunLogger(Path(root or ".") / "lightning_logs", self.run_name(), default_hp_metric=False)
 
     def run_name(self) -> str:
         """The config's name, after the source's where that is not CIFAR-10."""

@@ -1,0 +1,55 @@
+"""TensorBoard's logger for a run in a folder that no other run has."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.rank_zero import rank_zero_only, rank_zero_warn
+
+
+class RunLogger(TensorBoardLogger):
+    """Makes its ``version_N`` exclusively, and lets a run go on where its curves cannot be written."""
+
+    _failed = False
+
+    def _get_next_version(self) -> int:
+        """Lightning's next number, or the first one after it that another process has not just taken."""
+        number = super()._get_next_version()
+        while getattr(rank_zero_only, "rank", 0) == 0:
+            try:
+                Path(self.root_dir, f"version_{number}").mkdir(parents=True)
+                break
+            except FileExistsError:
+                number += 1
+        return number
+
+    @contextmanager
+    def _warning(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if not self._failed:
+                rank_zero_warn(f"{self.log_dir}: TensorBoard's curves are not written any more ({error.strerror})")
+            self._failed = True
+
+    def log_metrics(self, *args: Any, **kwargs: Any) -> None:
+        """Lightning's; a full disk is a warning."""
+        with self._warning():
+            super().log_metrics(*args, **kwargs)
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """Lightning's; a full disk is a warning."""
+        with self._warning():
+            super().log_hyperparams(*args, **kwargs)
+
+    def save(self) -> None:
+        """Lightning's; a full disk is a warning."""
+        with self._warning():
+            super().save()
+
+    def finalize(self, status: str) -> None:
+        """Lightning's; a full disk is a warning."""
+        with self._warning():
+            super().finalize(status)

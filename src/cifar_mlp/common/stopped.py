@@ -1,0 +1,58 @@
+"""Ctrl-C and SIGTERM at any moment: one line, and the exit code of an interruption."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+BY_INTERRUPT = 128 + signal.SIGINT
+BY_TERMINATION = 128 + signal.SIGTERM  # what schedulers take for an interruption, not for a failure
+
+
+def end_at_interrupt(program: str) -> None:
+    """From now on Ctrl-C ends the process with a line, whatever is running; for imports and the process's end.
+
+    A ``KeyboardInterrupt`` within an import can come out as any other error. Where Ctrl-C is ignored, as under
+    ``nohup``, it stays ignored.
+
+    Args:
+        program: Name before the line.
+    """
+
+    def end(*_: Any) -> None:
+        os.write(2, f"{program}: interrupted\n".encode())
+        os._exit(BY_INTERRUPT)
+
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, end)
+
+
+@contextmanager
+def answering_interrupts(program: str) -> Iterator[None]:
+    """Run the program; an interruption is a line that says how to go on, where the exception has a note of it.
+
+    Args:
+        program: Name before the line.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        _end(program, "interrupted", error, BY_INTERRUPT)
+    except SystemExit as error:
+        if type(error).__name__ == "SIGTERMException":  # Lightning's, whose import takes seconds
+            _end(program, "stopped by SIGTERM", error, BY_TERMINATION)
+        if isinstance(error.__context__, KeyboardInterrupt):  # Lightning exits with 1
+            _end(program, "interrupted", error.__context__, BY_INTERRUPT)
+        raise
+    finally:
+        end_at_interrupt(program)
+
+
+def _end(program: str, what: str, error: BaseException, code: int) -> NoReturn:
+    line = "; ".join([what, *getattr(error, "__notes__", [])])
+    print(f"{program}: {line}", file=sys.stderr, flush=True)
+    sys.exit(code)
