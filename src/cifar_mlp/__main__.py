@@ -3,7 +3,7 @@
 import sys
 
 from cifar_mlp import __version__
-from cifar_mlp.common.stopped import answering_interrupts, end_at_interrupt
+from cifar_mlp.common.stopped import end_at_interrupt
 
 
 def main() -> None:
@@ -14,8 +14,10 @@ def main() -> None:
         return
     from cifar_mlp.cli import main as command_line
 
-    with answering_interrupts("cifar-mlp"):
+    try:
         command_line()
+    finally:
+        end_at_interrupt("cifar-mlp")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from cifar_mlp.data.image_files import ImageFiles, find_image_files, read_image
 
@@ -99,3 +100,38 @@ def test_unreadable_files_are_noted_and_hold_nobody_up():
     assert colour(batch.inputs[1]) == list(RED)
     assert sorted(files.errors) == [0, 2, 3, 4]
     assert "FileNotFoundError" in files.errors[4]
+
+
+@pytest.mark.parametrize("values", [np.float32(1), np.float32(255), np.uint16(65535), np.int32(2**31 - 1)])
+@pytest.mark.parametrize("part", [1.0, 0.6])
+def test_a_dark_image_of_many_bits_keeps_its_scale(values: np.generic, part: float):
+    levels = np.full((40, 40), values * part).astype(values.dtype)
+    assert colour(read_image(saved("a.tif", Image.fromarray(levels)), SHAPE)) == [round(255 * part)] * 3
+
+
+def test_a_pipe_a_program_s_format_and_a_plug_in_s_format_get_a_row_each(monkeypatch: pytest.MonkeyPatch):
+    folder = Path("photos")
+    folder.mkdir()
+    os.mkfifo(folder / "pipe.png")
+    Image.new("RGB", (40, 40)).save(folder / "program.eps")
+    (folder / "program.eps").rename(folder / "program.png")
+    (folder / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    saved("photos/right.png", Image.new("RGB", (40, 40), RED))
+    monkeypatch.setattr("subprocess.check_call", pytest.fail)
+    files = ImageFiles(find_image_files("photos"), SHAPE)
+    assert colour(files[3].inputs[0]) == list(RED)
+    for index in range(3):
+        files[index]
+    assert [files.files[index].name for index in files.errors] == ["phone.heic", "pipe.png", "program.png"]
+    assert "plug-in" in files.errors[0]
+    assert "not a regular file" in files.errors[1]
+    assert "no image of a format that is read" in files.errors[2]
+
+
+def test_a_large_photograph_is_decoded_at_a_reduced_size(monkeypatch: pytest.MonkeyPatch):
+    path = saved("a.jpg", Image.new("RGB", (10_000, 9_500), RED))
+    sizes = []
+    transpose = ImageOps.exif_transpose
+    monkeypatch.setattr(ImageOps, "exif_transpose", lambda image: (sizes.append(image.size), transpose(image))[1])
+    assert colour(read_image(path, SHAPE)) == pytest.approx(RED, abs=3)
+    assert sizes == [(1250, 1188)]

@@ -76,6 +76,8 @@ class PredictionWriter(BasePredictionWriter):
         self._file = None
         output = Path(trainer.datamodule.output).expanduser()
         print(f"{output}: {self._rows:,} images, {self._unreadable:,} of them unreadable", flush=True)
+        if self._rows == self._unreadable:
+            raise ValueError(f"--data.predict_path: no file could be read, see the last column of {output}")
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Remove the unfinished file."""

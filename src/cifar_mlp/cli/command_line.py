@@ -26,6 +26,7 @@ from cifar_mlp.cli.parser import LINKS, Parser, fail
 from cifar_mlp.cli.resumable import ResumableCLI
 from cifar_mlp.cli.warning_filters import one_line_warnings, quiet
 from cifar_mlp.common.provenance import device_name
+from cifar_mlp.common.stopped import answering_interrupts
 from cifar_mlp.data.cifar import CIFARFiles
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.models.handwritten import HandwrittenClassifier
@@ -219,6 +220,7 @@ def run(args: list[str] | None = None, before_fit: Callable[[CIFAR10DataModule],
     return CommandLine(args, before_fit=before_fit)
 
 
+@answering_interrupts("cifar-mlp")
 def main(args: list[str] | None = None) -> None:
     """Run one command; a user's mistake is one line and exit code 1 (CIFAR_MLP_DEBUG=1 shows where it came from)."""
     one_line_warnings()

@@ -29,9 +29,12 @@ class RunLogger(TensorBoardLogger):
     def _warning(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
+        except (OSError, ValueError) as error:  # Lightning raises the second from the first
+            reason = error if isinstance(error, OSError) else error.__cause__
+            if not isinstance(reason, OSError):
+                raise
             if not self._failed:
-                rank_zero_warn(f"{self.log_dir}: TensorBoard's curves are not written any more ({error.strerror})")
+                rank_zero_warn(f"{self.log_dir}: TensorBoard's curves are not written any more ({reason.strerror})")
             self._failed = True
 
     def log_metrics(self, *args: Any, **kwargs: Any) -> None:

@@ -48,8 +48,6 @@ def answering_interrupts(program: str) -> Iterator[None]:
         if isinstance(error.__context__, KeyboardInterrupt):  # Lightning exits with 1
             _end(program, "interrupted", error.__context__, BY_INTERRUPT)
         raise
-    finally:
-        end_at_interrupt(program)
 
 
 def _end(program: str, what: str, error: BaseException, code: int) -> NoReturn:
