@@ -98,7 +98,7 @@ def compare(
             reference = Reference(case)
             with _collecting(evidence, Origin(case.name, "NumPy and differences", "cpu", torch.float64)):
                 evidence.rows += numpy_rows(reference)
-                evidence.rows += differences.rows(case, reference.trace, seed) if case.smooth else ()
+                evidence.rows += differences.rows(case, reference.expected, seed) if case.smooth else ()
             for device, dtype in ((device, dtype) for device in present for dtype in kinds):
                 _judge_hand(reference, device, dtype, evidence, show_tf32, progress)
         for device in present:

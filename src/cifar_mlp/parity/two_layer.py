@@ -1,7 +1,10 @@
 """The report's network, affine - ReLU - affine - softmax, with hand-derived gradients.
 
-The calculation exists twice: :func:`intermediates` keeps every tensor for inspection; :func:`loss_and_gradients`
-returns only the gradients and overwrites its temporaries. Both use the formulas of :mod:`cifar_mlp.parity.layers`.
+:func:`intermediates` keeps every tensor for inspection; :func:`loss_and_gradients` overwrites its temporaries and
+returns only the gradients. Both run the same lines, with the formulas of :mod:`cifar_mlp.parity.layers`.
+
+No function here reads a label's value, so none waits for a GPU. A label outside [0, C) fails in PyTorch's ``gather``:
+an exception on the CPU, a device-side assertion on CUDA; :func:`cifar_mlp.parity.validation.check_labels` names it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,6 +18,7 @@ from cifar_mlp.parity import layers
 from cifar_mlp.parity.plain import plain
 from cifar_mlp.parity.validation import (
     check_batch,
+    check_labels,
     check_problem,
     check_regularization,
     check_same_shapes,
@@ -34,13 +38,8 @@ class Parameters(NamedTuple):
     b2: Tensor  # (C,)
 
 
-class Gradients(NamedTuple):
+class Gradients(Parameters):
     """The gradient of the loss in each parameter, with the parameter's shape, dtype and device."""
-
-    w1: Tensor
-    b1: Tensor
-    w2: Tensor
-    b2: Tensor
 
 
 class Trace(NamedTuple):
@@ -73,32 +72,11 @@ def forward(parameters: Parameters, inputs: Tensor) -> Tensor:
     return layers.affine_forward(a2_NH, w2_HC, b2_C)
 
 
-@plain
 def intermediates(parameters: Parameters, inputs: Tensor, labels: Tensor, regularization: float) -> Trace:
     """Run both passes and keep every tensor; arguments, errors and numbers as :func:`loss_and_gradients`."""
-    check_problem(parameters, inputs, labels)
-    check_regularization(regularization)
-    w1_DH, b1_H, w2_HC, b2_C = parameters
-
-    z2_NH = layers.affine_forward(inputs, w1_DH, b1_H)
-    a2_NH = layers.relu_forward(z2_NH)
-    z3_NC = layers.affine_forward(a2_NH, w2_HC, b2_C)
-    data_loss, p_NC = layers.softmax_cross_entropy_forward(z3_NC, labels)
-    loss = data_loss + layers.l2_penalty_forward(regularization, w1_DH, w2_HC)
-
-    dz3_NC = layers.softmax_cross_entropy_backward(p_NC, labels).to(z3_NC.dtype)
-    dw2_HC, db2_C = layers.affine_backward_parameters(dz3_NC, a2_NH)
-    da2_NH = layers.affine_backward_input(dz3_NC, w2_HC)
-    dz2_NH = layers.relu_backward(da2_NH, z2_NH)
-    dw1_DH, db1_H = layers.affine_backward_parameters(dz2_NH, inputs)
-    dw1_DH = layers.l2_penalty_backward(dw1_DH, regularization, w1_DH)
-    dw2_HC = layers.l2_penalty_backward(dw2_HC, regularization, w2_HC)
-
-    p_NC, loss = p_NC.to(z3_NC.dtype), loss.to(z3_NC.dtype)
-    return Trace(z2_NH, a2_NH, z3_NC, p_NC, loss, dz3_NC, da2_NH, dz2_NH, dw1_DH, db1_H, dw2_HC, db2_C)
+    return _passes(parameters, inputs, labels, regularization, overwrite=False)
 
 
-@plain
 def loss_and_gradients(
     parameters: Parameters, inputs: Tensor, labels: Tensor, regularization: float
 ) -> tuple[Tensor, Gradients]:
@@ -114,27 +92,36 @@ def loss_and_gradients(
         The loss ``()`` in the parameters' dtype, and the gradients.
 
     Raises:
-        ValueError: For an invalid argument, naming it.
+        ValueError: For an invalid argument, naming it; labels are checked for their shape and dtype only.
     """
+    trace = _passes(parameters, inputs, labels, regularization, overwrite=True)
+    return trace.loss, Gradients(trace.w1, trace.b1, trace.w2, trace.b2)
+
+
+@plain
+def _passes(parameters: Parameters, inputs: Tensor, labels: Tensor, regularization: float, *, overwrite: bool) -> Trace:
+    """Both passes; ``overwrite`` puts a2 in the place of z2, dz2 in that of da2, and the penalty into the gradients."""
     check_problem(parameters, inputs, labels)
     check_regularization(regularization)
     w1_DH, b1_H, w2_HC, b2_C = parameters
 
     z2_NH = layers.affine_forward(inputs, w1_DH, b1_H)
-    a2_NH = layers.relu_forward(z2_NH, out=z2_NH)  # overwrites z2: a2 > 0 exactly where z2 > 0
+    a2_NH = layers.relu_forward(z2_NH, out=z2_NH if overwrite else None)  # a2 > 0 exactly where z2 > 0
     z3_NC = layers.affine_forward(a2_NH, w2_HC, b2_C)
     data_loss, p_NC = layers.softmax_cross_entropy_forward(z3_NC, labels)
-    loss = data_loss + (layers.l2_penalty_forward(regularization, w1_DH, w2_HC) if regularization else 0)
 
     dz3_NC = layers.softmax_cross_entropy_backward(p_NC, labels).to(z3_NC.dtype)
     dw2_HC, db2_C = layers.affine_backward_parameters(dz3_NC, a2_NH)
     da2_NH = layers.affine_backward_input(dz3_NC, w2_HC)
-    dz2_NH = layers.relu_backward(da2_NH, a2_NH, out=da2_NH)
+    dz2_NH = layers.relu_backward(da2_NH, z2_NH, out=da2_NH if overwrite else None)
     dw1_DH, db1_H = layers.affine_backward_parameters(dz2_NH, inputs)
-    if regularization:  # without a penalty, skip another read of the weights
+    loss = data_loss
+    if regularization:  # without a penalty, skip reading the weights again
+        loss = loss + layers.l2_penalty_forward(regularization, w1_DH, w2_HC)
         dw1_DH = layers.l2_penalty_backward(dw1_DH, regularization, w1_DH, out=dw1_DH)
         dw2_HC = layers.l2_penalty_backward(dw2_HC, regularization, w2_HC, out=dw2_HC)
-    return loss.to(z3_NC.dtype), Gradients(dw1_DH, db1_H, dw2_HC, db2_C)
+    p_NC, loss = (p_NC if overwrite else p_NC.to(z3_NC.dtype)), loss.to(z3_NC.dtype)
+    return Trace(z2_NH, a2_NH, z3_NC, p_NC, loss, dz3_NC, da2_NH, dz2_NH, dw1_DH, db1_H, dw2_HC, db2_C)
 
 
 @torch.no_grad()
@@ -165,8 +152,8 @@ def train(
     Args:
         parameters: Starting point; not modified.
         inputs: ``(N, D)``, the training set.
-        labels: ``(N,)``, int64.
-        batches: Indices in [0, N) of the examples of each step; repeats are allowed.
+        labels: ``(N,)``, int64, each in [0, C); their values are read once, before the first step.
+        batches: Indices in [0, N) of the examples of each step; repeats are allowed. Those on a GPU are not checked.
         learning_rate: Rate of the first step.
         decay: Factor applied to the rate after every ``decay_every`` steps.
         decay_every: Steps between decays, at least 1.
@@ -179,11 +166,13 @@ def train(
         ValueError: For an invalid argument, naming it.
     """
     check_problem(parameters, inputs, labels)
+    check_labels(labels, num_classes=len(parameters.b2))
     check_schedule(learning_rate, decay, decay_every)
     losses: list[Tensor] = []
     for step, batch in enumerate(batches, start=1):
-        rows = torch.as_tensor(batch, device=inputs.device)
+        rows = torch.as_tensor(batch)
         check_batch(rows, step, len(inputs))
+        rows = rows.to(inputs.device)
         loss, gradients = loss_and_gradients(parameters, inputs[rows], labels[rows], regularization)
         parameters = sgd_step(parameters, gradients, learning_rate)
         losses.append(loss)

@@ -1,6 +1,7 @@
 """Argument checks before any arithmetic; each error is one line that names the argument and what it must be.
 
-Checking shapes, dtypes and devices never waits for a GPU.
+Shapes, dtypes and devices are checked at every call, which never waits for a GPU. Values are read only by
+:func:`check_labels`, once where data enter, and by :func:`check_batch`, on the CPU.
 """
 
 import math
@@ -14,24 +15,29 @@ from cifar_mlp.parity.network import Network
 # Shape legend: N = examples, D = input features, H = hidden units, C = classes; I, O = features into and out of a layer
 
 
+def check_labels(labels: Tensor, num_classes: int) -> None:
+    """Raise ``ValueError`` unless every label lies in [0, C). Reads the values, so it waits for a GPU."""
+    if (wrong := _outside(labels, num_classes)) is not None:
+        raise ValueError(f"labels must lie in [0, {num_classes}), one class per score, not {wrong}")
+
+
 def check_scores_input(parameters: Sequence[Tensor], inputs: Tensor) -> None:
     """Raise ``ValueError`` unless a two-layer network's ``w1, b1, w2, b2`` and the inputs fit together."""
-    tensors = {f"parameters.{name}": tensor for name, tensor in zip(("w1", "b1", "w2", "b2"), parameters, strict=True)}
-    w1, _, w2, _ = parameters
-    check_matrix("parameters.w1", w1, "(D, H)")
-    check_matrix("parameters.w2", w2, "(H, C)")
+    w1, b1, w2, b2 = parameters
+    _check_matrix("parameters.w1", w1, "(D, H)")
+    _check_matrix("parameters.w2", w2, "(H, C)")
     (num_features, num_hidden), num_classes = w1.shape, w2.shape[1]
-    check_shape("parameters.b1", tensors["parameters.b1"], (num_hidden,), "(H,), H as in parameters.w1")
-    check_shape("parameters.w2", w2, (num_hidden, num_classes), "(H, C), H as in parameters.w1")
-    check_shape("parameters.b2", tensors["parameters.b2"], (num_classes,), "(C,), C as in parameters.w2")
-    check_inputs(inputs, num_features)
-    check_alike(inputs, tensors)
+    _check_shape("parameters.b1", b1, (num_hidden,), "(H,), H as in parameters.w1")
+    _check_shape("parameters.w2", w2, (num_hidden, num_classes), "(H, C), H as in parameters.w1")
+    _check_shape("parameters.b2", b2, (num_classes,), "(C,), C as in parameters.w2")
+    _check_inputs(inputs, num_features)
+    _check_alike(inputs, {"parameters.w1": w1, "parameters.b1": b1, "parameters.w2": w2, "parameters.b2": b2})
 
 
 def check_problem(parameters: Sequence[Tensor], inputs: Tensor, labels: Tensor) -> None:
-    """Raise ``ValueError`` unless all three fit together and every label lies in [0, C)."""
+    """Raise ``ValueError`` unless all three fit together; the labels' values are not read."""
     check_scores_input(parameters, inputs)
-    check_labels(labels, inputs, num_classes=parameters[3].shape[0])
+    _check_labels_fit(labels, inputs)
 
 
 def check_network(network: Network, inputs: Tensor, labels: Tensor, training: bool, kept: Sequence[Tensor]) -> None:
@@ -39,46 +45,24 @@ def check_network(network: Network, inputs: Tensor, labels: Tensor, training: bo
     affines = {f"hidden.{index}.affine": layer.affine for index, layer in enumerate(network.hidden)}
     affines["output"] = network.output
     for name, affine in affines.items():
-        check_matrix(f"{name}.weight", affine.weight, "(O, I)")
-    check_inputs(inputs, next(iter(affines.values())).weight.shape[1])
+        _check_matrix(f"{name}.weight", affine.weight, "(O, I)")
+    _check_inputs(inputs, next(iter(affines.values())).weight.shape[1])
     width = inputs.shape[1]
     for name, affine in affines.items():
-        check_shape(f"{name}.weight", affine.weight, (len(affine.weight), width), "(O, I), I from the layer below")
+        _check_shape(f"{name}.weight", affine.weight, (len(affine.weight), width), "(O, I), I from the layer below")
         width = len(affine.weight)
-        check_shape(f"{name}.bias", affine.bias, (width,), "(O,), O as in its weight")
-    check_labels(labels, inputs, num_classes=width)
-    check_alike(inputs, dict(network.named_tensors()))
+        _check_shape(f"{name}.bias", affine.bias, (width,), "(O,), O as in its weight")
+    _check_labels_fit(labels, inputs)
+    _check_alike(inputs, dict(network.named_tensors()))
     for index, layer in enumerate(network.hidden):
         for name, tensor in (layer.normalization._asdict() if layer.normalization else {}).items():
             if tensor is not None:
-                check_shape(f"hidden.{index}.normalization.{name}", tensor, layer.affine.bias.shape, "(O,)")
-                check_alike(inputs, {f"hidden.{index}.normalization.{name}": tensor})
+                _check_shape(f"hidden.{index}.normalization.{name}", tensor, layer.affine.bias.shape, "(O,)")
+                _check_alike(inputs, {f"hidden.{index}.normalization.{name}": tensor})
     is_batch = any(layer.normalization and layer.normalization.running_mean is not None for layer in network.hidden)
     if is_batch and training and len(inputs) == 1:
         raise ValueError("inputs must hold more than one example to train with batch normalization")
     _check_kept(network, inputs, training, kept)
-
-
-def check_inputs(inputs: Tensor, num_features: int) -> None:
-    """Raise ``ValueError`` unless inputs are float ``(N, D)`` with at least one example."""
-    if not inputs.is_floating_point():
-        raise ValueError(f"inputs must be of a float dtype, not {inputs.dtype}")
-    check_matrix("inputs", inputs, "(N, D)")
-    check_shape("inputs", inputs, (inputs.shape[0], num_features), "(N, D), D as in the first weight")
-    if inputs.shape[0] == 0:
-        raise ValueError("inputs must hold at least one example, not an empty batch")
-
-
-def check_labels(labels: Tensor, inputs: Tensor, num_classes: int) -> None:
-    """Raise ``ValueError`` unless labels are int64 ``(N,)`` in [0, C). Reads the values, so it waits for a GPU."""
-    _check_tensor("labels", labels)
-    if labels.dtype != torch.int64:
-        raise ValueError(f"labels must be of dtype torch.int64, not {labels.dtype}")
-    check_shape("labels", labels, (inputs.shape[0],), "(N,), N as in inputs")
-    if labels.device != inputs.device:
-        raise ValueError(f"labels must be on the device of inputs, {inputs.device}, not {labels.device}")
-    if (wrong := _outside(labels, num_classes)) is not None:
-        raise ValueError(f"labels must lie in [0, {num_classes}), one class per score, not {wrong}")
 
 
 def check_regularization(regularization: float) -> None:
@@ -97,12 +81,12 @@ def check_schedule(learning_rate: float, decay: float, decay_every: int) -> None
 
 
 def check_batch(rows: Tensor, step: int, num_examples: int) -> None:
-    """Raise ``ValueError`` unless a batch is a non-empty vector of indices in [0, N)."""
+    """Raise ``ValueError`` unless a batch is a non-empty vector of indices; on the CPU, also in [0, N)."""
     if rows.dim() != 1 or rows.numel() == 0:
         raise ValueError(f"batches must each hold at least one index, (B,), not {tuple(rows.shape)} at step {step}")
     if rows.dtype not in (torch.int64, torch.int32):
         raise ValueError(f"batches must hold integer indices, not {rows.dtype} at step {step}")
-    if (wrong := _outside(rows, num_examples)) is not None:
+    if rows.device.type == "cpu" and (wrong := _outside(rows, num_examples)) is not None:
         raise ValueError(f"batches must hold indices in [0, {num_examples}), not {wrong} at step {step}")
 
 
@@ -111,31 +95,25 @@ def check_same_shapes(parameters: Sequence[Tensor], gradients: Sequence[Tensor])
     if len(parameters) != len(gradients):
         raise ValueError(f"gradients must be {len(parameters)}, one per parameter, not {len(gradients)}")
     for index, (parameter, gradient) in enumerate(zip(parameters, gradients, strict=True)):
-        check_shape(f"gradients[{index}]", gradient, tuple(parameter.shape), "as its parameter")
-        check_alike(parameter, {f"gradients[{index}]": gradient}, "its parameter")
+        _check_shape(f"gradients[{index}]", gradient, tuple(parameter.shape), "as its parameter")
+        _check_alike(parameter, {f"gradients[{index}]": gradient}, "its parameter")
 
 
-def check_matrix(name: str, tensor: Tensor, form: str) -> None:
-    """Raise ``ValueError`` unless it is a tensor with two dimensions."""
-    _check_tensor(name, tensor)
-    if tensor.dim() != 2:
-        raise ValueError(f"{name} must have the 2 dimensions {form}, not shape {tuple(tensor.shape)}")
+def _check_inputs(inputs: Tensor, num_features: int) -> None:
+    if not inputs.is_floating_point():
+        raise ValueError(f"inputs must be of a float dtype, not {inputs.dtype}")
+    _check_matrix("inputs", inputs, "(N, D)")
+    _check_shape("inputs", inputs, (inputs.shape[0], num_features), "(N, D), D as in the first weight")
+    if inputs.shape[0] == 0:
+        raise ValueError("inputs must hold at least one example, not an empty batch")
 
 
-def check_shape(name: str, tensor: Tensor, shape: tuple[int, ...], form: str) -> None:
-    """Raise ``ValueError`` unless it is a tensor of that shape."""
-    _check_tensor(name, tensor)
-    if tensor.shape != shape:
-        raise ValueError(f"{name} must have shape {tuple(shape)}, {form}, not {tuple(tensor.shape)}")
-
-
-def check_alike(reference: Tensor, tensors: Mapping[str, Tensor], whose: str = "inputs") -> None:
-    """Raise ``ValueError`` unless all tensors have the reference's dtype and device."""
-    for name, tensor in tensors.items():
-        if tensor.dtype != reference.dtype:
-            raise ValueError(f"{name} must be of the dtype of {whose}, {reference.dtype}, not {tensor.dtype}")
-        if tensor.device != reference.device:
-            raise ValueError(f"{name} must be on the device of {whose}, {reference.device}, not {tensor.device}")
+def _check_labels_fit(labels: Tensor, inputs: Tensor) -> None:
+    _check_tensor("labels", labels)
+    if labels.dtype != torch.int64:
+        raise ValueError(f"labels must be of dtype torch.int64, not {labels.dtype}")
+    _check_shape("labels", labels, (inputs.shape[0],), "(N,), N as in inputs")
+    _check_device("labels", labels, inputs)
 
 
 def _check_kept(network: Network, inputs: Tensor, training: bool, kept: Sequence[Tensor]) -> None:
@@ -145,9 +123,32 @@ def _check_kept(network: Network, inputs: Tensor, training: bool, kept: Sequence
     for index, (layer, kept_NO) in enumerate(zip(network.hidden, kept, strict=False)):
         if kept_NO.dtype != torch.bool:
             raise ValueError(f"kept[{index}] must be of dtype torch.bool, not {kept_NO.dtype}")
-        check_shape(f"kept[{index}]", kept_NO, (len(inputs), len(layer.affine.bias)), "(N, O)")
-        if kept_NO.device != inputs.device:
-            raise ValueError(f"kept[{index}] must be on the device of inputs, {inputs.device}, not {kept_NO.device}")
+        _check_shape(f"kept[{index}]", kept_NO, (len(inputs), len(layer.affine.bias)), "(N, O)")
+        _check_device(f"kept[{index}]", kept_NO, inputs)
+
+
+def _check_matrix(name: str, tensor: Tensor, form: str) -> None:
+    _check_tensor(name, tensor)
+    if tensor.dim() != 2:
+        raise ValueError(f"{name} must have the 2 dimensions {form}, not shape {tuple(tensor.shape)}")
+
+
+def _check_shape(name: str, tensor: Tensor, shape: tuple[int, ...], form: str) -> None:
+    _check_tensor(name, tensor)
+    if tensor.shape != shape:
+        raise ValueError(f"{name} must have shape {tuple(shape)}, {form}, not {tuple(tensor.shape)}")
+
+
+def _check_alike(reference: Tensor, tensors: Mapping[str, Tensor], whose: str = "inputs") -> None:
+    for name, tensor in tensors.items():
+        if tensor.dtype != reference.dtype:
+            raise ValueError(f"{name} must be of the dtype of {whose}, {reference.dtype}, not {tensor.dtype}")
+        _check_device(name, tensor, reference, whose)
+
+
+def _check_device(name: str, tensor: Tensor, reference: Tensor, whose: str = "inputs") -> None:
+    if tensor.device != reference.device:
+        raise ValueError(f"{name} must be on the device of {whose}, {reference.device}, not {tensor.device}")
 
 
 def _check_tensor(name: str, tensor: Tensor) -> None:

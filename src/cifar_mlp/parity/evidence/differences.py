@@ -1,6 +1,6 @@
 """Central differences of the hand-derived loss, away from kinks, against the reference's gradients."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 
 import torch
@@ -8,8 +8,8 @@ from torch import Tensor
 
 from cifar_mlp.parity import layers, two_layer
 from cifar_mlp.parity.evidence.cases import Case
-from cifar_mlp.parity.evidence.rows import Origin, Row
-from cifar_mlp.parity.two_layer import Parameters, Trace
+from cifar_mlp.parity.evidence.rows import Expected, Origin, Row
+from cifar_mlp.parity.two_layer import Parameters
 
 Loss = Callable[[Case, Parameters], float]
 
@@ -31,23 +31,24 @@ def loss_of(case: Case, parameters: Parameters) -> float:
     return float(data_loss + layers.l2_penalty_forward(case.regularization, parameters.w1, parameters.w2))
 
 
-def rows(case: Case, trace: Trace, seed: int) -> Iterator[Row]:
+def rows(case: Case, trace: Mapping[str, Expected], seed: int) -> Iterator[Row]:
     """Compare every entry of a small case; of a large one, 100 drawn entries and 3 directions a parameter."""
     generator = torch.Generator().manual_seed(seed)
     sizes = {name: parameter.numel() for name, parameter in case.parameters._asdict().items()}
     small = sum(sizes.values()) <= EVERY_ENTRY
+    loss = trace["loss"].value
     for name, count in sizes.items() if small else _shares(sizes, DRAWN_ENTRIES).items():
-        gradient = getattr(trace, name)
+        gradient = trace[name].value
         entries = _drawn_entries(gradient.shape, count, generator)
         numerical = [entry(case, name, index) for index in entries]
         label = "every entry" if small else f"{count} entries"
-        yield _row(case, label, name, numerical, torch.stack([gradient[index] for index in entries]), trace.loss)
+        yield _row(case, label, name, numerical, torch.stack([gradient[index] for index in entries]), loss)
     for name in () if small else sizes:
-        gradient = getattr(trace, name)
+        gradient = trace[name].value
         directions = [torch.randn(gradient.shape, generator=generator).double() for _ in range(DIRECTIONS)]
         numerical = [_along(case, name, direction) for direction in directions]
         expected = torch.stack([(gradient * direction).sum() for direction in directions])
-        yield _row(case, f"{DIRECTIONS} directions", name, numerical, expected, trace.loss)
+        yield _row(case, f"{DIRECTIONS} directions", name, numerical, expected, loss)
 
 
 def every_entry(case: Case, name: str, loss: Loss = loss_of) -> Tensor:
@@ -105,4 +106,4 @@ def _row(case: Case, label: str, name: str, numerical: list[float], expected: Te
     scale = float(expected.norm()) + rounding * len(numerical) ** 0.5 / TOLERANCE
     origin = Origin(case.name, f"differences: {label}", "cpu", torch.float64)
     found = torch.tensor(numerical, dtype=torch.float64)
-    return origin.judge(name, found, expected, scale, limit=TOLERANCE, may_round=True)
+    return origin.judge(name, found, Expected(expected), scale=scale, limit=TOLERANCE)

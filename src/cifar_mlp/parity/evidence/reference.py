@@ -7,13 +7,16 @@ from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from cifar_mlp.parity import two_layer, witness
 from cifar_mlp.parity.evidence import autograd
 from cifar_mlp.parity.evidence.cases import Case
 from cifar_mlp.parity.evidence.matmul_precision import tf32
-from cifar_mlp.parity.evidence.rows import Origin, Row
-from cifar_mlp.parity.evidence.scales import scales
+from cifar_mlp.parity.evidence.rows import NORMWISE_TOLERANCE, Expected, Origin, Row
+from cifar_mlp.parity.two_layer import Parameters, Trace
+
+FORWARD = ("z2", "a2", "scores")
 
 
 class Reference:
@@ -21,8 +24,7 @@ class Reference:
 
     def __init__(self, case: Case) -> None:
         self.case = case
-        self.trace = autograd.intermediates(*case.problem)
-        self.scales = scales(*case.problem, self.trace)
+        self.expected = _expected(case)
 
     def for_dtype(self, dtype: torch.dtype) -> "Reference":
         """The reference for inputs rounded to ``dtype``; this object if rounding changes nothing."""
@@ -31,28 +33,34 @@ class Reference:
         same = all(torch.equal(x, y) for x, y in zip(before, after, strict=True))
         return self if same else Reference(rounded)
 
+    def seen_by(self, computed: Trace) -> dict[str, Expected]:
+        """The reference tensors; for half precision, those behind ``computed`` z2 and scores follow from these."""
+        if computed.scores.dtype in NORMWISE_TOLERANCE:
+            return self.expected
+        return _expected(self.case, computed) | {name: self.expected[name] for name in FORWARD}
+
     def judge(
         self,
         witness: str,
         device: str,
         dtype: torch.dtype,
         tensors: Mapping[str, Tensor],
-        autograd_rmse: Mapping[str, float | None] | None = None,
+        expected: Mapping[str, Expected] | None = None,
+        autograd_errors: Mapping[str, float] | None = None,
         only_show: bool = False,
     ) -> Iterator[Row]:
         """Judge tensors by name; ``witness`` is what computed them."""
         origin = Origin(self.case.name, witness, device, dtype)
         for name, tensor in tensors.items():
-            rmse = autograd_rmse[name] if autograd_rmse else None
-            flips = self._flips(tensor) if name == "z2" else None
-            expected, scale = getattr(self.trace, name), self.scales[name]
-            yield origin.judge(name, tensor, expected, scale, autograd_rmse=rmse, flips=flips, only_show=only_show)
+            yield origin.judge(
+                name, tensor, (expected or self.expected)[name], autograd_error=(autograd_errors or {}).get(name),
+                flips=self._flips(tensor) if name == "z2" else None, only_show=only_show,
+            )  # fmt: skip
 
     def _flips(self, z2: Tensor) -> int | None:
         """ReLU masks, per unit and example, that differ from the reference's."""
-        if z2.shape != self.trace.z2.shape:
-            return None
-        return int(((z2.detach().cpu() > 0) != (self.trace.z2 > 0)).sum())
+        right = self.expected["z2"].value
+        return int(((z2.detach().cpu() > 0) != (right > 0)).sum()) if z2.shape == right.shape else None
 
 
 def numpy_rows(reference: Reference) -> Iterator[Row]:
@@ -68,12 +76,21 @@ def hand_rows(reference: Reference, device: str, dtype: torch.dtype) -> Iterator
     """Every public function on one device in one dtype; autograd's error in the same limits theirs."""
     reference = reference.for_dtype(dtype)
     here = reference.case.to(device, dtype)
-    rmse = None
+    errors = None
     if dtype != torch.float64:
-        rows = reference.judge("autograd", device, dtype, autograd.intermediates(*here.problem)._asdict())
-        rmse = {row.tensor: row.rmse for row in rows}
-    for name, tensors in _public_functions(here):
-        yield from reference.judge(f"hand: {name}", device, dtype, tensors, rmse)
+        theirs = autograd.intermediates(*here.problem)
+        right = reference.seen_by(theirs)
+        errors = {name: right[name].error(tensor, dtype) for name, tensor in theirs._asdict().items()}
+    trace = two_layer.intermediates(*here.problem)
+    loss, gradients = two_layer.loss_and_gradients(*here.problem)
+    scores = two_layer.forward(here.parameters, here.inputs)
+    expected = reference.seen_by(trace)
+    for name, tensors in (
+        ("intermediates", trace._asdict()),
+        ("loss_and_gradients", {"loss": loss, **gradients._asdict()}),
+        ("forward", {"scores": scores}),
+    ):
+        yield from reference.judge(f"hand: {name}", device, dtype, tensors, expected, errors)
 
 
 def tf32_rows(reference: Reference, device: str) -> Iterator[Row]:
@@ -85,8 +102,42 @@ def tf32_rows(reference: Reference, device: str) -> Iterator[Row]:
     return reference.judge(label, device, torch.float32, trace._asdict(), only_show=True)
 
 
-def _public_functions(case: Case) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    yield "intermediates", two_layer.intermediates(*case.problem)._asdict()
-    loss, gradients = two_layer.loss_and_gradients(*case.problem)
-    yield "loss_and_gradients", {"loss": loss, **gradients._asdict()}
-    yield "forward", {"scores": two_layer.forward(case.parameters, case.inputs)}
+@torch.no_grad()
+def uncancelled(
+    parameters: Parameters, inputs: Tensor, labels: Tensor, regularization: float, trace: Trace
+) -> dict[str, Tensor]:
+    """Every tensor of a trace with every minus made a plus, e.g. (p + onehot) / N for dz3; float64 on the CPU."""
+    w1, b1, w2, b2 = (tensor.abs() for tensor in parameters)
+    x, scores, p = inputs.abs(), trace.scores, trace.probabilities
+    on = trace.z2 > 0
+    z2 = x @ w1 + b1
+    # softmax subtracts the maximum: rounding the scores changes p by p (1 - p) times that rounding
+    p_terms = p * (1 + (1 - p) * (scores.abs() + scores.amax(1, keepdim=True).abs()))
+    dz3 = (p_terms + one_hot(labels, p.shape[1])) / len(labels)
+    da2 = dz3 @ w2.T
+    dz2 = da2 * on
+    penalty = regularization * (w1.square().sum() + w2.square().sum())
+    target = scores.gather(1, labels[:, None]).squeeze(1)
+    return {
+        "z2": z2,
+        "a2": z2 * on,
+        "scores": trace.a2 @ w2 + b2,
+        "probabilities": p_terms,
+        "loss": (1 + scores.logsumexp(1).abs() + target.abs()).mean() + penalty,  # 1: what the logarithm is taken of
+        "dz3": dz3,
+        "da2": da2,
+        "dz2": dz2,
+        "w1": x.T @ dz2 + 2 * regularization * w1,
+        "b1": dz2.sum(0),
+        "w2": trace.a2.T @ dz3 + 2 * regularization * w2,
+        "b2": dz3.sum(0),
+    }
+
+
+def _expected(case: Case, computed: Trace | None = None) -> dict[str, Expected]:
+    trace = autograd.intermediates(*case.problem, computed)
+    scores = trace.scores if computed is None else computed.scores.detach().cpu().double()
+    if computed is not None:  # softmax subtracts the maximum of given scores without rounding
+        scores = scores - scores.amax(1, keepdim=True)
+    terms = uncancelled(*case.problem, trace._replace(scores=scores))
+    return {name: Expected(value, float(terms[name].norm())) for name, value in trace._asdict().items()}
