@@ -1,3 +1,6 @@
+import errno
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -39,3 +42,15 @@ def test_a_folder_that_cannot_be_written_is_named():
     Path("file").write_text("")
     with pytest.raises(ValueError, match=r"--data.cache_dir 'file/cache' cannot be written"):
         write_cache(Path("file/cache/pca.pt"), TENSORS)
+
+
+def test_a_full_disk_is_one_line_and_no_cache(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    write_cache(Path("cache/pca.pt"), {"mean": torch.zeros(3)})
+    assert re.fullmatch(
+        r"going on without the cache: cache/pca\.pt cannot be written .* MiB are free.*\n", capsys.readouterr().out
+    )
+    assert not list(Path("cache").iterdir())

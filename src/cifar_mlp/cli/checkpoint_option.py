@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from cifar_mlp.common.bounded_yaml import load_yaml
 from cifar_mlp.common.configs import find_config
 
 LOGS = "lightning_logs"
@@ -43,7 +44,7 @@ def _pairs(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
 def _of_config(name: str, option: str) -> str | None:
     """An option's value in a config; what is wrong with the config, the parser says later."""
     with suppress(ValueError, OSError, yaml.YAMLError, AttributeError):
-        value: Any = yaml.safe_load(find_config(name).read_text())
+        value: Any = load_yaml(find_config(name).read_text())
         for part in option.split("."):
             value = value.get(part)
         return None if value is None else str(value)

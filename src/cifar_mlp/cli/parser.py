@@ -5,12 +5,14 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+import yaml
 from jsonargparse import ActionConfigFile, Namespace
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser
 
 from cifar_mlp.callbacks.views import Views
 from cifar_mlp.cli.messages import one_line, suggestion
+from cifar_mlp.common.bounded_yaml import load_yaml
 from cifar_mlp.common.configs import find_config
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.models import Classifier
@@ -38,6 +40,12 @@ class NamedConfig(ActionConfigFile):
         except ValueError as error:
             parser.error(f"--{error}")
         parser.reading = f"--config {path}: "
+        try:
+            load_yaml(path.read_text())
+        except yaml.YAMLError:
+            pass  # the parser names the line
+        except (ValueError, OSError) as error:
+            parser.error(str(error))
         super().__call__(parser, cfg, str(path), option_string)
         for section in ("trainer", "data", "views"):  # whose settings the parser would ignore, or fail on later
             if not isinstance(cfg.get(section, Namespace()), Namespace):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no room: on the disk, for the user, in one file
 
 
 @contextmanager
@@ -38,14 +38,14 @@ def replacing(path: Path) -> Iterator[Path]:
             unfinished.unlink(missing_ok=True)
         full = _full_disk(error)
         if full is not None:
-            raise OSError(full.errno, _message(path, full, written)) from error
+            raise OSError(_message(path, full, written)) from error
         raise
 
 
 def _full_disk(error: BaseException | None) -> OSError | None:
     """The refusal of a full disk behind an error; ``torch.save`` raises another while it handles the first."""
     while error is not None:
-        if isinstance(error, OSError) and error.errno in _FULL:
+        if isinstance(error, OSError) and error.errno in FULL:
             return error
         error = error.__cause__ or error.__context__
     return None

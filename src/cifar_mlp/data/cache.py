@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cifar_mlp.common.atomic_write import replacing
+from cifar_mlp.common.atomic_write import FULL, replacing
 
 FORMAT = 2  # raised when what is fitted, or how the file is laid out, changes
 
@@ -36,14 +36,17 @@ def read_cache(path: Path) -> dict[str, Tensor] | None:
 
 
 def write_cache(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write ``tensors`` to ``path``, atomically.
+    """Write ``tensors`` to ``path``, atomically; on a full disk say so and go on, since they can be fitted again.
 
     Raises:
         ValueError: If the folder cannot be written; names the option.
     """
     require_writable(path.parent)
-    with replacing(path) as unfinished:
-        torch.save({"tensors": tensors, "sha256": _digest(tensors)}, unfinished)
+    try:
+        with replacing(path) as unfinished, unfinished.open("wb") as file:  # by name, PyTorch would hide the reason
+            torch.save({"tensors": tensors, "sha256": _digest(tensors)}, file)
+    except OSError as error:
+        print(f"going on without the cache: {error}", flush=True)
 
 
 def require_writable(folder: Path) -> None:
@@ -53,6 +56,8 @@ def require_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
+        if error.errno in FULL:  # the fit goes on without a cache
+            return
         raise ValueError(f"--data.cache_dir {str(folder)!r} cannot be written ({error.strerror})") from error
 
 

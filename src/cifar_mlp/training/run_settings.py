@@ -6,6 +6,8 @@ from typing import Any
 
 import yaml
 
+from cifar_mlp.common.bounded_yaml import load_yaml
+
 # Where a run writes, and what only a new run can have; a resumed one stays in its folder
 _NOT_TO_GO_ON_WITH = {"default_root_dir", "fast_dev_run"}
 # Lightning's classes that call nothing which their settings name
@@ -27,11 +29,11 @@ def run_settings(checkpoint: dict[str, Any], path: str) -> dict[str, Any]:
         ValueError: If the config beside it cannot be read.
     """
     beside = Path(path).resolve().parent.parent / "config.yaml"
-    text = checkpoint.get("config") or (beside.read_text() if beside.is_file() else "")
     try:
-        settings: Any = yaml.safe_load(text) or {}
+        text = checkpoint.get("config") or (beside.read_text() if beside.is_file() else "")
+        settings: Any = load_yaml(text) or {}
         parts = (settings, settings.get("trainer", {}), settings.get("views", {}))
-    except (yaml.YAMLError, AttributeError, RecursionError) as error:
+    except (yaml.YAMLError, AttributeError, ValueError, OSError) as error:
         raise ValueError(f"{beside}: not the config of a run; repair it, or move the checkpoint elsewhere") from error
     if not all(isinstance(part, dict) for part in parts):
         raise ValueError(f"{beside}: not the config of a run; repair it, or move the checkpoint elsewhere")
