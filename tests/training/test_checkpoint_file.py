@@ -148,3 +148,13 @@ def test_a_users_checkpoints_go_through_the_same_writer(monkeypatch: pytest.Monk
     monkeypatch.setattr(Path, "replace", lambda self, target: (replaced.append(str(target)), replace(self, target))[1])
     ModelCheckpoint(dirpath=path.parent)._save_checkpoint(command.trainer, str(path.parent / "mine.ckpt"))
     assert replaced == [str(path.parent / "mine.ckpt")]
+
+
+def test_a_folder_in_which_nothing_can_be_read_is_refused_after_its_rows():
+    path = trained()[1]
+    Path("photos").mkdir()
+    os.mkfifo("photos/pipe.png")
+    Path("photos/phone.heic").write_bytes(b"no image")
+    with pytest.raises(ValueError, match="no file could be read"):
+        run(["predict", "--ckpt_path", str(path), "--data.predict_path", "photos", "--trainer.accelerator", "cpu"])
+    assert len(Path("predictions.csv").read_text().splitlines()) == 3

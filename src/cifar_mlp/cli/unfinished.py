@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from cifar_mlp.cli.checkpoint_option import LOGS
+from cifar_mlp.common.bounded_yaml import load_yaml
 from cifar_mlp.common.run_folder import flat
 from cifar_mlp.training.checkpoint import position_of, read_checkpoint
 
@@ -44,7 +45,7 @@ def _is_same(asked: dict[str, Any], kept: Path) -> bool:
     """Whether a config, or the one in a checkpoint, asks for the same run."""
     with suppress(OSError, ValueError, yaml.YAMLError, AttributeError, RecursionError):
         text = read_checkpoint(str(kept)).get("config", "") if kept.suffix == ".ckpt" else kept.read_text()
-        before = yaml.safe_load(text)
+        before = load_yaml(text)
         first, second = (flat({part: settings.get(part) for part in _COMPARED}) for settings in (asked, before))
         names = (first.keys() & second.keys()) - _FREE
         return all(first[name] in (None, second[name]) for name in names)
