@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Train, validate and test. Without arguments: the report's best network on CIFAR-10, configs/report/q4_best.yaml.
+# Train, validate and test: the report's best network on CIFAR-10 (configs/report/q4_best.yaml) unless --config names another.
 # Usage: scripts/fit.sh [arguments of cifar-mlp fit], e.g. scripts/fit.sh --config configs/report/q4_two_layer.yaml
 set -euo pipefail
 # shellcheck source=scripts/setup.sh

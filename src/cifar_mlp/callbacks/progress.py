@@ -24,14 +24,22 @@ class SparingProgressBar(RichProgressBar):
     def __init__(self) -> None:
         super().__init__(refresh_rate=DRAWN_PER_SECOND)
         self._shown: dict[str, float] = {}
+        self._validated = False
 
     def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
         """Those of the last whole epoch: newer ones would wait for the GPU."""
         return self._shown
 
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        """This epoch has been validated."""
+        self._validated = True
+        super().on_validation_end(trainer, pl_module)
+
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Show the epoch's metrics from now on."""
-        self._shown = {name: value for name, value in shown_metrics(trainer).items() if name.endswith(SHOWN_IN_BAR)}
+        metrics = shown_metrics(trainer, self._validated)
+        self._shown = {name: value for name, value in metrics.items() if name.endswith(SHOWN_IN_BAR)}
+        self._validated = False
         super().on_train_epoch_end(trainer, pl_module)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -57,6 +65,7 @@ class EpochLines(ProgressBar):
     def __init__(self) -> None:
         super().__init__()
         self._enabled = True
+        self._validated = False
         self._started = 0.0
 
     def disable(self) -> None:
@@ -75,18 +84,34 @@ class EpochLines(ProgressBar):
         """Start the epoch's clock."""
         self._started = time.perf_counter()
 
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """This epoch has been validated."""
+        self._validated = True
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Print the epoch's metrics."""
+        """Print the epoch's metrics, with a dash for those that it did not reach."""
+        metrics, self._validated = shown_metrics(trainer, self._validated), False
         if not self._enabled:
             return
-        shown = "  ".join(f"{name} {value:.4f}" for name, value in shown_metrics(trainer).items())
+        names = [name for name in sorted(trainer.callback_metrics) if name.endswith(SHOWN)]
+        shown = "  ".join(f"{name} {metrics[name]:.4f}" if name in metrics else f"{name} -" for name in names)
         seconds = time.perf_counter() - self._started
         print(f"epoch {trainer.current_epoch + 1}/{last_epoch(trainer)}  {seconds:.1f} s  {shown}", flush=True)
 
 
-def shown_metrics(trainer: Trainer) -> dict[str, float]:
-    """The epoch's main metrics, by name."""
-    return {name: float(value) for name, value in sorted(trainer.callback_metrics.items()) if name.endswith(SHOWN)}
+def shown_metrics(trainer: Trainer, validated: bool) -> dict[str, float]:
+    """The main metrics of the epoch that just ended, by name; not those that Lightning still has from an earlier one.
+
+    Args:
+        trainer: At an epoch's end.
+        validated: Whether the epoch was validated.
+    """
+    fresh = {"train/loss": trainer.is_last_batch, "val/loss": validated, "val/accuracy": validated}
+    return {
+        name: float(value)
+        for name, value in sorted(trainer.callback_metrics.items())
+        if any(is_fresh and name.endswith(shown) for shown, is_fresh in fresh.items())
+    }
 
 
 def last_epoch(trainer: Trainer) -> int | str:

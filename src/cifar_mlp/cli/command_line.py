@@ -9,7 +9,6 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from cifar_mlp import __version__
 from cifar_mlp.callbacks.architecture import NetworkSummary
@@ -21,9 +20,10 @@ from cifar_mlp.callbacks.progress import EpochLines, SparingProgressBar
 from cifar_mlp.callbacks.run_record import RunRecord
 from cifar_mlp.callbacks.step_seed import StepSeed
 from cifar_mlp.callbacks.views import Views
-from cifar_mlp.cli.messages import one_line
-from cifar_mlp.cli.parser import LINKS, Parser, fail
+from cifar_mlp.cli.callback_checks import check_monitors, refuse_tuners
+from cifar_mlp.cli.parser import LINKS, USER_ERRORS, Parser, errors_in_one_line
 from cifar_mlp.cli.resumable import ResumableCLI
+from cifar_mlp.cli.spellings import with_options
 from cifar_mlp.cli.warning_filters import one_line_warnings, quiet
 from cifar_mlp.common.provenance import device_name
 from cifar_mlp.common.stopped import answering_interrupts
@@ -37,7 +37,7 @@ from cifar_mlp.training.precision import suited_precision
 
 DEFAULT_EPOCHS = 20
 DEFAULT_SEED = 0
-USER_ERRORS = (ValueError, OSError, MisconfigurationException)
+PROCESSES_PER_CORE = 4  # more would stop the machine
 
 
 class CommandLine(ResumableCLI):
@@ -54,7 +54,7 @@ class CommandLine(ResumableCLI):
         before_fit: Callable[[CIFAR10DataModule], None] | None = None,
     ) -> None:
         self._look_at_data = before_fit
-        self.arguments = sys.argv[1:] if args is None else list(args)
+        self.arguments = with_options(sys.argv[1:] if args is None else args)
         super().__init__(
             LightningModule,
             CIFAR10DataModule,
@@ -110,13 +110,7 @@ class CommandLine(ResumableCLI):
             trainer.precision = suited_precision(trainer.accelerator) if suited else "32-true"
         if self.checkpoint is not None and self.subcommand == "fit":
             self._require_something_left(trainer)
-        available = {"tpu": False, "gpu": torch.cuda.is_available() or torch.backends.mps.is_available()}
-        available |= {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-        if not available.get(trainer.accelerator, True):
-            raise ValueError(
-                f"--trainer.accelerator {trainer.accelerator}: this machine has no such device that PyTorch can use; "
-                "choose cpu, or auto"
-            )
+        _require_devices(trainer.accelerator, trainer.devices)
 
     @property
     def _by_hand(self) -> bool:
@@ -145,6 +139,7 @@ class CommandLine(ResumableCLI):
             self.save_config_callback = None
         given = config["callbacks"] or []
         config["callbacks"] = given = given if isinstance(given, list) else [given]
+        refuse_tuners(given)
         added = self._own_callbacks(fitting, config)
         added = [callback for callback in added if not any(type(callback) is type(other) for other in given)]
         trainer: Trainer = super()._instantiate_trainer(config, callbacks + added)
@@ -184,6 +179,7 @@ class CommandLine(ResumableCLI):
             return
         if self._look_at_data is not None:
             self._look_at_data(self.datamodule)
+        check_monitors(self.trainer, self.model, self.datamodule.num_val > 0)
         precision, seed = self.trainer.precision, self.datamodule.seed
         wanted = self._get(self.config, "fast_loop")
         obstacle = use_fast_loop(self.trainer, self.model) if wanted else "--fast_loop false"
@@ -201,6 +197,28 @@ class CommandLine(ResumableCLI):
         found = source.found_in(self.datamodule.root) if isinstance(source, CIFARFiles) else ""
         parts = [f"{self.run_name()}: {device}", f"precision {precision}{why}", f"seed {seed}", loop, found]
         print(", ".join(part for part in parts if part), flush=True)
+
+    def after_fit(self) -> None:
+        """Say why training stopped early."""
+        for callback in self.trainer.early_stopping_callbacks:
+            if callback.stopped_epoch and self.trainer.is_global_zero:
+                reason = getattr(callback, "stopping_reason_message", None) or f"{callback.monitor} did not improve."
+                print(f"stopped early: {reason.removesuffix(' Signaling Trainer to stop.')}", flush=True)
+
+
+def _require_devices(accelerator: Any, devices: Any) -> None:
+    """Refuse an accelerator that is not there, and a number of processes that would stop the machine."""
+    gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
+    available = {"tpu": False, "gpu": gpu, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not available.get(accelerator, True):
+        raise ValueError(
+            f"--trainer.accelerator {accelerator}: this machine has no such device that PyTorch can use; "
+            "choose cpu, or auto"
+        )
+    cores = os.cpu_count() or 1
+    on_cpu = accelerator == "cpu" or not gpu
+    if on_cpu and str(devices).isdigit() and int(devices) > PROCESSES_PER_CORE * cores:
+        raise ValueError(f"--trainer.devices {devices}: one process for each, but this machine has {cores} cores")
 
 
 def _as_seed(seed_everything: Any) -> int:
@@ -224,9 +242,5 @@ def run(args: list[str] | None = None, before_fit: Callable[[CIFAR10DataModule],
 def main(args: list[str] | None = None) -> None:
     """Run one command; a user's mistake is one line and exit code 1 (CIFAR_MLP_DEBUG=1 shows where it came from)."""
     one_line_warnings()
-    try:
+    with errors_in_one_line():
         run(args)
-    except USER_ERRORS as error:
-        if os.environ.get("CIFAR_MLP_DEBUG"):
-            raise
-        fail(one_line(str(error)), 1)

@@ -1,12 +1,11 @@
 """One clear line about what is wrong on the command line."""
 
-import difflib
 import re
 
 _KEY = re.compile(r'Parser key "([\w.]+)":')
 _VALUE = re.compile(r"(?:Got value|Given value): (.*?)\.?$")
 _EXPECTED = re.compile(r"Expected a (?:typing\.Literal\[(?P<choices>.*?)\]|<class '(?P<type>[\w.]+)'>)")
-_CALLABLE = re.compile(r"^Type typing\.Callable\[.*\] expects a function or a callable class: ")
+_CALLABLE = re.compile(r"^Type (?:typing|collections\.abc)\.Callable\[.*\] expects a function or a callable class: ")
 _TYPES = {
     "int": "a whole number",
     "float": "a number",
@@ -15,6 +14,7 @@ _TYPES = {
     "collections.abc.Sequence": "a list such as [550, 128]",
     "collections.abc.Iterable": "a list",
 }
+LONGEST = 500  # characters
 # What jsonargparse says of its own ways to read a value.
 _NOISE = re.compile(
     r"^(Does not validate against|Subtypes:|Errors:|Given value|Problem with given class_path|Expected a path but "
@@ -41,28 +41,16 @@ def one_line(message: str) -> str:
     if expected and not reasons:
         return f"{option}must be {' or '.join(dict.fromkeys(expected))}, not {given}"
     text = re.sub(r"\s+", " ", " ".join(dict.fromkeys(reasons))) or "failed without a message"
-    return option + text + (f" (given: {given})" if given is not None and given not in text else "")
+    return shortened(option + text + (f" (given: {given})" if given is not None and given not in text else ""))
+
+
+def shortened(line: str) -> str:
+    """A line of at most 500 characters; what is cut is its middle."""
+    half = LONGEST // 2
+    return line if len(line) <= LONGEST else f"{line[:half]} ... {line[-half:]}"
 
 
 def _in_words(expected: re.Match[str]) -> str:
     if expected["choices"]:
         return "one of " + expected["choices"].replace("'", "")
     return _TYPES.get(expected["type"], expected["type"])
-
-
-def suggestion(message: str, options: list[str]) -> str:
-    """`` (did you mean ...?)`` for an unknown option's message, else nothing.
-
-    Args:
-        message: The line to be shown.
-        options: Every option that exists, with dots.
-    """
-    unknown = re.search(r"(?:nrecognized arguments: -*|Option '|Key ')([\w.]+)", message)
-    if unknown is None or not re.search(r"nrecognized|not accepted|not expected", message):
-        return ""
-    typed = unknown.group(1)
-    by_last_name = {option.rsplit(".", 1)[-1]: option for option in options}
-    close = difflib.get_close_matches(typed, options, 1) or [
-        by_last_name[name] for name in difflib.get_close_matches(typed.rsplit(".", 1)[-1], by_last_name, 1)
-    ]
-    return f" (did you mean --{close[0]}?)" if close else ""

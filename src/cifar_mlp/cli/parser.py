@@ -1,22 +1,27 @@
 """The command line's parser: configs by name, and what is wrong in one line."""
 
 import inspect
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import yaml
 from jsonargparse import ActionConfigFile, Namespace
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from cifar_mlp.callbacks.views import Views
-from cifar_mlp.cli.messages import one_line, suggestion
+from cifar_mlp.cli.messages import one_line
+from cifar_mlp.cli.spellings import suggestion
 from cifar_mlp.common.bounded_yaml import load_yaml
 from cifar_mlp.common.configs import find_config
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.models import Classifier
 
+USER_ERRORS = (ValueError, OSError, MisconfigurationException)
 SECTIONS = {"data": CIFAR10DataModule, "model": Classifier, "trainer": Trainer, "views": Views}
 
 LINKS = {"num_features": "in_features", "num_classes": "num_classes", "metric_prefix": "metric_prefix"}
@@ -28,6 +33,20 @@ def fail(message: str, code: int) -> NoReturn:
     """Print one line and exit."""
     print(f"cifar-mlp: error: {message}", file=sys.stderr, flush=True)
     sys.exit(code)
+
+
+@contextmanager
+def errors_in_one_line() -> Iterator[None]:
+    """Turn an error into one line and exit code 1; ``CIFAR_MLP_DEBUG=1`` shows where it came from."""
+    try:
+        yield
+    except Exception as error:
+        if os.environ.get("CIFAR_MLP_DEBUG"):
+            raise
+        said = str(error)
+        if not isinstance(error, USER_ERRORS):  # not foreseen: say what kind, and how to see more
+            said = f"{type(error).__name__}: {said or 'no message'} (CIFAR_MLP_DEBUG=1 shows where)"
+        fail(one_line(said), 1)
 
 
 class NamedConfig(ActionConfigFile):

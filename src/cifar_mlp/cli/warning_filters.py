@@ -1,13 +1,34 @@
-"""What Lightning says on every run and what does not apply here, each with its reason."""
+"""What Lightning says on every run and what does not apply here, message by message, each with its reason."""
 
 import logging
+import re
 import warnings
+
+# Said on every run. Everything else that Lightning logs is shown.
+_HABITUAL = re.compile(
+    r"(GPU|TPU|HPU) available: "  # the run's first line names the device
+    r"|`Trainer\.fit` stopped: `max_(epochs|steps)="  # the limit that was asked for
+    r"|(\[rank: \d+\] )?Seed set to "  # the first line names the seed
+    r"|Using bfloat16 Automatic Mixed Precision"  # and the precision
+    r"|💡 Tip: "
+    r"|Restor(ing states from the checkpoint path|ed all states from the checkpoint) at "
+    r"|Loaded model weights from the checkpoint at "
+    r"|`weights_only` was not set"
+    r"|Initializing distributed: |-{10,}\ndistributed_backend="
+)
+_SAID_BY = (
+    "lightning.pytorch.utilities.rank_zero",
+    "lightning.fabric.utilities.rank_zero",
+    "lightning.fabric.utilities.seed",
+    "lightning.fabric.utilities.distributed",
+    "lightning.pytorch.trainer.connectors.checkpoint_connector",
+)
 
 
 def quiet() -> None:
     """Silence what Lightning says on every run and what does not apply here."""
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name in _SAID_BY:
+        logging.getLogger(name).addFilter(_worth_saying)  # adding it twice changes nothing
     for message in (
         r"(?s).*does not have many workers.*",  # a batch is one index operation: workers would only copy it
         r"(?s).*Checkpoint directory .* exists and is not empty.*",  # a run's folder holds two checkpoints
@@ -18,6 +39,10 @@ def quiet() -> None:
         r"(?s).*`isinstance\(treespec, LeafSpec\)` is deprecated.*",  # Lightning's own, on recent PyTorch
     ):
         warnings.filterwarnings("ignore", message=message)
+
+
+def _worth_saying(record: logging.LogRecord) -> bool:
+    return _HABITUAL.match(record.getMessage()) is None
 
 
 def one_line_warnings() -> None:

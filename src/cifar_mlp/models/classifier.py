@@ -1,16 +1,16 @@
 """The system around a network: loss, metrics, optimizer, and what a checkpoint must hold."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningModule
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from torch.optim import Adam
-from torchmetrics import MetricCollection
+from torch.optim import Adam, Optimizer
+from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
 
 from cifar_mlp.common.whole_checkpoint import require_whole
@@ -22,6 +22,7 @@ from cifar_mlp.models.loss import Gradients, check_loss, training_loss
 from cifar_mlp.models.metrics import evaluation_metrics
 from cifar_mlp.models.mlp import MLP, Activation, Normalization
 from cifar_mlp.models.recipes import from_recipe, fused, is_imported, to_recipe, try_out
+from cifar_mlp.models.schedules import Schedule
 from cifar_mlp.models.training_mean import TrainingMean, of_all_processes
 
 REPORT_TEST_SIZE = 1_000  # the report tested on the first 1,000 test images
@@ -79,7 +80,7 @@ class Classifier(LightningModule):
         regularization: float = 0.0,
         gradients: Gradients = "autograd",
         optimizer: OptimizerCallable = Adam,
-        lr_scheduler: LRSchedulerCallable | None = None,
+        lr_scheduler: Callable[[Optimizer], Schedule] | None = None,
         lr_interval: Literal["epoch", "step"] = "epoch",
     ) -> None:
         super().__init__()
@@ -112,6 +113,7 @@ class Classifier(LightningModule):
         self.training_mean = TrainingMean()
         self.val_metrics, self.val_confusion = evaluation_metrics(num_classes)
         self.test_metrics, self.test_confusion = evaluation_metrics(num_classes)
+        self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
         self.test_accuracy_report = MulticlassAccuracy(num_classes, average="micro")
 
     @classmethod
@@ -241,7 +243,15 @@ class Classifier(LightningModule):
 
     def metric_name(self, name: str) -> str:
         """The full name of a metric: the source's prefix, then e.g. ``val/accuracy``."""
-        return f"{self.settings['metric_prefix']}{name}"
+        prefix = self.settings["metric_prefix"]
+        return name if prefix and name.startswith(prefix) else prefix + name
+
+    def metrics_of_fit(self, has_validation: bool = True) -> list[str]:
+        """Full names of the metrics that training and its validation log."""
+        names = ["train/loss", "train/accuracy"]
+        if has_validation:
+            names += ["val/loss", *(f"val/{name}" for name in self.val_metrics)]
+        return [self.metric_name(name) for name in names]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what the tensors alone do not say."""
@@ -277,7 +287,10 @@ class Classifier(LightningModule):
         metrics.update(logits.float(), labels)
         confusion.update(logits, labels)
         named = {self.metric_name(f"{stage}/{name}"): metric for name, metric in metrics.items()}
-        self.log(self.metric_name(f"{stage}/loss"), loss, on_epoch=True, batch_size=len(labels), sync_dist=True)
+        # A metric, since Lightning's own mean over processes rounds the number of images when it is odd.
+        mean_loss = self.val_loss if stage == "val" else self.test_loss
+        mean_loss.update(loss, len(labels))
+        self.log(self.metric_name(f"{stage}/loss"), mean_loss, on_epoch=True)
         self.log_dict(named, on_epoch=True, prog_bar=stage == "val")
         return logits, labels
 

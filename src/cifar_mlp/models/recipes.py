@@ -10,6 +10,8 @@ from typing import Any
 from torch import Tensor
 from torch.optim import Optimizer
 
+from cifar_mlp.models.schedules import watching
+
 Recipe = dict[str, Any]
 
 
@@ -32,6 +34,7 @@ def to_recipe(maker: Any) -> Recipe:
         maker = maker.args[0] if maker.args and not inspect.isclass(maker.func) else maker.func
     if not inspect.isclass(maker):
         raise ValueError(f"optimizer and lr_scheduler take a class or functools.partial(class, ...), not {maker!r}")
+    maker, arguments = watching(maker, arguments)
     return {"class_path": f"{maker.__module__}.{maker.__qualname__}", "init_args": _jsonable(arguments)}
 
 

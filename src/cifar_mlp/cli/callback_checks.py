@@ -1,0 +1,62 @@
+"""What a user's callbacks need, checked before training starts."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import BatchSizeFinder, LearningRateFinder, ModelCheckpoint
+
+from cifar_mlp.models import Classifier
+
+INSTEAD = {BatchSizeFinder: "--data.batch_size", LearningRateFinder: "--model.optimizer.lr"}
+
+
+def refuse_tuners(callbacks: Iterable[Callback]) -> None:
+    """Refuse Lightning's tuners: they change an attribute that neither the data module nor the checkpoint reads.
+
+    Raises:
+        ValueError: Naming the option to set instead.
+    """
+    for callback in callbacks:
+        for kind, option in INSTEAD.items():
+            if isinstance(callback, kind):
+                raise ValueError(
+                    f"--trainer.callbacks {kind.__name__} does not work here: set {option}; scripts/sweep.py searches "
+                    "for the best value"
+                )
+
+
+def check_monitors(trainer: Trainer, module: LightningModule, has_validation: bool) -> None:
+    """See that every metric which a callback or the schedule monitors will be there.
+
+    A name without the source's prefix, such as ``val/loss`` on the digits, gets it. Only a :class:`Classifier` says
+    beforehand which metrics it logs.
+
+    Args:
+        trainer: With all its callbacks.
+        module: The network.
+        has_validation: Whether there are validation images.
+
+    Raises:
+        ValueError: Naming the option and the metrics there are.
+    """
+    if not isinstance(module, Classifier):
+        return
+    known = module.metrics_of_fit(has_validation)
+    for callback in getattr(trainer, "callbacks", []):
+        name = getattr(callback, "monitor", None)
+        if not isinstance(name, str) or not getattr(callback, "strict", True):
+            continue
+        counters = ["epoch", "step"] if isinstance(callback, ModelCheckpoint) else []
+        settable: Any = callback
+        settable.monitor = _found(name, module, known + counters, f"--trainer.callbacks {type(callback).__name__}")
+    schedule = module.settings["lr_scheduler"]
+    if schedule is not None and "monitor" in schedule["init_args"]:
+        _found(schedule["init_args"]["monitor"], module, known, "--model.lr_scheduler.monitor")
+
+
+def _found(name: str, module: Classifier, known: list[str], option: str) -> str:
+    for full in (name, module.metric_name(name)):
+        if full in known:
+            return full
+    raise ValueError(f"{option}: there is no metric {name!r} to monitor; there are {', '.join(known)}")

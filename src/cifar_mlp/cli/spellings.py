@@ -1,0 +1,100 @@
+"""What people type instead of an option's name, or without one."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+# By the last part of what was typed, with underscores.
+_MEANT = {
+    "trainer.max_epochs": "epochs epoch max_epoch num_epochs n_epochs nb_epochs",
+    "trainer.max_steps": "steps num_steps iterations num_iters",
+    "seed_everything": "seed random_seed random_state manual_seed",
+    "model.optimizer.lr": "lr learning_rate learningrate rate eta alpha",
+    "model.optimizer.weight_decay": "weight_decay wd decay",
+    "model.optimizer.momentum": "momentum",
+    "model.optimizer": "optim opt",
+    "model.lr_scheduler": "scheduler lr_schedule schedule sched",
+    "model.lr_scheduler.gamma": "gamma lr_decay",
+    "model.hidden_sizes": "hidden hidden_size hidden_dim hidden_dims hidden_units layers units width sizes",
+    "model.regularization": "reg l2 lambda lambd",
+    "model.dropout": "drop dropout_rate p_drop",
+    "model.activation": "act nonlinearity activation_function",
+    "model.normalization": "norm batch_norm batchnorm bn layer_norm",
+    "data.batch_size": "batch batchsize bs train_batch_size",
+    "data.n_components": "components num_components pca pca_components pca_dim",
+    "data.source": "dataset data_set source_name",
+    "data.root": "data data_dir data_path data_root datadir path",
+    "data.num_folds": "folds kfold k_folds n_folds",
+    "data.val_size": "val_split validation_size validation_split valid_size",
+    "data.predict_path": "images image input inputs photos",
+    "data.output": "out output_file csv",
+    "trainer.devices": "gpus num_gpus n_gpus ngpu gpu_ids num_devices nproc",
+    "trainer.accelerator": "gpu device cuda cpu mps use_gpu no_cuda",
+    "trainer.precision": "fp16 bf16 half amp dtype_train mixed_precision",
+    "trainer.logger": "log loggers",
+    "trainer.callbacks": "callback patience early_stopping",
+    "trainer.default_root_dir": "log_dir logdir save_dir output_dir out_dir outdir results_dir",
+    "ckpt_path": "checkpoint ckpt resume resume_from weights load checkpoint_path model_path pretrained",
+    "config": "cfg conf config_file yaml",
+}
+_OPTION_OF = {typed: option for option, words in _MEANT.items() for typed in words.split()}
+_SIZES = re.compile(r"\s*\d+(\s*,\s*\d+)*\s*,?\s*")
+
+
+def suggestion(message: str, options: Sequence[str]) -> str:
+    """`` (did you mean ...?)`` for an unknown option's message, else nothing.
+
+    Args:
+        message: The line to be shown.
+        options: Every option that exists, with dots.
+    """
+    unknown = re.search(r"(?:nrecognized arguments: -*|Option '|Key ')([\w.-]+)", message)
+    if unknown is None or not re.search(r"nrecognized|not accepted|not expected", message):
+        return ""
+    typed = unknown.group(1).replace("-", "_")
+    last = typed.rsplit(".", 1)[-1]
+    by_last_name = {option.rsplit(".", 1)[-1]: option for option in reversed(options)}
+    close = (
+        by_last_name.get(last)
+        or _OPTION_OF.get(last.lower())
+        or next(iter(difflib.get_close_matches(typed, options, 1)), None)
+        or next((by_last_name[name] for name in difflib.get_close_matches(last, by_last_name, 1)), None)
+        or next((_OPTION_OF[name] for name in difflib.get_close_matches(last.lower(), _OPTION_OF, 1)), None)
+    )
+    return f" (did you mean --{close}?)" if close and close != unknown.group(1) else ""
+
+
+def with_options(arguments: Sequence[str]) -> list[str]:
+    """The arguments with an option before each file named alone: ``test best.ckpt``, ``predict best.ckpt photos/``.
+
+    Sizes of hidden layers may come without brackets: ``--model.hidden_sizes 600,300``.
+    """
+    command, rest = list(arguments[:1]), list(arguments[1:])
+    if command and command[0].startswith("-"):
+        command, rest = [], list(arguments)
+    alone = []
+    while command and rest and not rest[0].startswith("-"):
+        alone.append(rest.pop(0))
+    checkpoints = [word for word in alone if word.endswith(".ckpt")]
+    configs = [word for word in alone if word.endswith((".yaml", ".yml"))]
+    images = [word for word in alone if word not in checkpoints + configs and Path(word).exists()]
+    if command != ["predict"]:
+        images = []
+    found = [f"--config={word}" for word in configs] + [f"--ckpt_path={word}" for word in checkpoints]
+    if images:
+        found.append("--data.predict_path=" + (images[0] if len(images) == 1 else str(images)))
+    unknown = [word for word in alone if word not in checkpoints + configs + images]
+    return [*command, *found, *unknown, *_bracketed(rest)]
+
+
+def _bracketed(arguments: Sequence[str]) -> list[str]:
+    done: list[str] = []
+    for argument in arguments:
+        option, is_one, value = argument.partition("=")
+        if option.endswith(".hidden_sizes") and is_one and _SIZES.fullmatch(value):
+            argument = f"{option}=[{value}]"
+        elif done and done[-1].endswith(".hidden_sizes") and _SIZES.fullmatch(argument):
+            argument = f"[{argument}]"
+        done.append(argument)
+    return done
