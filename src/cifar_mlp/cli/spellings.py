@@ -56,8 +56,8 @@ def suggestion(message: str, options: Sequence[str]) -> str:
     last = typed.rsplit(".", 1)[-1]
     by_last_name = {option.rsplit(".", 1)[-1]: option for option in reversed(options)}
     close = (
-        by_last_name.get(last)
-        or _OPTION_OF.get(last.lower())
+        _OPTION_OF.get(last.lower())
+        or by_last_name.get(last)
         or next(iter(difflib.get_close_matches(typed, options, 1)), None)
         or next((by_last_name[name] for name in difflib.get_close_matches(last, by_last_name, 1)), None)
         or next((_OPTION_OF[name] for name in difflib.get_close_matches(last.lower(), _OPTION_OF, 1)), None)

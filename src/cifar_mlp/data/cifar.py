@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -174,6 +175,6 @@ CIFAR100_CLASSES = tuple(
 )
 
 CIFAR10 = CIFARFiles(
-    "cifar10", CIFAR10_CLASSES, "labels", lambda: torchvision_table("CIFAR10"), fingerprints=CIFAR10_FINGERPRINTS
+    "cifar10", CIFAR10_CLASSES, "labels", partial(torchvision_table, "CIFAR10"), fingerprints=CIFAR10_FINGERPRINTS
 )
-CIFAR100 = CIFARFiles("cifar100", CIFAR100_CLASSES, "fine_labels", lambda: torchvision_table("CIFAR100"))
+CIFAR100 = CIFARFiles("cifar100", CIFAR100_CLASSES, "fine_labels", partial(torchvision_table, "CIFAR100"))

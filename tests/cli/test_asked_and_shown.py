@@ -1,0 +1,208 @@
+"""What people type leads to the option, and what they ask Lightning to show is shown."""
+
+import pickle
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch.cli import ReduceLROnPlateau
+from torch.optim import lr_scheduler
+
+from cifar_mlp import CIFAR10DataModule
+from cifar_mlp.cli import main, run
+from cifar_mlp.cli.spellings import suggestion, with_options
+
+ROOT = Path(__file__).resolve().parents[2]
+DIGITS = ["--data.source", "digits", "--model.hidden_sizes", "[8]", "--views.all", "false"]
+ONE = [*DIGITS, "--trainer.max_epochs", "1"]
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line of a command that fails before it writes anything."""
+    before = set(Path().rglob("*"))
+    with pytest.raises(SystemExit) as stopped:
+        main(["fit", *ONE, *arguments])
+    assert stopped.value.code != 0
+    assert set(Path().rglob("*")) == before
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert len(line) < 560
+    return line
+
+
+@pytest.mark.parametrize(
+    ("typed", "option"),
+    [
+        ("--epochs", "--trainer.max_epochs"), ("--seed", "--seed_everything"), ("--lr", "--model.optimizer.lr"),
+        ("--data.dropout", "--model.dropout"), ("--batch-size", "--data.batch_size"), ("--gpus", "--trainer.devices"),
+        ("--hidden", "--model.hidden_sizes"), ("--weight-decay", "--model.optimizer.weight_decay"),
+        ("--momentum", "--model.optimizer.momentum"), ("--logger", "--trainer.logger"),
+        ("--trainer.lr", "--model.optimizer.lr"), ("--trainer.epochs", "--trainer.max_epochs"),
+        ("--data.n_componets", "--data.n_components"),
+    ],
+)  # fmt: skip
+def test_what_people_type_leads_to_the_option(typed: str, option: str, capsys: pytest.CaptureFixture[str]):
+    assert f"did you mean {option}?" in refused(capsys, typed, "3")
+
+
+def test_a_network_s_option_that_is_none_leads_to_the_optimizer_s(capsys: pytest.CaptureFixture[str]):
+    assert "did you mean --model.optimizer.lr?" in refused(capsys, "--model.lr", "0.1")
+
+
+def test_nothing_is_suggested_for_what_is_like_nothing():
+    assert suggestion("unrecognized arguments: --qqqqqq 3", ["trainer.max_epochs"]) == ""
+    assert suggestion("some other message", ["trainer.max_epochs"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["test", "best.ckpt"], ["test", "--ckpt_path=best.ckpt"]),
+        (["predict", "best.ckpt", "photos"], ["predict", "--ckpt_path=best.ckpt", "--data.predict_path=photos"]),
+        (["fit", "mine.yaml", "--a", "1"], ["fit", "--config=mine.yaml", "--a", "1"]),
+        (["fit", "--model.hidden_sizes", "600,300"], ["fit", "--model.hidden_sizes", "[600,300]"]),
+        (["fit", "--model.hidden_sizes=600"], ["fit", "--model.hidden_sizes=[600]"]),
+        (["fit", "--model.hidden_sizes", "[600]"], ["fit", "--model.hidden_sizes", "[600]"]),
+        (["nonsense"], ["nonsense"]),
+    ],
+)
+def test_files_and_sizes_are_understood_without_their_option(typed: list[str], meant: list[str]):
+    Path("photos").mkdir()
+    assert with_options(typed) == meant
+
+
+def test_types_are_named_in_words(capsys: pytest.CaptureFixture[str]):
+    assert "a list such as [550, 128]" in refused(capsys, "--model.hidden_sizes", "abc")
+
+
+@pytest.mark.parametrize("monitor", ["val_loss", "loss", "test/accuracy"])
+@pytest.mark.parametrize("what", ["EarlyStopping", "ModelCheckpoint"])
+def test_a_metric_that_will_not_exist_is_refused_before_training(
+    what: str, monitor: str, capsys: pytest.CaptureFixture[str]
+):
+    line = refused(capsys, f"--trainer.callbacks+={what}", "--trainer.callbacks.monitor", monitor)
+    assert repr(monitor) in line
+    assert "digits/val/loss" in line
+
+
+def test_a_schedule_s_metric_is_checked_too(capsys: pytest.CaptureFixture[str]):
+    options = ["--model.lr_scheduler", "ReduceLROnPlateau", "--model.lr_scheduler.monitor", "val_loss"]
+    assert "--model.lr_scheduler.monitor" in refused(capsys, *options)
+
+
+def test_a_monitor_without_the_source_s_prefix_is_meant_with_it(capsys: pytest.CaptureFixture[str]):
+    stop = ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor=val/accuracy"]
+    stop += ["--trainer.callbacks.mode=max", "--trainer.callbacks.patience=1", "--trainer.callbacks.min_delta=2.0"]
+    command = run(["fit", *DIGITS, "--trainer.max_epochs", "5", *stop])
+    assert command.trainer.current_epoch == 2
+    assert "stopped early: Monitored metric digits/val/accuracy did not improve" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("tuner", ["BatchSizeFinder", "LearningRateFinder"])
+def test_a_tuner_is_refused(tuner: str, capsys: pytest.CaptureFixture[str]):
+    assert f"--trainer.callbacks {tuner} does not work here: set --" in refused(capsys, f"--trainer.callbacks+={tuner}")
+
+
+@pytest.mark.parametrize("name", ["ReduceLROnPlateau", "torch.optim.lr_scheduler.ReduceLROnPlateau"])
+@pytest.mark.parametrize("gradients", ["autograd", "hand"])
+def test_the_plateau_schedule_is_lightning_s_and_watches(name: str, gradients: str):
+    monitor = ["--model.lr_scheduler.monitor", "val/loss"] if "." not in name else []
+    settled = ["--model.lr_scheduler.patience", "0", "--model.lr_scheduler.threshold", "9.0"]
+    options = ["--model.gradients", gradients, "--model.lr_scheduler", name, *monitor, *settled]
+    command = run(["fit", *DIGITS, "--trainer.max_epochs", "3", *options])
+    (schedule,) = command.trainer.lr_scheduler_configs
+    assert isinstance(schedule.scheduler, ReduceLROnPlateau)
+    assert schedule.monitor == "digits/val/loss"
+    (group,) = command.trainer.optimizers[0].param_groups
+    assert group["lr"] < 1e-3  # nothing counts as better: it fell
+
+
+def test_any_of_torch_s_schedules_is_found_by_its_short_name():
+    names = {kind.__name__ for kind in lr_scheduler.LRScheduler.__subclasses__() if not kind.__name__.startswith("_")}
+    assert {"ExponentialLR", "OneCycleLR", "CosineAnnealingLR"} <= names
+    command = run(["fit", *ONE, "--model.lr_scheduler", "LinearLR"])
+    assert isinstance(command.trainer.lr_scheduler_configs[0].scheduler, lr_scheduler.LinearLR)
+
+
+def test_an_epoch_s_line_shows_its_own_figures_or_a_dash(capsys: pytest.CaptureFixture[str]):
+    run(["fit", *DIGITS, "--trainer.max_epochs", "4", "--trainer.limit_train_batches", "5", "--trainer.max_steps", "7"])
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch ")]
+    assert len(lines) == 2
+    assert " -" not in lines[0]
+    assert re.search(r"train/loss -  digits/val/accuracy -  digits/val/loss -$", lines[1])
+
+
+def test_epochs_without_validation_show_a_dash(capsys: pytest.CaptureFixture[str]):
+    run(["fit", *DIGITS, "--trainer.max_epochs", "3", "--trainer.check_val_every_n_epoch", "2"])
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch ")]
+    assert [line.endswith("digits/val/loss -") for line in lines] == [False, False, True]
+    assert "val/loss" not in lines[0]  # no validation yet, so no such metric
+
+
+def test_too_many_processes_are_refused(capsys: pytest.CaptureFixture[str]):
+    assert "--trainer.devices 100000" in refused(capsys, "--trainer.devices", "100000", "--trainer.accelerator", "cpu")
+
+
+def test_an_unforeseen_error_is_one_line_too(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as stopped:
+        main(["fit", *ONE, "--model.optimizer", "SparseAdam"])  # fails in its first step
+    assert stopped.value.code == 1
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("cifar-mlp: error: RuntimeError: SparseAdam")
+    assert "CIFAR_MLP_DEBUG=1" in last
+
+
+@pytest.mark.parametrize("source", ["cifar10", "cifar100", "digits"])
+def test_a_data_module_can_be_pickled(source: str):
+    data = CIFAR10DataModule(source=source, n_components=5)
+    again = pickle.loads(pickle.dumps(data))
+    assert (again.num_features, again.class_names) == (data.num_features, data.class_names)
+
+
+def test_a_profiler_s_report_is_shown():
+    command = [sys.executable, "-m", "cifar_mlp", "fit", *ONE, "--trainer.profiler", "simple"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "FIT Profiler Report" in done.stdout + done.stderr
+    assert "GPU available" not in done.stdout + done.stderr
+
+
+def test_the_mean_loss_over_two_processes_is_over_images(monkeypatch: pytest.MonkeyPatch):
+    """As on one process, for an odd number of validation images: 269 of the digits."""
+    script = Path("two.py")
+    script.write_text(
+        "from cifar_mlp.cli import run\nimport sys\n"
+        "if __name__ == '__main__':\n"
+        "    command = run(sys.argv[1:])\n"
+        "    if command.trainer.is_global_zero:\n"
+        "        print('LOSS', float(command.trainer.callback_metrics['digits/val/loss']))\n"
+    )
+    run(["fit", *ONE, "--trainer.precision", "32-true"])
+    checkpoint = str(next(Path().rglob("last.ckpt")))
+    losses = []
+    for devices in ("1", "2"):
+        options = ["--data.val_size", "269", "--trainer.devices", devices, "--trainer.accelerator", "cpu"]
+        command = [sys.executable, str(script), "validate", "--ckpt_path", checkpoint, *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        losses.append(float(re.findall(r"LOSS (\S+)", done.stdout)[0]))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    assert torch.isfinite(torch.tensor(losses)).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "config"), [(["--trainer.max_epochs", "3"], "q4_best"), (["--config", "quickstart"], "quickstart")]
+)
+def test_fit_sh_keeps_its_config_unless_another_is_named(
+    arguments: list[str], config: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    import fit_and_test
+
+    given: list[list[str]] = []
+    monkeypatch.setattr(fit_and_test, "fit_and_test", given.append)
+    fit_and_test.main(arguments)
+    (words,) = given
+    assert words[words.index("--config") + 1] == config
+    assert words.count("--config") == 1
+    assert words[-len(arguments) :] == arguments
