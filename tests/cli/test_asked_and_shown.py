@@ -200,7 +200,7 @@ def test_fit_sh_keeps_its_config_unless_another_is_named(
     import fit_and_test
 
     given: list[list[str]] = []
-    monkeypatch.setattr(fit_and_test, "fit_and_test", given.append)
+    monkeypatch.setattr("cifar_mlp.cli.fit_and_test.fit_and_test", given.append)
     fit_and_test.main(arguments)
     (words,) = given
     assert words[words.index("--config") + 1] == config
