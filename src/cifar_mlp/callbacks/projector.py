@@ -11,6 +11,7 @@ from torch import Tensor
 from cifar_mlp.callbacks.board import Board, class_names, preprocessing_of
 from cifar_mlp.callbacks.probe import evaluating, hidden_activations, labelled
 from cifar_mlp.callbacks.view import View
+from cifar_mlp.common.atomic_write import replacing, write_whole
 from cifar_mlp.pictures.style import png, save
 from cifar_mlp.pictures.tiles import as_rgb
 
@@ -61,7 +62,7 @@ def write_points(
     folder = run / "projector"
     folder.mkdir(parents=True, exist_ok=True)
     rows = [f"{one}\t{two}\t{'right' if one == two else 'wrong'}" for one, two in zip(true, predicted, strict=True)]
-    (folder / "classes.tsv").write_text("\n".join(["class\tpredicted\tanswer", *rows]) + "\n")
+    write_whole("\n".join(["class\tpredicted\tanswer", *rows]) + "\n", folder / "classes.tsv")
     thumbnails = ""
     if inputs.ndim == 4 and inputs.shape[1] in (1, 3):
         save(png(sprite(inputs)), folder / "thumbnails.png")
@@ -70,12 +71,13 @@ def write_points(
         thumbnails = f'  sprite {{ image_path: "projector/thumbnails.png" {sizes} }}\n'
     entries = []
     for name, points in spaces.items():
-        np.savetxt(folder / f"{name}.tsv", leading_directions(points, DIMENSIONS).numpy(), fmt="%.5g", delimiter="\t")
+        with replacing(folder / f"{name}.tsv") as unfinished:
+            np.savetxt(unfinished, leading_directions(points, DIMENSIONS).numpy(), fmt="%.5g", delimiter="\t")
         entries.append(
             f'embeddings {{\n  tensor_name: "{name}"\n  tensor_path: "projector/{name}.tsv"\n'
             f'  metadata_path: "projector/classes.tsv"\n{thumbnails}}}\n'
         )
-    (run / "projector_config.pbtxt").write_text("".join(entries))
+    write_whole("".join(entries), run / "projector_config.pbtxt")
 
 
 def leading_directions(points: Tensor, most: int) -> Tensor:

@@ -80,7 +80,7 @@ def _opened(path: Path) -> ImageFile.ImageFile:
         wanted = (
             f"{name} files need a plug-in of Pillow" if name in _OF_PLUGINS else "no image of a format that is read"
         )
-        raise ValueError(wanted) from error
+        raise UnidentifiedImageError(wanted) from error
     if file.format not in ("JPEG", "MPO") and file.width * file.height > (Image.MAX_IMAGE_PIXELS or float("inf")):
         file.close()
         raise ValueError(f"{file.width} x {file.height} pixels are too many")
