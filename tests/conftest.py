@@ -10,6 +10,7 @@ import torch
 
 from cifar_mlp.callbacks.views import Views
 from cifar_mlp.data import sources
+from cifar_mlp.data.download import MIRROR_VARIABLE
 from cifar_mlp.data.usual_places import ROOT_VARIABLE
 from tests.made_cifar import make_cifar10
 
@@ -59,6 +60,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(work)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv(ROOT_VARIABLE, raising=False)
+    monkeypatch.delenv(MIRROR_VARIABLE, raising=False)
     monkeypatch.setattr(sys, "argv", ["cifar-mlp"])
     return work
 

@@ -39,7 +39,8 @@ def make_cifar10(root: Path) -> CIFARFiles:
 
 def _source(root: Path, table: Table) -> CIFARFiles:
     sizes = {"num_train": NUM_TRAIN, "num_test": NUM_TEST, "default_val_size": VAL_SIZE}
-    plain = dataclasses.replace(CIFAR10, table=lambda: table, fingerprints={}, **sizes)
+    archive = CIFAR10.archive._replace(urls=(ADDRESS,))
+    plain = dataclasses.replace(CIFAR10, table=lambda: table, archive=archive, fingerprints={}, **sizes)
     parts: tuple[Part, ...] = ("train", "test")
     fingerprints = {}
     for part in parts:

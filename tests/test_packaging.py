@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "cifar_mlp"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # Sweeps have an extra; the benchmarks skip an implementation that is not installed.
-MAY_NEED = {"sweep": {"optuna", "sqlalchemy"}, "benchmarks": {"skorch", "keras", "jax"}}
+MAY_NEED = {"data": {"pyarrow"}, "sweep": {"optuna", "sqlalchemy"}, "benchmarks": {"skorch", "keras", "jax"}}
 
 
 def python(*arguments: str, **options: object) -> str:

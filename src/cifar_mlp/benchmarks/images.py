@@ -29,7 +29,7 @@ class FirstImages(CIFARFiles):
 class SyntheticImages(FirstImages):
     """A random mean image for each class, plus noise; needs no files."""
 
-    def prepare(self, root: str | None, part: Part) -> None:
+    def prepare(self, root: str | None, part: Part, mirror: str | None = None) -> None:
         """Nothing to prepare."""
 
     def load(self, root: str | None, part: Part, seed: int) -> tuple[Tensor, Tensor]:

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cifar_mlp.data.archives import CIFAR10_ARCHIVE, CIFAR100_ARCHIVE, Archive
 from cifar_mlp.data.batch_files import Part, Table
-from cifar_mlp.data.download import download
+from cifar_mlp.data.download import download, mirror_url
 from cifar_mlp.data.fingerprints import CIFAR10_FINGERPRINTS, digests, in_known_order
 from cifar_mlp.data.hugging_face import Rows, can_read
 from cifar_mlp.data.recognition import Form, forms_at
@@ -41,6 +42,7 @@ class CIFARFiles:
         class_names: Name of each class, by label.
         labels_key: Key of the labels in each pickled batch.
         table: Gives the files and their checksums.
+        archive: What is downloaded where nothing is found.
         num_train: Images that the training files hold.
         num_test: Images that the test files hold.
         default_val_size: Images held out for validation where no number is asked for.
@@ -53,26 +55,28 @@ class CIFARFiles:
     class_names: tuple[str, ...]
     labels_key: str
     table: Callable[[], Table]
+    archive: Archive
     num_train: int = 50_000
     num_test: int = 10_000
     default_val_size: int = 1_000
     image_shape: tuple[int, int, int] = (3, 32, 32)
     fingerprints: Mapping[Part, tuple[str, ...]] = field(default_factory=dict)
 
-    def prepare(self, root: str | None, part: Part) -> None:
+    def prepare(self, root: str | None, part: Part, mirror: str | None = None) -> None:
         """Check that ``part`` is there in some form; download the set if no root was named and it lies nowhere.
 
         Args:
             root: Path of the set in any form, see :func:`recognition.forms_at`; ``None`` looks at the environment,
                 then in the usual places.
             part: Which files are needed.
+            mirror: Where to download from first, see :func:`mirror_url`.
 
         Raises:
             FileNotFoundError: If a root that was given lacks a file, or the download fails.
         """
+        first = mirror_url(mirror, self.archive)
         if self.find(root, part) is None:
-            table = self.table()
-            download(table.url, table.archive_md5, locate(root).path, table.folder)
+            download(self.archive, locate(root).path, lambda: self.find(root, part) is not None, first)
 
     def find(self, root: str | None, part: Part) -> Form | None:
         """The files that hold ``part``; ``None`` where no root is given and no usual place has them.
@@ -175,6 +179,13 @@ CIFAR100_CLASSES = tuple(
 )
 
 CIFAR10 = CIFARFiles(
-    "cifar10", CIFAR10_CLASSES, "labels", partial(torchvision_table, "CIFAR10"), fingerprints=CIFAR10_FINGERPRINTS
+    "cifar10",
+    CIFAR10_CLASSES,
+    "labels",
+    partial(torchvision_table, "CIFAR10"),
+    CIFAR10_ARCHIVE,
+    fingerprints=CIFAR10_FINGERPRINTS,
 )
-CIFAR100 = CIFARFiles("cifar100", CIFAR100_CLASSES, "fine_labels", partial(torchvision_table, "CIFAR100"))
+CIFAR100 = CIFARFiles(
+    "cifar100", CIFAR100_CLASSES, "fine_labels", partial(torchvision_table, "CIFAR100"), CIFAR100_ARCHIVE
+)

@@ -42,6 +42,8 @@ class CIFAR10DataModule(LightningDataModule):
             version, Hugging Face's parquet files, or a folder with one of these. Not given: the environment variable
             CIFAR10_ROOT, else data/, ~/data and the caches of Hugging Face and Keras; if it lies nowhere, it is
             downloaded to data/.
+        mirror: Where to download from first: an http, https or file address of the set's archive, or, ending in /, of a
+            folder with it. Not given: the environment variable CIFAR10_MIRROR. The other servers follow.
         cache_dir: Folder where fitted PCAs are kept between runs.
         batch_size: Images per optimizer step on each device.
         split: report: the last val_size training images are for validation. random: a stratified draw of that many.
@@ -74,6 +76,7 @@ class CIFAR10DataModule(LightningDataModule):
         self,
         source: str = "cifar10",
         root: str | None = None,
+        mirror: str | None = None,
         cache_dir: str = "~/.cache/cifar_mlp",
         batch_size: int = 200,
         split: Split = "report",
@@ -99,7 +102,7 @@ class CIFAR10DataModule(LightningDataModule):
         self.settings: dict[str, Any] = dict(self.hparams)
         check_choices(self.settings)
         self.source = SOURCES[source]
-        self.root, self.cache_dir, self.seed = root, cache_dir, seed
+        self.root, self.mirror, self.cache_dir, self.seed = root, mirror, cache_dir, seed
         self.val_size = self.source.default_val_size if val_size is None else val_size
         self.test_size = self.source.num_test if test_size is None else test_size
         self.predict_path, self.output = predict_path, output
@@ -139,7 +142,7 @@ class CIFAR10DataModule(LightningDataModule):
         """On one process of each machine: check that the files are there, and fit the PCA if no earlier run has."""
         stage = None if self.trainer is None else self.trainer.state.fn
         for part in self._parts(stage):
-            self.source.prepare(self.root, part)
+            self.source.prepare(self.root, part, self.mirror)
         if stage == "fit" or (stage is not None and not self.gives_bytes):
             self._fit()
 
@@ -197,7 +200,7 @@ class CIFAR10DataModule(LightningDataModule):
 
     def require_test_files(self) -> None:
         """See that the test images can be read; a test after hours of training must not fail for want of them."""
-        self.source.prepare(self.root, "test")
+        self.source.prepare(self.root, "test", self.mirror)
         self._load("test")
 
     # How it is done

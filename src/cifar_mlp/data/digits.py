@@ -22,10 +22,13 @@ class Digits:
     default_val_size: int = 270
     image_shape: tuple[int, int, int] = (1, 8, 8)
 
-    def prepare(self, root: str | None, part: Part) -> None:
-        """Nothing to fetch: scikit-learn carries the images. A root would be ignored, so it is refused."""
-        if root is not None:
-            raise ValueError("--data.root cannot be given with --data.source digits: scikit-learn carries the images")
+    def prepare(self, root: str | None, part: Part, mirror: str | None = None) -> None:
+        """Nothing to fetch: scikit-learn carries the images. A root or mirror would be ignored, so it is refused."""
+        for option, given in (("root", root), ("mirror", mirror)):
+            if given is not None:
+                raise ValueError(
+                    f"--data.{option} cannot be given with --data.source digits: scikit-learn carries the images"
+                )
 
     def load(self, root: str | None, part: Part, seed: int) -> tuple[Tensor, Tensor]:
         """Images, uint8 ``(N, 1, 8, 8)``, levels 0..16 stretched to 0..255, and labels, int64 ``(N,)``."""

@@ -1,78 +1,121 @@
-"""Fetch a data set's archive, once, and give up soon where there is no connection."""
+"""Fetch a data set's archive once, from the fastest server, and continue where an earlier start stopped."""
 
 import os
 import shutil
-import socket
-import tempfile
-import threading
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import getproxies
 
-CONNECT_SECONDS = 15.0
-STALL_SECONDS = 15.0
+from filelock import FileLock, Timeout
+
+from cifar_mlp.data.archives import Archive
+from cifar_mlp.data.fetch import AllServersFailedError, Fetch
+from cifar_mlp.data.pieces import Pieces
+from cifar_mlp.data.server_pool import Limits, ServerPool
+from cifar_mlp.data.transfer_progress import TransferProgress
+
+MIRROR_VARIABLE = "CIFAR10_MIRROR"
 
 
 class DownloadFailedError(FileNotFoundError):
-    """No root was given, there are no files in the default one, and none could be fetched."""
+    """There are no files, and none could be fetched."""
 
 
-def download(url: str, md5: str, root: Path, folder: str) -> None:
-    """Fetch ``url``, check it, unpack it, and put its ``folder`` below ``root``.
+def download(
+    archive: Archive,
+    root: Path,
+    is_there: Callable[[], bool],
+    mirror: str | None = None,
+    limits: Limits = Limits(),  # noqa: B008, immutable
+) -> None:
+    """Fetch ``archive``, check its SHA-256, unpack it, and put its folder below ``root``.
 
-    The folder appears whole or not at all: everything before the last rename happens in a temporary folder.
+    The folder appears whole or not at all. What has come stays in ``.download-FOLDER`` until then, and the next start
+    continues. Of several processes one downloads, and the others wait.
 
     Args:
-        url: Address of the archive.
-        md5: MD5 that the archive must have.
-        root: Where ``folder`` shall lie; made if need be.
-        folder: Name of the folder inside the archive.
+        archive: What to fetch.
+        root: Where its folder shall lie; made if need be.
+        is_there: Whether another process has done it meanwhile.
+        mirror: Address to be tried first, see :func:`mirror_url`.
+        limits: When a server is too slow.
 
     Raises:
-        DownloadFailedError: If the archive cannot be downloaded; says what was tried and what to do instead.
+        DownloadFailedError: If it cannot be downloaded; says what was tried and what to do instead.
     """
-    from torchvision.datasets.utils import download_and_extract_archive
-
-    print(f"no data found in {root}/ and no --data.root given: downloading {url}", flush=True)
-    reason = unreachable(url, CONNECT_SECONDS)
-    if reason is None:
-        before = socket.getdefaulttimeout()
-        socket.setdefaulttimeout(STALL_SECONDS)
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=root, prefix=".download-") as unfinished:
-                download_and_extract_archive(url, unfinished, md5=md5)
-                shutil.rmtree(root / folder, ignore_errors=True)
-                os.replace(Path(unfinished) / folder, root / folder)
+    work = root / f".download-{archive.folder}"
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DownloadFailedError(
+            f"{archive.folder} cannot be downloaded to {str(root)!r} ({error.strerror}): name a folder by "
+            "--data.root or CIFAR10_ROOT"
+        ) from error
+    with _only_one(root / f".{archive.folder}.lock", archive):
+        if is_there():
             return
-        except (OSError, RuntimeError) as error:
-            reason = str(error)
-        finally:
-            socket.setdefaulttimeout(before)
-    raise DownloadFailedError(
-        f"{folder} was looked for in {str(root)!r} and could not be downloaded from {url} ({reason}): "
-        f"unpack that archive yourself and give the folder that holds {folder!r} as --data.root or CIFAR10_ROOT"
-    )
-
-
-def unreachable(url: str, seconds: float) -> str | None:
-    """Why no connection to the host of ``url`` is possible within ``seconds``; ``None`` if it can.
-
-    A thread tries it, since looking up a name may hang longer than any socket timeout.
-    """
-    address = urlsplit(url)
-    address = urlsplit(getproxies().get(address.scheme, url))  # where the way leads through a proxy, ask that one
-    outcome: list[str | None] = ["no answer"]
-
-    def connect() -> None:
+        work.mkdir(exist_ok=True)  # another process may have failed to finish
+        pool, pieces = ServerPool(archive, mirror, limits), Pieces(work, archive.length)
+        received = sum(pieces.senders().values())
+        print(f"downloading {archive.name} to {root}/" + (f", {received:,} bytes are there" if received else ""))
         try:
-            port = address.port or {"http": 80}.get(address.scheme, 443)
-            socket.create_connection((address.hostname or "", port), timeout=seconds).close()
-            outcome[0] = None
-        except OSError as error:
-            outcome[0] = str(error)
+            with TransferProgress(archive.name, archive.length, received) as progress:
+                Fetch(pool, pieces, work / "whole", progress).run()
+        except AllServersFailedError as error:
+            raise DownloadFailedError(
+                f"{archive.name} could not be downloaded to {str(root)!r} ({error}): name another server by "
+                f"--data.mirror, or unpack that archive yourself and give the folder that holds {archive.folder!r} as "
+                "--data.root or CIFAR10_ROOT; the next start continues with what has come"
+            ) from error
+        _unpack(work, archive.folder, root)
 
-    attempt = threading.Thread(target=connect, daemon=True)
-    attempt.start()
-    attempt.join(seconds)
-    return outcome[0]
+
+def mirror_url(option: str | None, archive: Archive) -> str | None:
+    """The server to be tried first: the option's, else that of ``CIFAR10_MIRROR``.
+
+    Args:
+        option: http, https or file address of the archive, or, ending in /, of a folder with it.
+        archive: What is to be fetched.
+
+    Raises:
+        ValueError: If the address is of another kind; names the setting.
+    """
+    given = option or os.environ.get(MIRROR_VARIABLE)
+    if not given:
+        return None
+    address = urlsplit(given)
+    if address.scheme not in ("http", "https", "file") or not (address.netloc or address.scheme == "file"):
+        name = "--data.mirror" if option else MIRROR_VARIABLE
+        raise ValueError(
+            f"{name} must be the http, https or file address of {archive.name}, e.g. "
+            f"{Path(archive.name).absolute().as_uri()}, not {given!r}"
+        )
+    return given + archive.name if given.endswith("/") else given
+
+
+@contextmanager
+def _only_one(path: Path, archive: Archive) -> Iterator[None]:
+    """Hold the lock; says so if another process holds it first."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"another process is downloading {archive.name}: waiting for it", flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _unpack(work: Path, folder: str, root: Path) -> None:
+    """Put ``folder`` of the archive ``whole`` below ``root``, and remove all that was needed for it."""
+    unfinished = work / "unpacked"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    with tarfile.open(work / "whole") as tar:
+        tar.extractall(unfinished, filter="data")
+    shutil.rmtree(root / folder, ignore_errors=True)
+    (unfinished / folder).replace(root / folder)
+    shutil.rmtree(work)

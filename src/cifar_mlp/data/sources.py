@@ -24,7 +24,7 @@ class Source(Protocol):
     @property
     def image_shape(self) -> tuple[int, int, int]: ...
 
-    def prepare(self, root: str | None, part: Part) -> None:
+    def prepare(self, root: str | None, part: Part, mirror: str | None = None) -> None:
         """Make the files of ``part`` available, or say in one line why they are not."""
 
     def load(self, root: str | None, part: Part, seed: int) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ from cifar_mlp.models.continued import override_restored
 from cifar_mlp.models.recipes import is_imported, to_recipe
 
 # Paths on this machine are not a property of a trained network.
-_OF_THE_MACHINE = {"root", "cache_dir", "predict_path", "output", "seed"}
+_OF_THE_MACHINE = {"root", "mirror", "cache_dir", "predict_path", "output", "seed"}
 _LINKED = {"in_features", "num_classes", "metric_prefix"}
 
 
