@@ -49,7 +49,9 @@ def check_monitors(trainer: Trainer, module: LightningModule, has_validation: bo
             continue
         counters = ["epoch", "step"] if isinstance(callback, ModelCheckpoint) else []
         settable: Any = callback
-        settable.monitor = _found(name, module, known + counters, f"--trainer.callbacks {type(callback).__name__}")
+        full = _found(name, module, known + counters, f"--trainer.callbacks {type(callback).__name__}")
+        if not type(callback).__module__.startswith("cifar_mlp."):  # those add the prefix themselves
+            settable.monitor = full
     schedule = module.settings["lr_scheduler"]
     if schedule is not None and "monitor" in schedule["init_args"]:
         _found(schedule["init_args"]["monitor"], module, known, "--model.lr_scheduler.monitor")
