@@ -1,0 +1,83 @@
+"""A number in the words of the problem: 57 = N."""
+
+from torch import Tensor
+
+from cifar_mlp.parity.check.drawing import Drawn
+
+
+def factor_words(c: float, drawn: Drawn) -> str:
+    """What a gradient that is c times the right one lacks or has too much."""
+    n, classes, d = len(drawn.labels), drawn.sizes[-1], drawn.sizes[0]
+    known = {
+        0.0: "0: the gradient is never computed",
+        -1.0: "-1 times the right one: the sign is reversed",
+        2.0: "twice the right one",
+        0.5: "half the right one",
+        -2.0: "-2 times the right one",
+        float(n): f"{n} times the right one = N: a 1/N is missing",
+        -float(n): f"-{n} times the right one = -N: a 1/N is missing and the sign is reversed",
+        1.0 / n: f"1/{n} of the right one = 1/N: divided by N once too often",
+        1.0 / n**2: "1/N^2 of the right one: divided by N twice too often",
+        float(n) ** 2: "N^2 times the right one: multiplied by N where it should be divided",
+        2.0 * n: f"{2 * n} times the right one = 2N: a 1/N is missing and a factor 2 is too much",
+        2.0 / n: "2/N of the right one",
+        1.0 / classes: f"1/{classes} of the right one = 1/C: divided by the number of classes",
+        float(classes): f"{classes} times the right one = C: multiplied by the number of classes",
+        n / classes: "N/C times the right one: divided by the number of classes in place of examples",
+        1.0 / (n * classes): "1/(N C) of the right one: divided by N and C as well",
+        n / (n - 1): "N/(N-1) times the right one: divided by N - 1 in place of N",
+        n / d: "N/D times the right one: divided by the number of features in place of examples",
+    }
+    for keep in {round(float(mask.double().mean()), 12) for mask in drawn.kept}:
+        known.setdefault(keep, "the share of kept units times the right one")
+    if drawn.keep < 1:
+        known |= {
+            drawn.keep: "keep times the right one: dropout's division by the keep probability is missing",
+            1 / drawn.keep: "1/keep times the right one: divided by the keep probability once too often",
+        }
+    for i, width in enumerate(drawn.sizes[1:-1]):
+        known.setdefault(
+            n / width, f"N/{width} times the right one: divided by the width of layer {i + 1} in place of N"
+        )
+    if drawn.users_examples and drawn.users_examples != n:
+        known[n / drawn.users_examples] = f"divided by {drawn.users_examples}, which is not this batch's N"
+    for value, words in known.items():
+        if abs(c - value) <= 1e-5 * max(abs(value), 1e-12):
+            return words
+    for whole in (1, 10, 32, 50, 64, 100, 128, 200, 256, 500, 1000):
+        if abs(c - n / whole) <= 1e-6 * abs(c):
+            return f"divided by {whole}, a fixed number, in place of N"
+    return f"{c:.5g} times the right one"
+
+
+def share_of(a: float, b: float, target: float, drawn: Drawn, part: str, base: Tensor) -> list[str]:
+    """The data's and the penalty's share of a gradient, a (data) + b w, where the right one has 1 and ``target``."""
+    n = len(drawn.labels)
+    if target and abs(b - a * target) <= 1e-5 * abs(a * target) and abs(a - 1) > 1e-6:
+        return [factor_words(a, drawn) + (", the penalty's part too" if part == "weight" else "")]
+    said = [] if abs(a - 1) <= 1e-6 else ["the data's part is " + factor_words(a, drawn)]
+    if abs(b - target) <= 1e-6 * max(abs(target), 1e-3):
+        return said
+    if not target:
+        return [
+            *said,
+            "a bias must not have a penalty" if part == "bias" else "there should be no penalty, yet it is added",
+        ]
+    ratio = b / target
+    words = {0.0: "the penalty is missing", 0.5: "the penalty's gradient is half: the derivative of w^2 is 2 w",
+             2.0: "the penalty's gradient is twice the right one", -1.0: "the penalty has the wrong sign",
+             1 / n: "the penalty's gradient is divided by N", float(n): "the penalty's gradient is multiplied by N",
+             0.5 / n: "the penalty's gradient is divided by 2N", 4.0: "the penalty's gradient is 4 times the right one",
+             0.25: "the penalty's gradient is a quarter of the right one",
+             -0.5: "the penalty has the wrong sign and half its size"}  # fmt: skip
+    norm = float(base.norm())
+    words |= {0.5 / norm: "the penalty is that of the norm, not of its square",
+              1 / norm: "the penalty is that of the norm, not of its square"}  # fmt: skip
+    for value, text in words.items():
+        if abs(ratio - value) <= 1e-5 * max(abs(value), 0.1):
+            return [*said, text]
+    if part == "bias":
+        return [*said, f"the bias's penalty is {ratio:.4g} times the right one"]
+    if target and abs(b * target) and abs(b - 2 * (target / 2) ** 2) < 1e-9:
+        return [*said, "lambda is squared in the penalty's gradient"]
+    return [*said, f"the penalty's gradient is {ratio:.4g} times the right one (lambda is fixed or scaled)"]

@@ -1,0 +1,336 @@
+"""The gradients of a softmax network, judged by two references: ours, and differences of the function's own loss."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cifar_mlp.parity.check import told
+from cifar_mlp.parity.check.calling import Answer, SubmissionError
+from cifar_mlp.parity.check.drawing import Drawn
+from cifar_mlp.parity.check.explain import Sought, explain
+from cifar_mlp.parity.check.factors import factor_words
+from cifar_mlp.parity.check.guesses import Convention, Guess, architectures_for, identify
+from cifar_mlp.parity.check.quotients import Quotients, quotients
+from cifar_mlp.parity.check.subject import Subject
+from cifar_mlp.parity.check.tape import Tape
+from cifar_mlp.parity.check.told import Report, TensorReport
+
+EXACT = {False: 1e-6, True: 1e-3}  # normwise; a student's small constant in a logarithm or a root must pass
+MATCH = {False: 1e-9, True: 2e-5}  # what a mistake must reproduce
+SAME_LOSS = {False: 1e-7, True: 2e-5}
+OFFSET = {False: 800.0, True: 100.0}  # exp overflows in float64 above 709, in float32 above 88
+HARMLESS = 1e-6
+
+
+class NetworkCheck:
+    """One check; ``report()`` runs it."""
+
+    def __init__(self, subject: Subject, declared: Convention, activation: str | None, normalization: str | None,
+                 dropout: float, own: Drawn | None = None, seed: int = 0) -> None:  # fmt: skip
+        self.subject, self.declared, self.seed, self.own_numbers = subject, declared, seed, own
+        self.options = activation, normalization, dropout
+        self.dropout = dropout
+        self.notes: list[str] = []
+
+    def _draw(self, seed: int) -> Drawn:
+        if self.own_numbers is not None:
+            return self.own_numbers
+        kinds = architectures_for(self.subject.layout.draw(0), *self.options)[:1]
+
+        def inputs_of_activations(drawn: Drawn) -> list[Tensor]:
+            return Tape(drawn, replace(kinds[0], dropout=self.dropout if drawn.kept else 0.0)).u
+
+        return self.subject.layout.draw(seed, inputs_of_activations, self.dropout)
+
+    def report(self) -> Report:
+        """The verdict and the causes."""
+        drawn, other = self._draw(self.seed + 1), self._draw(self.seed + 2)
+        try:
+            answer = self.subject(drawn)
+            again, elsewhere, last = self.subject(drawn), self.subject(other), self.subject(drawn)
+        except SubmissionError as error:
+            return Report(told.WRONG, causes=[str(error)])
+        state = _state(answer, again, last)
+        if self.subject.wrote:
+            state = [f"the argument {self.subject.wrote} was written into: a caller's array must not change"]
+        single = answer.single
+        guess = self._identify(drawn, answer, single) or self._identify(other, elsewhere, single)
+        declared = Guess(architectures_for(drawn, *self.options)[0], self.declared, [])
+        if guess is not None and not guess.words:
+            declared = replace(guess, loss_only=None)
+        elif guess is not None:
+            declared = replace(declared, architecture=replace(guess.architecture, swaps={}, dropout=self.dropout))
+        else:
+            declared = self._nearest(drawn, answer, declared)
+        if misshapen := self.subject.misshapen(answer):
+            return self._misshapen(answer, misshapen, state)
+        if bad := _not_finite(answer):
+            return Report(
+                told.WRONG, causes=[f"{bad} is not finite", *self._instability(drawn, answer, declared, single)]
+            )
+        found = self._judge(drawn, answer, other, elsewhere, declared, guess, single)
+        if state and found.verdict != told.WRONG:
+            found = replace(found, verdict=told.WRONG, causes=state)
+        elif state:
+            found.causes = [*state, *(cause for cause in found.causes if "row" not in cause)]
+        if found.verdict in (told.RIGHT, told.OTHER):
+            self._probe(found, drawn, answer, declared, single)
+        if single:
+            found.notes.append(
+                "it answers in float32: judged by float32's rounding; differences of its loss are coarse"
+            )
+        found.notes += self.notes
+        return found
+
+    def _identify(self, drawn: Drawn, answer: Answer, single: bool) -> Guess | None:
+        kinds = architectures_for(drawn, *self.options)
+        tolerance = SAME_LOSS[single]
+        return identify(drawn, kinds, self.declared, answer.loss, self.subject.regularization, tolerance)
+
+    def _nearest(self, drawn: Drawn, answer: Answer, declared: Guess) -> Guess:
+        """The open choices under which most tensors are right, where the loss says nothing."""
+
+        def wrong(kind: Any) -> float:
+            guess = replace(declared, architecture=kind)
+            return sum(min(e, 1.0) for e in self._errors(drawn, answer, guess)[0])
+
+        kinds = architectures_for(drawn, *self.options)
+        return replace(declared, architecture=min(kinds, key=wrong)) if len(kinds) > 1 else declared
+
+    def _flat(self, layered: list[dict[str, Tensor]]) -> list[Tensor]:
+        values: list[Any] = [None] * len(self.subject.layout.names)
+        for layer, parts in zip(self.subject.layout.layers, layered, strict=True):
+            for part, index in layer.items():
+                values[index] = parts[part]
+        return values
+
+    def _errors(self, drawn: Drawn, answer: Answer, guess: Guess) -> tuple[list[float], float]:
+        loss, layered = guess.reference(drawn, self.subject.regularization)
+        expected, mine = self._flat(layered), self._flat(self.subject.by_layer(answer))
+        floor = 1e-6 * max(float(e.norm()) for e in expected) + 1e-14
+        errors = []
+        for g, e in zip(mine, expected, strict=True):
+            error = float((g - e).norm()) / max(float(e.norm()), floor) if g.shape == e.shape else math.inf
+            errors.append(error if error == error else math.inf)
+        return errors, abs(answer.loss - loss) / max(abs(loss), 1e-3)
+
+    def _judge(self, drawn: Drawn, answer: Answer, other: Drawn, elsewhere: Answer, declared: Guess,
+               guess: Guess | None, single: bool) -> Report:  # fmt: skip
+        tolerance = EXACT[single]
+        errors, loss_error = self._errors(drawn, answer, declared)
+        errors_there, loss_error_there = self._errors(other, elsewhere, declared)
+        errors = [max(pair) for pair in zip(errors, errors_there, strict=True)]
+        loss_error = max(loss_error, loss_error_there)
+        ours_right = max(errors) <= tolerance
+        same_loss = loss_error <= max(HARMLESS, SAME_LOSS[single])
+        own = self._own(drawn, single)
+        own_errors, own_verdicts = own.judge([answer.gradients[n] for n in self.subject.layout.names], single)
+        differ = "wrong" in own_verdicts
+        unsure = "inconclusive" in own_verdicts and not differ
+        rights = [e <= tolerance for e in errors]
+        if ours_right:
+            verdict = told.RIGHT if same_loss else told.LOSS
+            if not same_loss and unsure:
+                verdict = told.UNSURE
+        elif same_loss:
+            verdict = told.WRONG
+        else:
+            verdict = told.WRONG if differ else told.UNSURE if unsure else told.OTHER
+            rights = [v == "right" for v in own_verdicts]
+        reference = declared if same_loss or guess is None else guess
+        tensors = self._tensors(answer, rights, errors, own_errors, drawn, reference)
+        report = Report(verdict, tensors)
+        if verdict == told.WRONG:
+            report.causes = self._causes(drawn, answer, declared, guess, single, own, report)
+        elif verdict == told.LOSS:
+            report.causes = self._loss_words(answer, drawn, guess, declared)
+        elif verdict == told.OTHER:
+            report.causes = guess.words + (guess.loss_only or []) if guess else []
+            report.causes = report.causes or [
+                "its loss is none that is known here, but the gradients are its derivative"
+            ]
+        elif verdict == told.UNSURE:
+            report.causes = [
+                "the error of its loss's differences follows the step: a kink is near, or the loss is too rough"
+            ]
+        if guess is not None and guess.architecture.activation != "relu" and self.options[0] is None:
+            report.notes.append(f"activation found from the loss: {guess.architecture.activation}")
+        return report
+
+    def _own(self, drawn: Drawn, single: bool) -> Quotients:
+        return quotients(lambda values: self._loss(drawn, values), self.subject.layout.flat(drawn), single)
+
+    def _loss(self, drawn: Drawn, values: list[Tensor]) -> float:
+        try:
+            return self.subject(drawn, values).loss
+        except SubmissionError:
+            return math.nan
+
+    def _tensors(
+        self, answer: Answer, rights: list[bool], errors: list[float], own: list[float], drawn: Drawn, guess: Guess
+    ) -> list[TensorReport]:
+        _, layered = guess.reference(drawn, self.subject.regularization)
+        expected, mine = self._flat(layered), self._flat(self.subject.by_layer(answer))
+        made = []
+        for i, name in enumerate(self.subject.layout.names):
+            words = "" if rights[i] else _ratio_words(mine[i], expected[i], drawn)
+            made.append(TensorReport(name, self.subject.layout.shapes[i], rights[i], errors[i], own[i], words))
+        return made
+
+    def _causes(self, drawn: Drawn, answer: Answer, declared: Guess, guess: Guess | None, single: bool,
+                own: Quotients, report: Report) -> list[str]:  # fmt: skip
+        """The shortest exact story among the functions that the loss may be of."""
+        best: list[str] | None = None
+        partial: list[str] = []
+        stuck: int | None = None
+        for one in [g for g in (guess, declared) if g is not None]:
+            story, unexplained = explain(self._sought(drawn, answer, one, single))
+            extra = (one.loss_only or []) + one.words if one is guess else []
+            extra = extra + ([] if guess is None or one is guess else self._loss_words(answer, drawn, guess, declared))
+            if unexplained is None and (best is None or len(story) + len(extra) < len(best)):
+                best = [*story, *extra]
+            elif unexplained is not None and not partial:
+                partial, stuck = story, unexplained
+        if best is not None:
+            return best or ["rounding alone"]
+        where = [] if stuck is None else [self._where(stuck, answer, drawn, declared)]
+        first = _first_intermediate(answer, declared.tape(drawn), self.declared.reduction)
+        return [*first, *partial, *where]
+
+    def _sought(self, drawn: Drawn, answer: Answer, guess: Guess, single: bool) -> Sought:
+        c = guess.convention
+        weight = 2 * c.factor * self.subject.regularization
+        gradients = self.subject.by_layer(answer)
+        floor = 1e-4 * max(float(g.norm()) for parts in gradients for g in parts.values())
+        return Sought(guess.tape(drawn), gradients, self.subject.part_names, c.reduction, weight,
+                      weight if c.biases else 0.0, MATCH[single] * 10, floor)  # fmt: skip
+
+    def _where(self, layer: int, answer: Answer, drawn: Drawn, declared: Guess) -> str:
+        """The line to look at, where no known mistake gives these gradients."""
+        depth = len(self.subject.layout.layers)
+        names = ", ".join(self.subject.part_names[layer - 1].values())
+        errors = dict(zip(self.subject.layout.names, self._errors(drawn, answer, declared)[0], strict=True))
+        parts = self.subject.part_names[layer - 1]
+        bad = [name for name in parts.values() if errors[name] > 1e-6]
+        if len(bad) == 1 and len(parts) > 1:
+            words = _ratio_words(*self._pair(bad[0], answer, drawn, declared), drawn)
+            more = f"; {words}" if words else ""
+            return f"look at the line of {bad[0]} alone: dz{layer}, which the others use, is right{more}"
+        at = f"dz{layer}" if layer < depth else "dscores, the gradient in the scores"
+        return f"look at the line of {at}: {names} come from it and are wrong, what is above is right"
+
+    def _pair(self, name: str, answer: Answer, drawn: Drawn, declared: Guess) -> tuple[Tensor, Tensor]:
+        index = self.subject.layout.names.index(name)
+        _, layered = declared.reference(drawn, self.subject.regularization)
+        return self._flat(self.subject.by_layer(answer))[index], self._flat(layered)[index]
+
+    def _loss_words(self, answer: Answer, drawn: Drawn, guess: Guess | None, declared: Guess) -> list[str]:
+        if guess is not None and (guess.words or guess.loss_only):
+            return ["the loss's value is wrong: " + words for words in [*(guess.loss_only or []), *guess.words]]
+        expected, _ = declared.reference(drawn, self.subject.regularization)
+        return [f"the loss's value is {answer.loss:.6g}, the right one {expected:.6g}"]
+
+    def _misshapen(self, answer: Answer, words: dict[str, str], state: list[str]) -> Report:
+        tensors = [
+            TensorReport(name, tuple(answer.gradients[name].shape), name not in words, None, None, words.get(name, ""))
+            for name in self.subject.layout.names
+        ]
+        return Report(told.WRONG, tensors, [*state, *(f"{name}: {said}" for name, said in words.items())])
+
+    def _instability(self, drawn: Drawn, answer: Answer, declared: Guess, single: bool) -> list[str]:
+        return ["an exponential without the shift by the maximum, or the logarithm of 0"]
+
+    def _probe(self, found: Report, drawn: Drawn, answer: Answer, declared: Guess, single: bool) -> None:
+        """Large scores, and units exactly at their kink."""
+        if self.own_numbers is not None:
+            return
+        if "bias" in drawn.parameters[-1] and not self.declared.biases:
+            moved = replace(
+                drawn,
+                parameters=[
+                    *drawn.parameters[:-1],
+                    {**drawn.parameters[-1], "bias": drawn.parameters[-1]["bias"] + OFFSET[single]},
+                ],
+            )
+            try:
+                large = self.subject(moved)
+            except SubmissionError:
+                return
+            if _not_finite(large) or not math.isfinite(large.loss):
+                found.verdict = told.LOSS
+                found.causes = [
+                    f"not finite with scores near {OFFSET[single]:g}: the exponential lacks the shift by the maximum"
+                ]
+        if (
+            declared.architecture.activation.startswith("relu")
+            and len(drawn.parameters) > 1
+            and found.verdict == told.RIGHT
+        ):
+            self._kink(found, drawn, declared, single)
+
+    def _kink(self, found: Report, drawn: Drawn, declared: Guess, single: bool) -> None:
+        first = drawn.parameters[0]
+        if "gamma" in first:
+            return
+        zero = {**first, "weight": first["weight"].clone()}
+        if "bias" in first:
+            zero["bias"] = first["bias"].clone()
+            zero["bias"][0] = 0.0
+        inputs = drawn.inputs.clone()
+        zero["weight"][:, 0] = 0.0
+        at_kink = replace(drawn, inputs=inputs, parameters=[zero, *drawn.parameters[1:]])
+        try:
+            answer = self.subject(at_kink)
+        except SubmissionError:
+            return
+        errors, _ = self._errors(at_kink, answer, declared)
+        if max(errors) > EXACT[single]:
+            found.notes.append(
+                "at the kink, z = 0, your derivative is not PyTorch's 0 (1 or another subgradient); no fault"
+            )
+
+
+def _state(first: Answer, again: Answer, last: Answer) -> list[str]:
+    for other, words in ((again, "two equal calls differ: the function keeps or changes something between calls"),
+                         (last, "the result depends on the call before: a stored value is stale")):  # fmt: skip
+        pairs = [(g, other.gradients[name]) for name, g in first.gradients.items()]
+        same = all(a.shape == b.shape and torch.allclose(a, b, rtol=1e-9, atol=1e-12, equal_nan=True) for a, b in pairs)
+        close = abs(first.loss - other.loss) <= 1e-9 * max(1.0, abs(first.loss)) or first.loss != first.loss
+        if not (same and close):
+            return [words]
+    return []
+
+
+def _not_finite(answer: Answer) -> str:
+    if not math.isfinite(answer.loss):
+        return "the loss"
+    return next((f"the gradient of {n}" for n, g in answer.gradients.items() if not bool(torch.isfinite(g).all())), "")
+
+
+def _ratio_words(mine: Tensor, expected: Tensor, drawn: Drawn) -> str:
+    """What relates a wrong tensor to the right one, if anything simple does."""
+    if mine.shape != expected.shape:
+        return f"shape {tuple(mine.shape)}"
+    if float(mine.norm()) == 0:
+        return "0 everywhere"
+    c = float((mine * expected).sum() / expected.square().sum().clamp_min(1e-300))
+    if float((mine - c * expected).norm()) <= 1e-6 * float(mine.norm()):
+        return factor_words(c, drawn)
+    if float(mine.std() if mine.numel() > 1 else 1) <= 1e-9 * float(mine.abs().max()):
+        return "the same number everywhere"
+    wrong = (mine - expected).abs() > 1e-6 * expected.abs().max()
+    for dim, what in ((0, "columns"), (1, "rows")) if mine.dim() == 2 else ():
+        lines = wrong.any(dim).nonzero().reshape(-1).tolist()
+        if len(lines) <= (wrong.shape[1 - dim]) // 2:
+            return f"wrong in {what} {', '.join(map(str, lines))} only"
+    return ""
+
+
+def _first_intermediate(answer: Answer, tape: Tape, reduction: str) -> list[str]:
+    """The first wrong one among the gradients of intermediate tensors that were returned as well."""
+    from cifar_mlp.parity.check.intermediates import first_wrong
+
+    return first_wrong(answer.extra, tape, reduction)

@@ -1,0 +1,217 @@
+"""``check.gradients`` finds every planted fault in a student's backward pass, names it, and accuses no right one."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from cifar_mlp.parity import check
+
+SOURCE = """
+import numpy as np
+
+def loss_and_gradients(params, X, y, reg):
+    W1, b1, W2, b2 = params["W1"], params["b1"], params["W2"], params["b2"]
+    N = X.shape[0]
+    z2 = X @ W1 + b1
+    a2 = np.maximum(0, z2)
+    scores = a2 @ W2 + b2
+    scores = scores - scores.max(axis=1, keepdims=True)
+    p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    loss = -np.log(p[np.arange(N), y]).mean() + reg * ((W1 ** 2).sum() + (W2 ** 2).sum())
+    dz3 = p.copy()
+    dz3[np.arange(N), y] -= 1
+    dz3 /= N
+    dW2 = a2.T @ dz3 + 2 * reg * W2
+    db2 = dz3.sum(axis=0)
+    da2 = dz3 @ W2.T
+    dz2 = da2 * (z2 > 0)
+    dW1 = X.T @ dz2 + 2 * reg * W1
+    db1 = dz2.sum(axis=0)
+    return loss, {"W1": dW1, "b1": db1, "W2": dW2, "b2": db2}
+"""
+PARAMETERS = {"W1": np.full((11, 8), 0.5), "b1": np.zeros(8), "W2": np.full((8, 5), 0.5), "b2": np.zeros(5)}
+INPUTS, LABELS = np.zeros((57, 11)), np.arange(57) % 5
+
+# What the student wrote instead, and words that the cause must contain.
+WRONG = {
+    "no 1/N": ("dz3 /= N", "pass", "1/N is missing"),
+    "1/N twice": ("dz3 /= N", "dz3 /= N * N", "1/N"),
+    "1/C for 1/N": ("dz3 /= N", "dz3 /= p.shape[1]", "number of classes in place of examples"),
+    "sign": ("return loss,", "dz3 = -dz3; dW2 = -dW2; return loss,", "-1"),
+    "no label": ("dz3[np.arange(N), y] -= 1", "pass", ""),
+    "label added": ("dz3[np.arange(N), y] -= 1", "dz3[np.arange(N), y] += 1", ""),
+    "half penalty": ("+ 2 * reg * W2", "+ reg * W2", "penalty"),
+    "no penalty": ("+ 2 * reg * W1", "", "penalty"),
+    "penalty of the other layer's sign": ("+ 2 * reg * W1", "- 2 * reg * W1", "penalty"),
+    "no mask": ("da2 * (z2 > 0)", "da2", "mask"),
+    "mask of da2": ("da2 * (z2 > 0)", "da2 * (da2 > 0)", "mask"),
+    "derivative is the output": ("da2 * (z2 > 0)", "da2 * a2", "a1, the output, not by the derivative"),
+    "bias by mean": ("db1 = dz2.sum(axis=0)", "db1 = dz2.mean(axis=0)", "1/N"),
+    "bias over classes": ("db2 = dz3.sum(axis=0)", "db2 = dz3.sum(axis=1)", "not summed over the examples"),
+    "bias over all": ("db2 = dz3.sum(axis=0)", "db2 = dz3.sum()", "summed"),
+    "bias from da2": ("db1 = dz2.sum(axis=0)", "db1 = da2.sum(axis=0)", "b1"),
+    "transposed": ("dW2 = a2.T @ dz3 + 2 * reg * W2", "dW2 = (a2.T @ dz3 + 2 * reg * W2).T", "transposed"),
+    "inputs of another layer": ("a2.T @ dz3", "z2.T @ dz3", "z1 where it needs its layer's input"),
+    "labels off by one": ("dz3[np.arange(N), y] -= 1", "dz3[np.arange(N), (y + 1) % 5] -= 1", "label"),
+    "weights changed": ("return loss,", "W1 -= 0.1 * dW1; return loss,", "written into"),
+    "nothing for a tensor": ("db1 = dz2.sum(axis=0)", "db1 = 0 * b1", "b1"),
+}
+
+
+def student(source: str) -> Callable[..., Any]:
+    space: dict[str, Any] = {}
+    exec(source, space)
+    function: Callable[..., Any] = space["loss_and_gradients"]
+    return function
+
+
+def report_of(mine: Callable[..., Any], parameters: Any = PARAMETERS, **options: Any) -> check.Report:
+    return check.gradients(mine, parameters, INPUTS, LABELS, regularization=0.05, **options)
+
+
+@pytest.mark.parametrize("fault", WRONG)
+def test_a_wrong_backward_pass_is_found_and_its_cause_named(fault: str):
+    before, after, words = WRONG[fault]
+    assert SOURCE.count(before) == 1
+    report = report_of(student(SOURCE.replace(before, after)))
+    assert not report.right
+    assert words in str(report)
+    with pytest.raises(AssertionError, match="wrong"):
+        report.raise_if_wrong()
+
+
+def test_the_right_one_is_right_and_nothing_is_changed():
+    before = {name: array.copy() for name, array in PARAMETERS.items()}
+    report = report_of(student(SOURCE))
+    assert (report.right, report.verdict, report.causes) == (True, "right", [])
+    assert [tensor.name for tensor in report.tensors] == ["W1", "b1", "W2", "b2"]
+    assert max(tensor.error for tensor in report.tensors) < 1e-12
+    assert report.as_dict()["right"] is True
+    assert all((PARAMETERS[name] == before[name]).all() for name in before)
+    report.raise_if_wrong()
+
+
+def by_list(parameters: Any, *given: Any) -> Any:
+    loss, gradients = student(SOURCE)(dict(zip(PARAMETERS, parameters, strict=True)), *given)
+    return loss, list(gradients.values())
+
+
+def by_other_names(parameters: Any, *given: Any) -> Any:
+    loss, gradients = student(SOURCE)({name[1:]: value for name, value in parameters.items()}, *given)
+    return loss, {f"d_{name}": gradient for name, gradient in gradients.items()}
+
+
+def in_torch(parameters: Any, inputs: Any, labels: Any, regularization: float) -> Any:
+    w1, b1, w2, b2 = (parameters[name].clone().requires_grad_() for name in PARAMETERS)
+    scores = torch.relu(inputs @ w1 + b1) @ w2 + b2
+    loss = torch.nn.functional.cross_entropy(scores, labels)
+    loss = loss + regularization * (w1.square().sum() + w2.square().sum())
+    return loss, torch.autograd.grad(loss, (w1, b1, w2, b2))
+
+
+@pytest.mark.parametrize(
+    ("mine", "parameters"),
+    [
+        (by_list, list(PARAMETERS.values())),
+        (by_other_names, {f"_{name}": value for name, value in PARAMETERS.items()}),
+        (in_torch, {name: torch.from_numpy(value) for name, value in PARAMETERS.items()}),
+    ],
+    ids=["a list", "names of their own", "tensors"],
+)
+def test_other_forms_of_a_right_one_are_right(mine: Callable[..., Any], parameters: Any):
+    of_torch = mine is in_torch
+    inputs, labels = (torch.from_numpy(array) if of_torch else array for array in (INPUTS, LABELS))
+    assert check.gradients(mine, parameters, inputs, labels, regularization=0.05).verdict == "right"
+
+
+class Network:
+    """As CS231n's: arrays in ``params``, and ``loss(X, y, reg)``."""
+
+    def __init__(self) -> None:
+        self.params = {name: value.copy() for name, value in PARAMETERS.items()}
+
+    def loss(self, X: Any, y: Any, reg: float) -> Any:
+        return student(SOURCE)(self.params, X, y, reg)
+
+
+def test_an_object_of_the_course_s_kind_is_taken():
+    assert check.gradients(Network(), INPUTS, LABELS).verdict == "right"
+
+
+ANOTHER = {
+    "half": [("reg * ((W1", "0.5 * reg * ((W1"), ("2 * reg * W2", "reg * W2"), ("2 * reg * W1", "reg * W1")],
+    "none": [("+ reg * ((W1 ** 2).sum() + (W2 ** 2).sum())", ""), ("+ 2 * reg * W2", ""), ("+ 2 * reg * W1", "")],
+    "sum": [(".mean() + reg", ".sum() + reg"), ("dz3 /= N", "pass")],
+}
+
+
+@pytest.mark.parametrize("convention", ANOTHER)
+def test_another_function_is_named_not_accused_and_right_when_asked_for(convention: str):
+    source = SOURCE
+    for before, after in ANOTHER[convention]:
+        source = source.replace(before, after)
+    report = report_of(student(source))
+    assert report.right
+    assert report.verdict == "another function"
+    assert report.causes
+    option = {"reduction": "sum"} if convention == "sum" else {"penalty": convention}
+    assert report_of(student(source), **option).verdict == "right"
+
+
+def test_a_wrong_loss_with_right_gradients_is_the_loss_s_fault():
+    report = report_of(student(SOURCE.replace("return loss,", "return loss + 1.0 / (1 + abs(loss)),")))
+    assert not report.right
+
+
+def test_float32_is_judged_by_its_rounding():
+    def mine(parameters: Any, inputs: Any, labels: Any, regularization: float) -> Any:
+        single = {name: value.astype(np.float32) for name, value in parameters.items()}
+        return student(SOURCE)(single, inputs.astype(np.float32), labels, regularization)
+
+    report = report_of(mine)
+    assert report.right
+    assert "float32" in str(report)
+
+
+def test_any_function_is_checked_by_its_own_differences():
+    def mine(parameters: Any) -> Any:
+        x = parameters["x"]
+        return float(np.sin(x).sum()), {"x": np.cos(x)}
+
+    def wrong(parameters: Any) -> Any:
+        return mine(parameters)[0], {"x": -np.cos(parameters["x"])}
+
+    point = {"x": np.linspace(0.1, 1.0, 7)}
+    assert check.gradients(mine, point).right
+    assert not check.gradients(wrong, point).right
+
+
+def test_a_layer_is_checked_with_a_drawn_upstream_gradient():
+    def forward(x: Any, w: Any, b: Any) -> Any:
+        return x @ w + b, (x, w)
+
+    def backward(dy: Any, cache: Any) -> Any:
+        x, w = cache
+        return dy @ w.T, x.T @ dy, dy.sum(axis=0)
+
+    def ones(dy: Any, cache: Any) -> Any:
+        return backward(np.ones_like(dy), cache)
+
+    arguments = np.ones((6, 4)), np.ones((4, 3)), np.ones(3)
+    assert check.layer(forward, backward, *arguments).right
+    assert not check.layer(forward, ones, *arguments).right
+
+
+def test_an_exception_in_the_student_s_code_is_a_line():
+    report = report_of(student(SOURCE.replace("dz3 /= N", "raise KeyError('dz3')")))
+    assert not report.right
+    assert "KeyError" in str(report)
+
+
+@pytest.mark.parametrize(("option", "value"), [("penalty", "twice"), ("reduction", "max"), ("dropout", 1.5)])
+def test_an_option_that_is_none_is_refused(option: str, value: Any):
+    with pytest.raises(ValueError, match=option):
+        report_of(student(SOURCE), **{option: value})
