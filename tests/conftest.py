@@ -12,6 +12,7 @@ from cifar_mlp.callbacks.views import Views
 from cifar_mlp.data import sources
 from cifar_mlp.data.download import MIRROR_VARIABLE
 from cifar_mlp.data.usual_places import ROOT_VARIABLE
+from cifar_mlp.parity.evidence.matmul_precision import full_precision
 from tests.made_cifar import make_cifar10
 
 pytest_plugins = ["tests.browser", "tests.absent_gpus"]
@@ -43,13 +44,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(autouse=True)
 def numerics():
     """Seeded, float32 by default, no TF32; what was found is put back."""
-    dtype, precision = torch.get_default_dtype(), torch.get_float32_matmul_precision()
+    dtype = torch.get_default_dtype()
     torch.manual_seed(0)
     torch.set_default_dtype(torch.float32)
-    torch.set_float32_matmul_precision("highest")
-    yield
+    with full_precision():
+        yield
     torch.set_default_dtype(dtype)
-    torch.set_float32_matmul_precision(precision)
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,8 @@
 """The comparison holds on correct code, and says so truthfully."""
 
 import math
-from itertools import groupby
+from contextlib import contextmanager, nullcontext
+from itertools import groupby, product
 
 import pytest
 import torch
@@ -9,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cifar_mlp.parity import compare as compare_module
-from cifar_mlp.parity import layers, two_layer
+from cifar_mlp.parity import layers, n_layer, two_layer
 from cifar_mlp.parity.compare import compare
-from cifar_mlp.parity.evidence import autograd, cases
-from cifar_mlp.parity.evidence.matmul_precision import full_precision, round_to_tf32, tf32
+from cifar_mlp.parity.evidence import autograd, cases, matmul_precision
+from cifar_mlp.parity.evidence.deep import NORMALIZATIONS, deep_cases, deep_rows
+from cifar_mlp.parity.evidence.matmul_precision import SimulatedTF32, full_precision, round_to_tf32, tf32
 from cifar_mlp.parity.evidence.reference import Reference, hand_rows, numpy_rows
 from cifar_mlp.parity.evidence.rows import Expected, Origin, ratio
 from cifar_mlp.parity.two_layer import Parameters
@@ -20,6 +22,7 @@ from cifar_mlp.parity.two_layer import Parameters
 pytestmark = pytest.mark.parity
 
 SMALL = ("toy", "13-9-4:1", "64-48-10:57")
+ACTIVATIONS = ("relu", "leaky_relu", "gelu", "silu", "tanh")
 GRADIENTS = ("w1", "b1", "w2", "b2")
 REPORT = "510-600-10:200"
 DEVICES = ["cpu", *(pytest.param(gpu, marks=getattr(pytest.mark, gpu)) for gpu in ("cuda", "mps"))]
@@ -105,19 +108,26 @@ def test_float16_that_would_take_minutes_is_not_run(monkeypatch):
     assert "toy on cpu in float16" in [entry.what for entry in found.not_run]
 
 
-def test_a_dtype_without_an_operation_is_not_run(monkeypatch):
+@pytest.mark.parametrize(
+    "message",
+    [
+        "\"addmm_impl_cpu_\" not implemented for 'Half'",
+        "The operator 'aten::addmm' is not currently implemented for the MPS device. If you want",
+    ],
+)
+def test_a_dtype_without_an_operation_is_not_run(monkeypatch, message):
     right = two_layer.intermediates
 
     def without_half(parameters, *problem):
         if parameters.w1.dtype == torch.float16:
-            raise RuntimeError("\"addmm_impl_cpu_\" not implemented for 'Half'")
+            raise NotImplementedError(message) if "operator" in message else RuntimeError(message)
         return right(parameters, *problem)
 
     monkeypatch.setattr(two_layer, "intermediates", without_half)
     found = compare(devices=("cpu",), dtypes=("float16",), sizes=("toy",), training_steps=0)
 
     assert found.failures == []
-    assert "not implemented for 'Half'" in found.not_run[0].reason
+    assert found.not_run[0].reason == message
 
 
 @pytest.mark.parametrize(
@@ -236,6 +246,45 @@ def test_a_cancelled_gradient_is_measured_by_its_terms():
     assert expected["dz3"].scale(torch.bfloat16) == float(expected["dz3"].value.norm()), "the scores are its own"
 
 
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("seed", range(3))
+def test_every_deep_network_is_within_tolerance(device, seed):
+    dtypes = [dtype for dtype in compare_module.DTYPES.values() if (device, dtype) != ("mps", torch.float64)]
+    networks = deep_cases(seed)
+    assert {(one.activation, one.normalization) for one in networks} == set(product(ACTIVATIONS, NORMALIZATIONS))
+    rows = [row for one in networks for dtype in dtypes for row in deep_rows(one, device, dtype)]
+    assert [str(row) for row in rows if row.verdict != "pass"] == []
+
+
+@pytest.mark.parametrize("function", ["passes", "loss_and_gradients"])
+@pytest.mark.parametrize("factor", [9, 0, 1.5])
+def test_wrong_gradients_of_a_deep_network_fail_everywhere(monkeypatch, function, factor):
+    right = getattr(n_layer, function)
+
+    def wrong(*problem, **options):
+        found = right(*problem, **options)
+        scaled = {name: factor * gradient for name, gradient in tuple(found)[1].items()}
+        return found._replace(gradients=scaled) if function == "passes" else (found[0], scaled)
+
+    monkeypatch.setattr(n_layer, function, wrong)
+    for one, dtype in product(deep_cases(0), compare_module.DTYPES.values()):
+        assert any(row.verdict == "FAIL" for row in deep_rows(one, "cpu", dtype)), (one.activation, dtype)
+    found = compare(("cpu",), ("bfloat16",), (), training_steps=0)
+    assert {row.case for row in found.rows if row.verdict == "FAIL"} == {f"deep, {name}" for name in NORMALIZATIONS}
+
+
+def test_a_gradient_that_is_lost_fails(monkeypatch):
+    right = n_layer.loss_and_gradients
+
+    def lost(*problem, **options):
+        loss, gradients = right(*problem, **options)
+        return loss, {name: gradient for name, gradient in gradients.items() if name != "output.bias"}
+
+    monkeypatch.setattr(n_layer, "loss_and_gradients", lost)
+    failed = [row for row in deep_rows(deep_cases(0)[0], "cpu", torch.float64) if row.verdict == "FAIL"]
+    assert [(row.tensor, row.reason) for row in failed] == [("relu output.bias", "missing")]
+
+
 def test_an_ordinary_gradient_is_measured_by_itself():
     for name, expected in Reference(cases.standard_cases((REPORT,), seed=0)[0]).expected.items():
         assert expected.scale(torch.float64) == pytest.approx(float(expected.value.norm())), name
@@ -264,16 +313,74 @@ def test_tf32_keeps_ten_mantissa_bits():
     assert torch.equal(round_to_tf32(x.double()), x.double())
 
 
-def test_the_matmul_precision_is_restored():
-    torch.set_float32_matmul_precision("high")
+def switches():
+    matmul = torch.backends.cuda.matmul
+    return {
+        "general": torch.backends.fp32_precision,
+        "cuda": matmul.fp32_precision,
+        "cpu": torch.backends.mkldnn.matmul.fp32_precision,
+        "bf16": matmul.allow_bf16_reduced_precision_reduction,
+        "fp16": matmul.allow_fp16_reduced_precision_reduction,
+    }
+
+
+def set_matmuls(precision):
+    """The fixture around every test puts them back."""
+    for switch in (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul):
+        switch.fp32_precision = precision
+    for kind in ("bf16", "fp16"):
+        setattr(torch.backends.cuda.matmul, f"allow_{kind}_reduced_precision_reduction", True)
+
+
+def test_full_precision_sets_every_switch_and_restores_it():
+    """The older getter raises here, since somebody has used the newer interface."""
+    set_matmuls("tf32")
+    before = switches()
+    with pytest.raises(RuntimeError):
+        torch.get_float32_matmul_precision()
     with full_precision():
-        assert torch.get_float32_matmul_precision() == "highest"
-    assert torch.get_float32_matmul_precision() == "high"
+        assert switches() == {"general": "none", "cuda": "ieee", "cpu": "ieee", "bf16": False, "fp16": False}
+    assert switches() == before
+
+
+def test_a_switch_that_followed_the_general_one_follows_it_again():
+    set_matmuls("none")
+    with full_precision():
+        assert torch.backends.cuda.matmul.fp32_precision == "ieee"
+    try:
+        torch.backends.fp32_precision = "tf32"
+        assert torch.backends.cuda.matmul.fp32_precision == "tf32"
+    finally:
+        torch.backends.fp32_precision = "none"
+
+
+@pytest.mark.parametrize(
+    ("capability", "differs", "expected"), [((7, 5), True, False), ((8, 0), False, False), ((9, 0), True, True)]
+)
+def test_a_card_has_tf32_if_its_result_shows_it(monkeypatch, capability, differs, expected):
+    """A CPU plays the card; simulated TF32 makes its products differ."""
+
+    @contextmanager
+    def matmuls(precision):
+        with SimulatedTF32() if differs and precision == "tf32" else nullcontext():
+            yield
+
+    monkeypatch.setattr(matmul_precision, "_matmuls", matmuls)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    monkeypatch.setattr(torch.Tensor, "to", lambda tensor, device: tensor)
+    assert matmul_precision.has_tf32() is expected
+
+
+@pytest.mark.cuda
+def test_native_tf32_is_said_only_where_it_is_shown():
+    with tf32("cuda") as label:
+        assert (label == "TF32") == matmul_precision.has_tf32()
 
 
 def test_simulated_tf32_rounds_only_matmuls():
     a = torch.tensor([[1 + 2.0**-12]])
-    with tf32("cpu"):
+    with tf32("cpu") as label:
+        assert label == "TF32, simulated"
         assert (a @ a).item() == 1
         assert (a * 1).item() == 1 + 2.0**-12
     assert (a @ a).item() > 1

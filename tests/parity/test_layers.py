@@ -191,6 +191,14 @@ def test_kink_belongs_to_the_flat_side():
     assert layers.leaky_relu_backward(dy, kink, 0.25).tolist() == [0.75, 0.75]
 
 
+def test_an_infinite_gradient_at_an_inactive_unit_is_not_a_number():
+    """Equation (5) says so: 0 times infinity. The other activations select, and give PyTorch's result."""
+    x, dy = torch.tensor([-1.0, 2.0]), torch.tensor([math.inf, math.inf])
+    assert layers.relu_backward(dy, x)[0].isnan()
+    assert layers.relu_backward(dy, x)[1] == math.inf
+    assert layers.leaky_relu_backward(dy, x).tolist() == [math.inf, math.inf]
+
+
 LOGITS = st.one_of(st.sampled_from([0.0, 1e4, -1e4, 1.0]), st.floats(-50, 50))  # few values, so that maxima tie
 
 

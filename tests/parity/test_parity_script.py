@@ -49,16 +49,17 @@ def test_compare_writes_everything(script, tmp_path, capsys):
     assert script.main(["compare", "--sizes", "toy", "13-9-4:1", "--tf32", "--output", str(out)]) == 0
 
     printed = capsys.readouterr().out
-    assert "9 of 9 cases within tolerance" in printed
-    assert "46 of 46 planted faults caught" in printed
+    assert "13 of 13 cases within tolerance" in printed
+    assert "planted faults caught in 114 of 114 runs (33 faults)" in printed
     if not torch.cuda.is_available():
         assert "cuda: not run (no NVIDIA GPU on this machine)" in printed
     assert sorted(path.name for path in out.iterdir()) == ["parity.json", "parity.md", "parity.png"]
     assert (out / "parity.png").read_bytes().startswith(PNG)
-    assert "| mask skipped | dz2, w1, b1 | cpu: float64, float32" in (out / "parity.md").read_text(encoding="utf-8")
+    page = (out / "parity.md").read_text(encoding="utf-8")
+    assert "| relu | mask skipped; mask inverted | 2 of 2 | 2 of 2 | 2 of 2 | 2 of 2 |" in page
 
     document = json.loads((out / "parity.json").read_text(encoding="utf-8"))
-    assert document["schema_version"] == 2
+    assert document["schema_version"] == 3
     assert document["failures"] == []
     assert document["arguments"]["sizes"] == ["toy", "13-9-4:1"]
     assert document["environment"]["fp32_precision"]["torch.get_float32_matmul_precision"] == "highest"
@@ -120,17 +121,18 @@ def test_failures_missed_faults_and_absent_devices_are_on_the_page():
     passed = Row("toy", "hand: forward", "cpu", "float64", "scores", "pass", normwise_error=1e-16, share=0.25)
     failed = replace(passed, tensor="w1", verdict="FAIL", reason="not finite", share=None)
     caught = Row("planted fault", "mask skipped", "cpu", "float64", "dz2", "pass")
-    missed = replace(caught, dtype="float32", verdict="FAIL", reason="missed")
+    missed = replace(caught, dtype="float32", verdict="FAIL", reason="missed in every case")
     found = Evidence([passed, failed, caught, missed], [NotRun("cuda", "no NVIDIA GPU on this machine")])
     page = as_markdown(found, environment(("cpu",), 0), "parity.png")
 
-    assert headline(found) == "2 of 4 checks failed; 1 of 2 planted faults caught; not run: cuda"
+    assert headline(found) == "2 of 4 checks failed; planted faults caught in 1 of 2 runs (1 faults); not run: cuda"
     assert "- w1: not finite (hand: forward, toy, cpu float64)\n" in page
     assert "| toy | FAIL w1 |\n" in page
-    assert "| mask skipped | dz2 | cpu: float64, **missed in float32** |\n" in page
+    assert "| relu | mask skipped | 1 of 1 | 0 of 1 |\n" in page
+    assert "- dz2: missed in every case (mask skipped, planted fault, cpu float32)\n" in page
     assert "- cuda: not run (no NVIDIA GPU on this machine)\n" in page
     assert headline(Evidence([passed, caught])) == (
-        "1 of 1 cases within tolerance (at most 25 % used); 1 of 1 planted faults caught"
+        "1 of 1 cases within tolerance (at most 25 % used); planted faults caught in 1 of 1 runs (1 faults)"
     )
 
 

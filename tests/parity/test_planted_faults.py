@@ -45,7 +45,9 @@ def test_exactly_the_wrong_tensors_are_named(name):
         found = failures(*(dtype for dtype in fault.dtypes if dtype in EXACT))
 
     hand = [row for row in found if row.witness.startswith("hand")]
-    drawn = [row for row in hand if row.case not in ("toy", "repeat")]  # TF32 holds drawn numbers, not the toy's
+    drawn = [
+        row for row in hand if row.case not in ("toy", "repeat") and "deep" not in row.case
+    ]  # TF32 holds drawn numbers, not the toy's
     assert {row.tensor for row in drawn} == set(fault.tensors)
     if fault.function.endswith("forward"):
         return

@@ -140,6 +140,9 @@ def precision_readings() -> dict[str, str]:
         "torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction": (
             lambda: cuda.allow_bf16_reduced_precision_reduction
         ),
+        "torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction": (
+            lambda: cuda.allow_fp16_reduced_precision_reduction
+        ),
     }
     return {name: _reading(read) for name, read in readings.items()}
 

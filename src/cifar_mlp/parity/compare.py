@@ -1,18 +1,20 @@
 """Compare every tensor, on every device, in every dtype, with one reference: autograd in float64 on the CPU.
 
-NumPy and central differences confirm the reference; the public functions of :mod:`cifar_mlp.parity.two_layer` are
-judged by it everywhere, float64 on the CPU included.
+NumPy and central differences confirm the reference; the public functions of :mod:`cifar_mlp.parity.two_layer` and
+:mod:`cifar_mlp.parity.n_layer` are judged by it everywhere, float64 on the CPU included.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import product
 from typing import NamedTuple
 
 import torch
 
 from cifar_mlp.parity.evidence import differences
 from cifar_mlp.parity.evidence.cases import DEFAULT_SIZES, Case, standard_cases
+from cifar_mlp.parity.evidence.deep import deep_cases, deep_rows
 from cifar_mlp.parity.evidence.matmul_precision import full_precision
 from cifar_mlp.parity.evidence.reference import Reference, hand_rows, numpy_rows, tf32_rows
 from cifar_mlp.parity.evidence.rows import Origin, Row
@@ -102,6 +104,10 @@ def compare(
             for device, dtype in ((device, dtype) for device in present for dtype in kinds):
                 _judge_hand(reference, device, dtype, evidence, show_tf32, progress)
         for device in present:
+            progress(f"{device}: deep networks")
+            for deep, dtype in product(deep_cases(seed), _offered(device, kinds)):
+                with _collecting(evidence, Origin(f"deep, {deep.normalization}", "hand: n_layer", device, dtype)):
+                    evidence.rows += deep_rows(deep, device, dtype)
             progress(f"{device}: same step twice, {training_steps} training steps")
             with _collecting(evidence, Origin("repeat", "hand: same step twice", device, torch.float64)):
                 evidence.rows += repeat_rows(device, kinds)

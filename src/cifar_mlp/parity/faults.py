@@ -31,6 +31,7 @@ class Fault(NamedTuple):
     wrong: Callable[..., Any]  # takes the right function, then its arguments
     tensors: tuple[str, ...] = ()  # of the two-layer network that come out wrong; none if it lacks the layer
     dtypes: tuple[str, ...] = EVERY  # where it must be caught; elsewhere rounding hides it
+    everywhere: bool = False  # must be caught in every case with a gradient, not in one only
 
 
 def _in_tf32(right: Callable[..., Any], *factors: Any) -> Any:
@@ -75,18 +76,27 @@ FAULTS = {
     "1/N missing": Fault(
         "softmax_cross_entropy", "softmax_cross_entropy_backward",
         lambda right, p, labels: p - one_hot(labels, p.shape[1]), GRADIENTS),
+    "gradient zero": Fault(
+        "softmax_cross_entropy", "softmax_cross_entropy_backward",
+        lambda right, p, labels: 0 * right(p, labels), GRADIENTS, EVERY, everywhere=True),
+    "gradient -5 times": Fault(
+        "softmax_cross_entropy", "softmax_cross_entropy_backward",
+        lambda right, p, labels: -5 * right(p, labels), GRADIENTS, EVERY, everywhere=True),
     "penalty missing from the loss": Fault(
         "l2_penalty", "l2_penalty_forward", lambda right, decay, *weights: 0 * right(decay, *weights), ("loss",)),
     "penalty gradient halved": Fault(
         "l2_penalty", "l2_penalty_backward",
         lambda right, dw, decay, w, out=None: right(dw, decay / 2, w, out), ("w1", "w2")),
     "leaky ReLU: slope 0.02": Fault(
-        "leaky_relu", "leaky_relu_backward", lambda right, dy, x: right(dy, x, 0.02)),
-    "leaky ReLU: slope 0": Fault("leaky_relu", "leaky_relu_backward", lambda right, dy, x: right(dy, x, 0.0)),
+        "leaky_relu", "leaky_relu_backward", lambda right, dy, x: right(dy, x, 0.02),
+        dtypes=(*EXACT, "float16")),
+    "leaky ReLU: slope 0": Fault(
+        "leaky_relu", "leaky_relu_backward", lambda right, dy, x: right(dy, x, 0.0), dtypes=(*EXACT, "float16")),
     "GELU: density term missing": Fault(
         "gelu", "gelu_backward", lambda right, dy, x: dy * torch.special.ndtr(x)),
     "GELU: derivative of the tanh approximation": Fault(
-        "gelu", "gelu_backward", lambda right, dy, x: torch.ops.aten.gelu_backward(dy, x, approximate="tanh")),
+        "gelu", "gelu_backward", lambda right, dy, x: torch.ops.aten.gelu_backward(dy, x, approximate="tanh"),
+        dtypes=EXACT),
     "SiLU: second term missing": Fault("silu", "silu_backward", lambda right, dy, x: dy * torch.sigmoid(x)),
     "tanh: square missing": Fault("tanh", "tanh_backward", lambda right, dy, x: dy * (1 - torch.tanh(x))),
     "dropout: not scaled": Fault("dropout", "dropout_backward", lambda right, dy, kept, p: dy * kept),

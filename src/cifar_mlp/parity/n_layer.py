@@ -36,6 +36,7 @@ class Passes(NamedTuple):
     loss: Tensor  # (), mean cross-entropy plus L2 penalty
     gradients: dict[str, Tensor]  # of every parameter, named as in MLP.named_parameters()
     scores: Tensor  # (N, C), the logits, before softmax
+    activated: list[Tensor]  # (N, O) of each hidden layer, the activation's input
 
 
 def loss_and_gradients(
@@ -67,7 +68,7 @@ def passes(
     Args:
         network: The tensors, see :class:`Network`. Evaluation reads the running moments; nothing updates them.
         inputs: ``(N, D)``, with the network's dtype and device.
-        labels: ``(N,)``, int64, each in [0, C).
+        labels: ``(N,)``, int64, each in [0, C); their values are not read, as in :mod:`cifar_mlp.parity.two_layer`.
         regularization: lambda in lambda * (sum of ||weight||_F^2 over the affine maps).
         training: Use the batch's moments and dropout; otherwise running moments and no dropout.
         kept: For each hidden layer the boolean mask ``(N, O)`` of the units that dropout keeps; required when
@@ -109,8 +110,8 @@ def passes(
         daffine = _affine_backward(dz_NO, record.x, layer.affine, regularization)
         dhidden.append(HiddenLayer(daffine, dnormalization))
         above = layer.affine
-    gradients = Network(tuple(reversed(dhidden)), doutput)
-    return Passes(loss.to(scores_NC.dtype), dict(gradients.named_tensors()), scores_NC)
+    gradients = dict(Network(tuple(reversed(dhidden)), doutput).named_tensors())
+    return Passes(loss.to(scores_NC.dtype), gradients, scores_NC, [record.z for record in records])
 
 
 def _normalization_forward(

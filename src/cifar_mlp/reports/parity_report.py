@@ -16,12 +16,14 @@ from cifar_mlp.common import markdown
 from cifar_mlp.parity.compare import DEVICES, Evidence
 from cifar_mlp.parity.evidence.rows import Row
 from cifar_mlp.parity.evidence.self_test import PLANTED
+from cifar_mlp.parity.faults import FAULTS
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 TITLE = "Worst tensor of each case, and the share of its tolerance that it uses"
 LEGEND = (
     "Reference: autograd in float64 on the CPU. A column named by device and dtype holds the hand-derived functions. "
-    "`training` is the loss of 100 steps, `repeat` the same step computed twice."
+    "`deep` are networks of three layers with dropout, with five activations each (`running`: batch normalization in "
+    "evaluation), `training` is the loss of 100 steps, `repeat` the same step computed twice."
 )
 Cells = tuple[list[str], list[list[str]]]
 
@@ -39,7 +41,8 @@ def headline(evidence: Evidence) -> str:
         cases = len({row.case for row in compared})
         parts = [f"{cases} of {cases} cases within tolerance (at most {_percent(max(map(_share, compared)))} used)"]
     if planted:
-        parts.append(f"{sum(row.verdict == 'pass' for row in planted)} of {len(planted)} planted faults caught")
+        kinds, caught = len({row.witness for row in planted}), sum(row.verdict == "pass" for row in planted)
+        parts.append(f"planted faults caught in {caught} of {len(planted)} runs ({kinds} faults)")
     if absent := [entry.what for entry in evidence.not_run if entry.what in DEVICES]:
         parts.append(f"not run: {', '.join(absent)}")
     return "; ".join(parts)
@@ -62,8 +65,9 @@ def as_markdown(evidence: Evidence, environment: Mapping[str, Any], picture: str
     parts = [f"# Parity\n\n{summary(evidence)}", f"{LEGEND}\n\n![Error against size and dtype]({picture})\n"]
     if any(row.case == PLANTED for row in evidence.rows):
         parts.append(
-            "## Planted faults\n\nEach is planted in the code and the hand-derived functions are compared again. "
-            "A dtype is left out if its rounding hides the fault.\n\n" + markdown.table(*faults(evidence.rows), words=3)
+            "## Planted faults\n\nEach is planted in the code, and networks with the layer are compared again. "
+            "How many were caught, of those that the dtype's rounding does not hide:\n\n"
+            + markdown.table(*faults(evidence.rows), words=2)
         )
     about = "; ".join(f"{key} {value}" for key, value in environment.items() if not isinstance(value, Mapping))
     devices = ", ".join(f"{device} {name or 'absent'}" for device, name in environment["devices"].items())
@@ -99,19 +103,21 @@ def matrix(rows: Iterable[Row]) -> Cells:
 
 
 def faults(rows: Iterable[Row]) -> Cells:
-    """A line per planted fault: the tensors that failed, and where it was caught or missed."""
-    tensors: dict[str, str] = {}
-    where: dict[str, dict[str, list[str]]] = {}
+    """A line per layer: the faults planted in it, and how many of them were caught on each device in each dtype."""
+    names: dict[str, list[str]] = {}
+    found: dict[tuple[str, str], list[bool]] = {}
     for row in rows:
         if row.case == PLANTED:
-            tensors.setdefault(row.witness, row.tensor)
-            dtype = row.dtype if row.verdict == "pass" else f"**missed in {row.dtype}**"
-            where.setdefault(row.witness, {}).setdefault(row.device, []).append(dtype)
-    lines = [
-        [name, tensors[name], "; ".join(f"{device}: {', '.join(dtypes)}" for device, dtypes in found.items())]
-        for name, found in where.items()
-    ]
-    return ["fault", "tensors that failed", "caught in"], lines
+            layer = FAULTS[row.witness].layer
+            known = names.setdefault(layer, [])
+            known += [] if row.witness in known else [row.witness]
+            found.setdefault((layer, f"{row.device} {row.dtype}"), []).append(row.verdict == "pass")
+    columns = list(dict.fromkeys(column for _, column in found))
+    lines = []
+    for layer, planted in names.items():
+        caught = [found.get((layer, column), []) for column in columns]
+        lines.append([layer, "; ".join(planted), *(f"{sum(one)} of {len(one)}" if one else "" for one in caught)])
+    return ["layer", "faults", *columns], lines
 
 
 def _column(row: Row) -> str:

@@ -95,7 +95,7 @@ def drawn(name: str, d: int, h: int, c: int, n: int, seed: int, regularization: 
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int, std: float = 1.0) -> Tensor:
-        return _few_bits(torch.randn(*shape, generator=generator, dtype=torch.float64) * std)
+        return few_bits(torch.randn(*shape, generator=generator, dtype=torch.float64) * std)
 
     inputs = normal(n, d)
     w1, b1 = normal(d, h, std=(2 / d) ** 0.5), normal(h, std=0.3)
@@ -135,7 +135,7 @@ def confident(seed: int) -> Case:
     scores = torch.relu(case.inputs @ w1 + b1) @ w2
     margins = -scores.topk(2).values.diff().squeeze(1)
     most_confident = margins.topk(9).indices
-    w2 = _few_bits(w2 * float(12 / margins[most_confident].min()))
+    w2 = few_bits(w2 * float(12 / margins[most_confident].min()))
     parameters = Parameters(w1, b1, w2, torch.zeros_like(b2))
     return case._replace(
         parameters=parameters, inputs=case.inputs[most_confident], labels=scores[most_confident].argmax(1), smooth=False
@@ -154,7 +154,8 @@ def dead_units(seed: int) -> Case:
     return case._replace(parameters=off, smooth=False)
 
 
-def _few_bits(x: Tensor) -> Tensor:
+def few_bits(x: Tensor) -> Tensor:
+    """Numbers rounded so that every dtype holds them exactly."""
     return x.to(torch.bfloat16).to(torch.float16).to(torch.float64)
 
 

@@ -13,31 +13,62 @@ TF32_DROPPED_BITS = 13  # TF32 keeps 10 of float32's 23
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """No TF32 and no reduced bfloat16 sums on CUDA; restores the previous settings."""
-    precision = torch.get_float32_matmul_precision()
-    reduced = torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction
-    torch.set_float32_matmul_precision("highest")
-    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
-    try:
+    """float32 matmuls in float32, and half-precision sums in float32; restores the previous settings.
+
+    Uses PyTorch's newer switches, ``fp32_precision``. The older ones raise where somebody has used the newer.
+    """
+    with _matmuls("ieee"), _reduced_sums("bf16"), _reduced_sums("fp16"):
         yield
-    finally:
-        torch.set_float32_matmul_precision(precision)
-        torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = reduced
 
 
 @contextmanager
-def tf32(device: str) -> Iterator[None]:
-    """TF32 matmuls, native on CUDA, simulated elsewhere; restores the previous setting."""
-    if device != "cuda":
+def tf32(device: str) -> Iterator[str]:
+    """TF32 matmuls, native on a CUDA card that shows them, else simulated; gives the word for what runs."""
+    if device == "cuda" and has_tf32():
+        with _matmuls("tf32"):
+            yield "TF32"
+    else:
         with SimulatedTF32():
-            yield
-        return
-    precision = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high")
+            yield "TF32, simulated"
+
+
+def has_tf32() -> bool:
+    """Whether the CUDA card has TF32, by its capability and by a result that changes with it."""
+    if torch.cuda.get_device_capability() < (8, 0):
+        return False
+    x = torch.rand(256, 256, generator=torch.Generator().manual_seed(0)).to("cuda")
+    products = []
+    for precision in ("ieee", "tf32"):
+        with _matmuls(precision):
+            products.append(x @ x)
+    return not torch.equal(*products)
+
+
+@contextmanager
+def _matmuls(precision: str) -> Iterator[None]:
+    """The precision of float32 matmuls on CUDA and in the CPU's library."""
+    switches = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # type: ignore[attr-defined]
+    before = [switch.fp32_precision for switch in switches]
+    inherited = torch.backends.fp32_precision  # type: ignore[attr-defined]
     try:
+        for switch in switches:
+            switch.fp32_precision = precision
         yield
     finally:
-        torch.set_float32_matmul_precision(precision)
+        for switch, value in zip(switches, before, strict=True):
+            switch.fp32_precision = "none" if value == inherited else value  # none: as the general switch says
+
+
+@contextmanager
+def _reduced_sums(kind: str) -> Iterator[None]:
+    """No sums in half precision within CUDA matmuls of ``bf16`` or ``fp16``."""
+    matmul, name = torch.backends.cuda.matmul, f"allow_{kind}_reduced_precision_reduction"
+    before, split = getattr(matmul, name), getattr(matmul, f"{name}_split_k", True)
+    try:
+        setattr(matmul, name, False)
+        yield
+    finally:
+        setattr(matmul, name, before if split else (before, split))
 
 
 def round_to_tf32(x: Tensor) -> Tensor:

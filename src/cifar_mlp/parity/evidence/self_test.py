@@ -5,26 +5,44 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from cifar_mlp.parity.evidence.cases import standard_cases
+from cifar_mlp.parity.evidence.deep import deep_cases, deep_rows
 from cifar_mlp.parity.evidence.reference import Reference, hand_rows
 from cifar_mlp.parity.evidence.rows import Row, short
-from cifar_mlp.parity.faults import FAULTS, planted
+from cifar_mlp.parity.faults import FAULTS, Fault, planted
 
 PLANTED = "planted fault"
 SIZES = ("64-48-10:57",)
 
 
 def self_test_rows(device: str, dtypes: Sequence[torch.dtype], seed: int) -> Iterator[Row]:
-    """Plant every fault of the two-layer network; a row names the fault and the tensors that failed."""
+    """Plant every fault; a row names the fault and the tensors that failed, or the case that missed it."""
     references = [Reference(case) for case in standard_cases(SIZES, seed)]
-    for dtype in map(short, dtypes):
+    networks = deep_cases(seed)
+    for dtype in dtypes:
         for name, fault in FAULTS.items():
-            if not fault.tensors or dtype not in fault.dtypes:
+            if short(dtype) not in fault.dtypes:
                 continue
             with planted(name):
-                rows = [row for one in references for row in hand_rows(one, device, getattr(torch, dtype))]
-            failed = dict.fromkeys(row.tensor for row in rows if row.verdict == "FAIL")
-            caught = bool(failed)
+                tried = {
+                    one.case.name: list(hand_rows(one, device, dtype))
+                    for one in (references if fault.tensors else ())
+                    if not fault.everywhere or one.expected["dz3"].value.any()
+                } | {
+                    f"{case.activation}, {case.normalization}": list(deep_rows(case, device, dtype))
+                    for case in networks
+                    if _shows(fault, case.layers)
+                }
+            failed = {case: [row.tensor for row in rows if row.verdict == "FAIL"] for case, rows in tried.items()}
+            tensors = dict.fromkeys(tensor.split()[-1] for found in failed.values() for tensor in found)
+            blind = [case for case, found in failed.items() if not found]
+            missed = blind if fault.everywhere else [] if tensors else ["every case"]
             yield Row(
-                PLANTED, name, device, dtype, ", ".join(failed) or "no tensor",
-                "pass" if caught else "FAIL", "" if caught else "missed",
+                PLANTED, name, device, short(dtype), ", ".join(tensors) or "no tensor",
+                "FAIL" if missed else "pass", f"missed in {', '.join(missed)}" if missed else "",
             )  # fmt: skip
+
+
+def _shows(fault: Fault, layers: set[str]) -> bool:
+    """Whether to try a deep network: those with the layer, but one for the layers that every network has."""
+    plain = not any("_normalization" in layer for layer in layers) and "relu" in layers
+    return fault.layer in layers and (fault.everywhere or not fault.tensors or plain)
