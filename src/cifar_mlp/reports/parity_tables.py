@@ -27,5 +27,6 @@ def parity_table(evidence: Document) -> str:
     outcome = evidence["outcome"][:1].upper() + evidence["outcome"][1:]
     return (
         markdown.table(["relative error", *COLUMNS], body)
-        + f"\nAgainst autograd in float64 (bfloat16: from the same z2 and scores). {outcome}. {measured_where(evidence['environment'])}\n"
+        + f"\nAgainst autograd in float64 (bfloat16: from the same z2 and scores). {outcome}. "
+        + f"{measured_where(evidence['environment'])}\n"
     )
