@@ -20,7 +20,7 @@ class ServerFailedError(Exception):
     """A server cannot be used, or no longer; the message continues a sentence that begins with its address."""
 
 
-class Answer(NamedTuple):
+class ServerAnswer(NamedTuple):
     """Bytes as they arrive.
 
     Attributes:
@@ -54,7 +54,7 @@ class Answer(NamedTuple):
         return content
 
 
-def ask(url: str, start: int, stop: int, length: int, silence: float) -> Answer:
+def ask(url: str, start: int, stop: int, length: int, silence: float) -> ServerAnswer:
     """Ask for the bytes from ``start`` to before ``stop``; proxies are those of the environment.
 
     Args:
@@ -79,13 +79,13 @@ def ask(url: str, start: int, stop: int, length: int, silence: float) -> Answer:
         reason = error.reason if isinstance(error, URLError) else error
         raise ServerFailedError(f"cannot be reached ({reason})") from error
     try:
-        return Answer(response, _first_byte(response, url, start, length))
+        return ServerAnswer(response, _first_byte(response, url, start, length))
     except ServerFailedError:
         response.close()
         raise
 
 
-def _from_file(url: str, start: int, length: int) -> Answer:
+def _from_file(url: str, start: int, length: int) -> ServerAnswer:
     path = Path(url2pathname(urlsplit(url).path))
     try:
         if path.stat().st_size != length:
@@ -94,7 +94,7 @@ def _from_file(url: str, start: int, length: int) -> Answer:
     except OSError as error:
         raise ServerFailedError(f"cannot be read ({error.strerror})") from error
     stream.seek(start)
-    return Answer(stream, start)
+    return ServerAnswer(stream, start)
 
 
 def _first_byte(response: Any, url: str, start: int, length: int) -> int:

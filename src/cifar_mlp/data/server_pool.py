@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from cifar_mlp.data.archives import Archive
 from cifar_mlp.data.pieces import NOBODY, sender_of
-from cifar_mlp.data.server_answer import Answer, ServerFailedError, ask
+from cifar_mlp.data.server_answer import ServerAnswer, ServerFailedError, ask
 
 
 class Limits(NamedTuple):
@@ -53,7 +53,7 @@ class ServerPool:
         self.failed: dict[str, str] = {}
         self.liars: set[str] = set()
 
-    def ask(self, url: str, start: int, stop: int) -> Answer:
+    def ask(self, url: str, start: int, stop: int) -> ServerAnswer:
         """One server's answer, see :func:`ask`."""
         return ask(url, start, stop, self.archive.length, self.limits.silence)
 
