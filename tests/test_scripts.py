@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from cifar_mlp.data import download
+from cifar_mlp.data.archives import CIFAR10_ARCHIVE
+from tests.made_cifar import ADDRESS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -69,9 +70,9 @@ def test_a_missing_venv_module_gets_a_clear_line(checkout: Path, tmp_path: Path)
 
 
 @pytest.fixture
-def fit_and_test(monkeypatch: pytest.MonkeyPatch):
+def fit_and_test(replace_source):
     """``main`` of scripts/fit_and_test.py, without a network."""
-    monkeypatch.setattr(download, "unreachable", lambda *_: "no connection")
+    replace_source("cifar10", archive=CIFAR10_ARCHIVE._replace(urls=(ADDRESS,)))
     return runpy.run_path(str(ROOT / "scripts" / "fit_and_test.py"))["main"]
 
 

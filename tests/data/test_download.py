@@ -126,6 +126,7 @@ def test_with_nobody_there_it_fails_soon_and_says_what_each_did(servers: Servers
     with pytest.raises(DownloadFailedError, match=r"refused.*answered 404.*login, and that answered with a web page"):
         fetch(servers, DEAD, "missing", "login")
     assert time.monotonic() - began < LIMITS.probe_seconds
+    assert not Path("data").exists()
     assert Limits().probe_seconds <= 5
 
 

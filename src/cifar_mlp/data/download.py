@@ -4,7 +4,7 @@ import os
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -53,10 +53,10 @@ def download(
             f"{archive.folder} cannot be downloaded to {str(root)!r} ({error.strerror}): name a folder by "
             "--data.root or CIFAR10_ROOT"
         ) from error
-    with _only_one(root / f".{archive.folder}.lock", archive):
+    with _only_one(_lock_file(root, archive), archive):
         if is_there():
             return
-        work.mkdir(exist_ok=True)  # another process may have failed to finish
+        work.mkdir(parents=True, exist_ok=True)  # another process may have failed to finish
         pool, pieces = ServerPool(archive, mirror, limits), Pieces(work, archive.length)
         received = sum(pieces.senders().values())
         print(f"downloading {archive.name} to {root}/" + (f", {received:,} bytes are there" if received else ""))
@@ -64,6 +64,8 @@ def download(
             with TransferProgress(archive.name, archive.length, received) as progress:
                 Fetch(pool, pieces, work / "whole", progress).run()
         except AllServersFailedError as error:
+            if not pieces.senders():
+                _leave_nothing(work, root, archive)
             raise DownloadFailedError(
                 f"{archive.name} could not be downloaded to {str(root)!r} ({error}): name another server by "
                 f"--data.mirror, or unpack that archive yourself and give the folder that holds {archive.folder!r} as "
@@ -108,6 +110,18 @@ def _only_one(path: Path, archive: Archive) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _leave_nothing(work: Path, root: Path, archive: Archive) -> None:
+    """Remove what a download made before its first byte came; a folder with anything else in it stays."""
+    shutil.rmtree(work)
+    _lock_file(root, archive).unlink(missing_ok=True)
+    with suppress(OSError):
+        root.rmdir()
+
+
+def _lock_file(root: Path, archive: Archive) -> Path:
+    return root / f".{archive.folder}.lock"
 
 
 def _unpack(work: Path, folder: str, root: Path) -> None:
