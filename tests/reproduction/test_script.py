@@ -123,7 +123,7 @@ def test_without_data_it_says_so_before_anything_starts():
     code, _, err = finish(start("pretend", *BOTH, CIFAR10_ROOT="nowhere"))
     assert code == 2
     assert len(err.strip().splitlines()) == 1
-    assert "CIFAR10_ROOT is 'nowhere'" in err
+    assert "CIFAR10_ROOT: nowhere does not exist" in err
     assert lines() == []
 
 

@@ -98,6 +98,7 @@ OTHER_INPUTS, OTHER_IMAGES = "was made for inputs with", "other images would be 
 DATA: dict[str, tuple[list[str], Any]] = {
     "source": (["cifar10"], "was made for inputs with"),
     "root": ([], ELSEWHERE),
+    "mirror": ([], ELSEWHERE),
     "cache_dir": (["cache"], ANYWAY),
     "batch_size": (["200"], steps(7)),
     "split": (["random"], OTHER_IMAGES),

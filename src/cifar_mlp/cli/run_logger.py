@@ -1,7 +1,7 @@
 """TensorBoard's logger for a run in a folder that no other run has."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,11 @@ class RunLogger(TensorBoardLogger):
             super().save()
 
     def finalize(self, status: str) -> None:
-        """Lightning's; a full disk is a warning."""
+        """Lightning's; a full disk is a warning. A run that failed before it wrote anything leaves no folder."""
         with self._warning():
             super().finalize(status)
+        if status == "failed" and getattr(rank_zero_only, "rank", 0) == 0:
+            folder = Path(self.log_dir)
+            with suppress(OSError):  # not empty, or not there
+                for level in (folder, *folder.parents[:2]):
+                    level.rmdir()

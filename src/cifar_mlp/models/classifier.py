@@ -113,7 +113,7 @@ class Classifier(LightningModule):
         self.training_mean = TrainingMean()
         self.val_metrics, self.val_confusion = evaluation_metrics(num_classes)
         self.test_metrics, self.test_confusion = evaluation_metrics(num_classes)
-        self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
+        self.val_loss, self.test_loss = (MeanMetric(nan_strategy="disable") for _ in range(2))
         self.test_accuracy_report = MulticlassAccuracy(num_classes, average="micro")
 
     @classmethod

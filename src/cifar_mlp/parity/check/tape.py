@@ -97,10 +97,10 @@ class Tape:
             x = a
             if self.drawn.kept and kind.dropout:
                 x = kind.function("dropout_forward", index)(a, self.drawn.kept[index], kind.dropout)
-            for kept, value in zip(
-                (self.xhat, self.inverse_std, self.u, self.a), (xhat, inverse_std, u, a), strict=True
-            ):
-                kept.append(value)
+            self.xhat.append(xhat)
+            self.inverse_std.append(inverse_std)
+            self.u.append(u)
+            self.a.append(a)
         labels = self.drawn.labels
         loss = kind.function("softmax_cross_entropy_forward", -1)
         self.loss, self.p = loss(z, labels)
