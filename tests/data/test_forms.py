@@ -109,6 +109,7 @@ def test_every_form_gives_the_same_images_in_the_same_order(small_cifar: Path, t
 
 
 @pytest.mark.real_data
+@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize("name", READABLE)
 def test_the_real_set_is_identical_in_every_form(real_root: str, tmp_path: Path, name: str):

@@ -59,6 +59,7 @@ def test_a_killed_run_ends_with_the_same_bits(tmp_path: Path, name: str):
     kill_and_compare(tmp_path, name, 1, random.SystemRandom().randrange(10**6))
 
 
+@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize("name", list(RUNS))
 @pytest.mark.parametrize("turn", range(2))

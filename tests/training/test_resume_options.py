@@ -164,7 +164,7 @@ OFTEN = (
     "model.init_std",
 )
 ROWS = [
-    pytest.param(option, given, expected, id=option, marks=() if option in OFTEN else pytest.mark.long)
+    pytest.param(option, given, expected, id=option, marks=() if option in OFTEN else (pytest.mark.slow, pytest.mark.long))
     for section, table in (("trainer", TRAINER), ("data", DATA), ("model", MODEL))
     for name, (given, expected) in table.items()
     if expected is not ELSEWHERE
