@@ -163,8 +163,9 @@ OFTEN = (
     "model.lr_scheduler.gamma",
     "model.init_std",
 )
+SELDOM = (pytest.mark.slow, pytest.mark.long)
 ROWS = [
-    pytest.param(option, given, expected, id=option, marks=() if option in OFTEN else (pytest.mark.slow, pytest.mark.long))
+    pytest.param(option, given, expected, id=option, marks=() if option in OFTEN else SELDOM)
     for section, table in (("trainer", TRAINER), ("data", DATA), ("model", MODEL))
     for name, (given, expected) in table.items()
     if expected is not ELSEWHERE
