@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from tests.made_cifar import make_cifar10
 pytest_plugins = ["tests.browser", "tests.absent_gpus"]
 REAL_ROOT = os.environ.get(ROOT_VARIABLE)
 skipped_real_tests: list[str] = []
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a background job, and tests send it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:

@@ -33,8 +33,9 @@ def test_a_stopped_training_says_how_to_go_on(tmp_path: Path, number: signal.Sig
 
 @pytest.mark.parametrize("seconds", [0.15, 0.8])
 def test_an_interrupt_while_the_program_imports_is_one_line(seconds: float):
-    command = [sys.executable, "-m", "cifar_mlp", "fit"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cifar_mlp", *FIT], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     time.sleep(seconds)
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=60)[1] == "cifar-mlp: interrupted\n"

@@ -16,7 +16,7 @@ _LIMITS = {"max_epochs", "max_steps", "max_time", "min_epochs", "min_steps"}
 _MACHINE = {"accelerator", "devices", "num_nodes", "strategy", "plugins", "default_root_dir", "profiler"}
 _SHOWN = {"enable_progress_bar", "enable_model_summary", "logger", "log_every_n_steps"}
 _FREE = {f"trainer.{name}" for name in _LIMITS | _MACHINE | _SHOWN}
-_FREE |= {f"data.{name}" for name in ("root", "cache_dir", "predict_path", "output", "test_size")}
+_FREE |= {f"data.{name}" for name in ("root", "mirror", "cache_dir", "predict_path", "output", "test_size")}
 _COMPARED = ("seed_everything", "trainer", "model", "data")
 
 

@@ -1,11 +1,10 @@
-"""The system around a network: loss, metrics, optimizer, and what a checkpoint must hold."""
+"""The system around a network: loss, metrics and optimizer."""
 
+import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -13,9 +12,7 @@ from torch.optim import Adam, Optimizer
 from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
 
-from cifar_mlp.common.whole_checkpoint import require_whole
 from cifar_mlp.data.preprocessing import Preprocessing
-from cifar_mlp.models.continued import override_restored
 from cifar_mlp.models.initialization import Initialization
 from cifar_mlp.models.inputs import features_of_first_batch, inputs_and_labels, to_features
 from cifar_mlp.models.loss import Gradients, check_loss, training_loss
@@ -23,12 +20,13 @@ from cifar_mlp.models.metrics import evaluation_metrics
 from cifar_mlp.models.mlp import MLP, Activation, Normalization
 from cifar_mlp.models.recipes import from_recipe, fused, is_imported, to_recipe, try_out
 from cifar_mlp.models.schedules import Schedule
-from cifar_mlp.models.training_mean import TrainingMean, of_all_processes
+from cifar_mlp.models.self_contained import SelfContained
+from cifar_mlp.models.training_mean import TrainingMean
 
 REPORT_TEST_SIZE = 1_000  # the report tested on the first 1,000 test images
 
 
-class Classifier(LightningModule):
+class Classifier(SelfContained):
     """A fully connected network that classifies images, trained by cross-entropy.
 
     Byte images go through the preprocessing that it carries; features are taken as they are. Batches are pairs
@@ -63,7 +61,6 @@ class Classifier(LightningModule):
     """
 
     takes_byte_images = True  # CIFAR10DataModule gives them in validate, test and predict
-    network: MLP
 
     def __init__(
         self,
@@ -108,25 +105,13 @@ class Classifier(LightningModule):
         if in_features is not None:
             self.network = trial
         self.save_hyperparameters(self.settings, logger=False)
-        self.preprocessing: Preprocessing | None = None
+        self.preprocessing = None
         self.class_names = [str(label) for label in range(num_classes)]
         self.training_mean = TrainingMean()
         self.val_metrics, self.val_confusion = evaluation_metrics(num_classes)
         self.test_metrics, self.test_confusion = evaluation_metrics(num_classes)
-        self.val_loss, self.test_loss = (MeanMetric(nan_strategy="disable") for _ in range(2))
+        self.val_loss, self.test_loss = (MeanMetric(nan_strategy=math.nan) for _ in range(2))
         self.test_accuracy_report = MulticlassAccuracy(num_classes, average="micro")
-
-    @classmethod
-    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> "Classifier":
-        """Lightning's, for a file whose checksums are right.
-
-        Raises:
-            ValueError: If it is damaged; names it.
-        """
-        if isinstance(checkpoint_path, str | Path):
-            require_whole(checkpoint_path)
-        loaded: Classifier = super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
-        return loaded
 
     def _build(self, in_features: int) -> MLP:
         shape = ("num_classes", "hidden_sizes", "activation", "dropout", "normalization", "initialization", "init_std")
@@ -252,29 +237,6 @@ class Classifier(LightningModule):
         if has_validation:
             names += ["val/loss", *(f"val/{name}" for name in self.val_metrics)]
         return [self.metric_name(name) for name in names]
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what the tensors alone do not say."""
-        checkpoint["cifar_mlp"] = {
-            "model": "Classifier",
-            "preprocessing": None if self.preprocessing is None else self.preprocessing.spec,
-            "class_names": self.class_names,
-        }
-        checkpoint["training_mean"] = of_all_processes(self.training_mean.state())
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Make room for the checkpoint's preprocessing; its tensors follow with the weights."""
-        extra = checkpoint["cifar_mlp"]
-        self.class_names = extra["class_names"]
-        if extra["preprocessing"] is not None:
-            self.preprocessing = Preprocessing(**extra["preprocessing"]).to(self.device)
-        if self._trainer is not None and self._trainer.state.fn == "fit":
-            if self._trainer.precision == "64-true":  # Lightning widens the weights only after it has loaded them
-                self.double()
-            override_restored(checkpoint, self.settings, self.network.parameters())
-            means = checkpoint.get("training_mean", [])
-            if len(means) == self._trainer.world_size:
-                self.training_mean.load(means[self._trainer.global_rank], self._trainer.strategy.root_device)
 
     def _evaluate(
         self, batch: Any, stage: str, metrics: MetricCollection, confusion: MulticlassConfusionMatrix

@@ -12,8 +12,8 @@ from cifar_mlp.common.bounded_yaml import load_yaml
 _NOT_TO_GO_ON_WITH = {"default_root_dir", "fast_dev_run"}
 # Lightning's classes that call nothing which their settings name
 _HARMLESS = {
-    "BatchSizeFinder", "CSVLogger", "DeviceStatsMonitor", "EarlyStopping", "GradientAccumulationScheduler",
-    "LearningRateFinder", "LearningRateMonitor", "ModelCheckpoint", "ModelSummary", "RichModelSummary",
+    "CSVLogger", "DeviceStatsMonitor", "EarlyStopping", "GradientAccumulationScheduler",
+    "LearningRateMonitor", "ModelCheckpoint", "ModelSummary", "RichModelSummary",
     "RichProgressBar", "SimpleProfiler", "TQDMProgressBar", "TensorBoardLogger", "Timer",
 }  # fmt: skip
 

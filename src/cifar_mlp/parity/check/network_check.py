@@ -4,15 +4,16 @@ import math
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from cifar_mlp.parity.check import told
 from cifar_mlp.parity.check.calling import Answer, SubmissionError
 from cifar_mlp.parity.check.drawing import Drawn
 from cifar_mlp.parity.check.explain import Sought, explain
-from cifar_mlp.parity.check.factors import factor_words
 from cifar_mlp.parity.check.guesses import Convention, Guess, architectures_for, identify
+from cifar_mlp.parity.check.intermediates import first_wrong
+from cifar_mlp.parity.check.observed import calls_that_differ, relation, what_is_not_finite
+from cifar_mlp.parity.check.probes import at_a_kink, overflows
 from cifar_mlp.parity.check.quotients import Quotients, quotients
 from cifar_mlp.parity.check.subject import Subject
 from cifar_mlp.parity.check.tape import Tape
@@ -23,6 +24,7 @@ MATCH = {False: 1e-9, True: 2e-5}  # what a mistake must reproduce
 SAME_LOSS = {False: 1e-7, True: 2e-5}
 OFFSET = {False: 800.0, True: 100.0}  # exp overflows in float64 above 709, in float32 above 88
 HARMLESS = 1e-6
+NOT_FINITE = "an exponential without the shift by the maximum, or the logarithm of 0"
 
 
 class NetworkCheck:
@@ -53,7 +55,7 @@ class NetworkCheck:
             again, elsewhere, last = self.subject(drawn), self.subject(other), self.subject(drawn)
         except SubmissionError as error:
             return Report(told.WRONG, causes=[str(error)])
-        state = _state(answer, again, last)
+        state = calls_that_differ(answer, again, last)
         if self.subject.wrote:
             state = [f"the argument {self.subject.wrote} was written into: a caller's array must not change"]
         single = answer.single
@@ -67,17 +69,15 @@ class NetworkCheck:
             declared = self._nearest(drawn, answer, declared)
         if misshapen := self.subject.misshapen(answer):
             return self._misshapen(answer, misshapen, state)
-        if bad := _not_finite(answer):
-            return Report(
-                told.WRONG, causes=[f"{bad} is not finite", *self._instability(drawn, answer, declared, single)]
-            )
+        if bad := what_is_not_finite(answer):
+            return Report(told.WRONG, causes=[f"{bad} is not finite", NOT_FINITE])
         found = self._judge(drawn, answer, other, elsewhere, declared, guess, single)
         if state and found.verdict != told.WRONG:
             found = replace(found, verdict=told.WRONG, causes=state)
         elif state:
             found.causes = [*state, *(cause for cause in found.causes if "row" not in cause)]
         if found.verdict in (told.RIGHT, told.OTHER):
-            self._probe(found, drawn, answer, declared, single)
+            self._probe(found, drawn, declared, single)
         if single:
             found.notes.append(
                 "it answers in float32: judged by float32's rounding; differences of its loss are coarse"
@@ -176,7 +176,7 @@ class NetworkCheck:
         expected, mine = self._flat(layered), self._flat(self.subject.by_layer(answer))
         made = []
         for i, name in enumerate(self.subject.layout.names):
-            words = "" if rights[i] else _ratio_words(mine[i], expected[i], drawn)
+            words = "" if rights[i] else relation(mine[i], expected[i], drawn)
             made.append(TensorReport(name, self.subject.layout.shapes[i], rights[i], errors[i], own[i], words))
         return made
 
@@ -197,7 +197,7 @@ class NetworkCheck:
         if best is not None:
             return best or ["rounding alone"]
         where = [] if stuck is None else [self._where(stuck, answer, drawn, declared)]
-        first = _first_intermediate(answer, declared.tape(drawn), self.declared.reduction)
+        first = first_wrong(answer.extra, declared.tape(drawn), self.declared.reduction)
         return [*first, *partial, *where]
 
     def _sought(self, drawn: Drawn, answer: Answer, guess: Guess, single: bool) -> Sought:
@@ -216,7 +216,7 @@ class NetworkCheck:
         parts = self.subject.part_names[layer - 1]
         bad = [name for name in parts.values() if errors[name] > 1e-6]
         if len(bad) == 1 and len(parts) > 1:
-            words = _ratio_words(*self._pair(bad[0], answer, drawn, declared), drawn)
+            words = relation(*self._pair(bad[0], answer, drawn, declared), drawn)
             more = f"; {words}" if words else ""
             return f"look at the line of {bad[0]} alone: dz{layer}, which the others use, is right{more}"
         at = f"dz{layer}" if layer < depth else "dscores, the gradient in the scores"
@@ -240,97 +240,19 @@ class NetworkCheck:
         ]
         return Report(told.WRONG, tensors, [*state, *(f"{name}: {said}" for name, said in words.items())])
 
-    def _instability(self, drawn: Drawn, answer: Answer, declared: Guess, single: bool) -> list[str]:
-        return ["an exponential without the shift by the maximum, or the logarithm of 0"]
-
-    def _probe(self, found: Report, drawn: Drawn, answer: Answer, declared: Guess, single: bool) -> None:
-        """Large scores, and units exactly at their kink."""
+    def _probe(self, found: Report, drawn: Drawn, declared: Guess, single: bool) -> None:
+        """Large scores, and a unit exactly at its kink."""
         if self.own_numbers is not None:
             return
-        if "bias" in drawn.parameters[-1] and not self.declared.biases:
-            moved = replace(
-                drawn,
-                parameters=[
-                    *drawn.parameters[:-1],
-                    {**drawn.parameters[-1], "bias": drawn.parameters[-1]["bias"] + OFFSET[single]},
-                ],
-            )
-            try:
-                large = self.subject(moved)
-            except SubmissionError:
-                return
-            if _not_finite(large) or not math.isfinite(large.loss):
-                found.verdict = told.LOSS
-                found.causes = [
-                    f"not finite with scores near {OFFSET[single]:g}: the exponential lacks the shift by the maximum"
-                ]
-        if (
-            declared.architecture.activation.startswith("relu")
-            and len(drawn.parameters) > 1
-            and found.verdict == told.RIGHT
-        ):
-            self._kink(found, drawn, declared, single)
-
-    def _kink(self, found: Report, drawn: Drawn, declared: Guess, single: bool) -> None:
-        first = drawn.parameters[0]
-        if "gamma" in first:
-            return
-        zero = {**first, "weight": first["weight"].clone()}
-        if "bias" in first:
-            zero["bias"] = first["bias"].clone()
-            zero["bias"][0] = 0.0
-        inputs = drawn.inputs.clone()
-        zero["weight"][:, 0] = 0.0
-        at_kink = replace(drawn, inputs=inputs, parameters=[zero, *drawn.parameters[1:]])
-        try:
-            answer = self.subject(at_kink)
-        except SubmissionError:
-            return
-        errors, _ = self._errors(at_kink, answer, declared)
-        if max(errors) > EXACT[single]:
-            found.notes.append(
-                "at the kink, z = 0, your derivative is not PyTorch's 0 (1 or another subgradient); no fault"
-            )
-
-
-def _state(first: Answer, again: Answer, last: Answer) -> list[str]:
-    for other, words in ((again, "two equal calls differ: the function keeps or changes something between calls"),
-                         (last, "the result depends on the call before: a stored value is stale")):  # fmt: skip
-        pairs = [(g, other.gradients[name]) for name, g in first.gradients.items()]
-        same = all(a.shape == b.shape and torch.allclose(a, b, rtol=1e-9, atol=1e-12, equal_nan=True) for a, b in pairs)
-        close = abs(first.loss - other.loss) <= 1e-9 * max(1.0, abs(first.loss)) or first.loss != first.loss
-        if not (same and close):
-            return [words]
-    return []
-
-
-def _not_finite(answer: Answer) -> str:
-    if not math.isfinite(answer.loss):
-        return "the loss"
-    return next((f"the gradient of {n}" for n, g in answer.gradients.items() if not bool(torch.isfinite(g).all())), "")
-
-
-def _ratio_words(mine: Tensor, expected: Tensor, drawn: Drawn) -> str:
-    """What relates a wrong tensor to the right one, if anything simple does."""
-    if mine.shape != expected.shape:
-        return f"shape {tuple(mine.shape)}"
-    if float(mine.norm()) == 0:
-        return "0 everywhere"
-    c = float((mine * expected).sum() / expected.square().sum().clamp_min(1e-300))
-    if float((mine - c * expected).norm()) <= 1e-6 * float(mine.norm()):
-        return factor_words(c, drawn)
-    if float(mine.std() if mine.numel() > 1 else 1) <= 1e-9 * float(mine.abs().max()):
-        return "the same number everywhere"
-    wrong = (mine - expected).abs() > 1e-6 * expected.abs().max()
-    for dim, what in ((0, "columns"), (1, "rows")) if mine.dim() == 2 else ():
-        lines = wrong.any(dim).nonzero().reshape(-1).tolist()
-        if len(lines) <= (wrong.shape[1 - dim]) // 2:
-            return f"wrong in {what} {', '.join(map(str, lines))} only"
-    return ""
-
-
-def _first_intermediate(answer: Answer, tape: Tape, reduction: str) -> list[str]:
-    """The first wrong one among the gradients of intermediate tensors that were returned as well."""
-    from cifar_mlp.parity.check.intermediates import first_wrong
-
-    return first_wrong(answer.extra, tape, reduction)
+        if not self.declared.biases and overflows(self.subject, drawn, OFFSET[single]):
+            found.verdict = told.LOSS
+            found.causes = [
+                f"not finite with scores near {OFFSET[single]:g}: the exponential lacks the shift by the maximum"
+            ]
+        relu = declared.architecture.activation.startswith("relu") and len(drawn.parameters) > 1
+        if relu and found.verdict == told.RIGHT and (kink := at_a_kink(self.subject, drawn)) is not None:
+            errors, _ = self._errors(*kink, declared)
+            if max(errors) > EXACT[single]:
+                found.notes.append(
+                    "at the kink, z = 0, your derivative is not PyTorch's 0 (1 or another subgradient); no fault"
+                )
