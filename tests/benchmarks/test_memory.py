@@ -7,15 +7,13 @@ from pathlib import Path
 import pytest
 
 MEASURE = """
-import pathlib, re, resource, sys
+import sys
+from cifar_mlp.benchmarks.peak_memory import PeakMemory
+memory = PeakMemory()
 from cifar_mlp.cli import main
 sys.argv = ["cifar-mlp", "fit", "--data.n_components", "510", "--trainer.max_steps", "20"]
 main()
-if sys.platform == "darwin":
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-else:  # there ru_maxrss begins at the peak of the process that started this one
-    peak = int(re.search(r"VmHWM:\\s*(\\d+) kB", pathlib.Path("/proc/self/status").read_text())[1])
-print("peak", peak)
+print("peak", memory.read() // 1024)
 """
 
 

@@ -41,8 +41,8 @@ WRONG = {
     "1/N twice": ("dz3 /= N", "dz3 /= N * N", "1/N"),
     "1/C for 1/N": ("dz3 /= N", "dz3 /= p.shape[1]", "number of classes in place of examples"),
     "sign": ("return loss,", "dz3 = -dz3; dW2 = -dW2; return loss,", "-1"),
-    "no label": ("dz3[np.arange(N), y] -= 1", "pass", ""),
-    "label added": ("dz3[np.arange(N), y] -= 1", "dz3[np.arange(N), y] += 1", ""),
+    "no label": ("dz3[np.arange(N), y] -= 1", "pass", "the label is not subtracted"),
+    "label added": ("dz3[np.arange(N), y] -= 1", "dz3[np.arange(N), y] += 1", "the label with the wrong sign"),
     "half penalty": ("+ 2 * reg * W2", "+ reg * W2", "penalty"),
     "no penalty": ("+ 2 * reg * W1", "", "penalty"),
     "penalty of the other layer's sign": ("+ 2 * reg * W1", "- 2 * reg * W1", "penalty"),
@@ -52,12 +52,12 @@ WRONG = {
     "bias by mean": ("db1 = dz2.sum(axis=0)", "db1 = dz2.mean(axis=0)", "1/N"),
     "bias over classes": ("db2 = dz3.sum(axis=0)", "db2 = dz3.sum(axis=1)", "not summed over the examples"),
     "bias over all": ("db2 = dz3.sum(axis=0)", "db2 = dz3.sum()", "summed"),
-    "bias from da2": ("db1 = dz2.sum(axis=0)", "db1 = da2.sum(axis=0)", "b1"),
+    "bias from da2": ("db1 = dz2.sum(axis=0)", "db1 = da2.sum(axis=0)", "it sums da1, not dz1"),
     "transposed": ("dW2 = a2.T @ dz3 + 2 * reg * W2", "dW2 = (a2.T @ dz3 + 2 * reg * W2).T", "transposed"),
     "inputs of another layer": ("a2.T @ dz3", "z2.T @ dz3", "z1 where it needs its layer's input"),
     "labels off by one": ("dz3[np.arange(N), y] -= 1", "dz3[np.arange(N), (y + 1) % 5] -= 1", "label"),
     "weights changed": ("return loss,", "W1 -= 0.1 * dW1; return loss,", "written into"),
-    "nothing for a tensor": ("db1 = dz2.sum(axis=0)", "db1 = 0 * b1", "b1"),
+    "nothing for a tensor": ("db1 = dz2.sum(axis=0)", "db1 = 0 * b1", "b1: the gradient is 0: it is never computed"),
 }
 
 
@@ -164,6 +164,26 @@ def test_another_function_is_named_not_accused_and_right_when_asked_for(conventi
 def test_a_wrong_loss_with_right_gradients_is_the_loss_s_fault():
     report = report_of(student(SOURCE.replace("return loss,", "return loss + 1.0 / (1 + abs(loss)),")))
     assert not report.right
+
+
+def test_a_softmax_without_the_shift_is_the_loss_s_fault():
+    shift = "    scores = scores - scores.max(axis=1, keepdims=True)\n"
+    report = report_of(student(SOURCE.replace(shift, "")))
+    assert report.verdict == "loss wrong"
+    assert "the exponential lacks the shift" in report.cause
+    assert all(tensor.right for tensor in report.tensors)
+
+
+def test_another_derivative_at_the_kink_is_a_note_not_a_fault():
+    report = report_of(student(SOURCE.replace("(z2 > 0)", "(z2 >= 0)")))
+    assert report.verdict == "right"
+    assert "at the kink" in report.notes[0]
+
+
+def test_a_result_of_the_call_before_is_called_stale():
+    stored = "    old = globals().get('kept', dW1); globals()['kept'] = dW1\n    return loss,"
+    report = report_of(student(SOURCE.replace("    return loss,", stored).replace('"W1": dW1', '"W1": old')))
+    assert report.causes == ["the result depends on the call before: a stored value is stale"]
 
 
 def test_float32_is_judged_by_its_rounding():

@@ -24,6 +24,7 @@ MATCH = {False: 1e-9, True: 2e-5}  # what a mistake must reproduce
 SAME_LOSS = {False: 1e-7, True: 2e-5}
 OFFSET = {False: 800.0, True: 100.0}  # exp overflows in float64 above 709, in float32 above 88
 HARMLESS = 1e-6
+ROUNDING = "rounding alone"
 NOT_FINITE = "an exponential without the shift by the maximum, or the logarithm of 0"
 
 
@@ -75,7 +76,7 @@ class NetworkCheck:
         if state and found.verdict != told.WRONG:
             found = replace(found, verdict=told.WRONG, causes=state)
         elif state:
-            found.causes = [*state, *(cause for cause in found.causes if "row" not in cause)]
+            found.causes = [*state, *(cause for cause in found.causes if cause != ROUNDING and "row" not in cause)]
         if found.verdict in (told.RIGHT, told.OTHER):
             self._probe(found, drawn, declared, single)
         if single:
@@ -195,7 +196,7 @@ class NetworkCheck:
             elif unexplained is not None and not partial:
                 partial, stuck = story, unexplained
         if best is not None:
-            return best or ["rounding alone"]
+            return best or [ROUNDING]
         where = [] if stuck is None else [self._where(stuck, answer, drawn, declared)]
         first = first_wrong(answer.extra, declared.tape(drawn), self.declared.reduction)
         return [*first, *partial, *where]
