@@ -24,6 +24,8 @@ def _program(arguments: list[str], folder: str) -> None:
     os.dup2(output, 1)
     os.dup2(output, 2)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A benchmark in this process may have started the fork server with both blocked.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
     torch.set_num_threads(1)
     sys.argv = ["cifar-mlp", *arguments]
     from cifar_mlp.cli import main

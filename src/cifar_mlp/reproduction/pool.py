@@ -2,8 +2,8 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -14,6 +14,7 @@ from cifar_mlp.reproduction.plan import Planned
 from cifar_mlp.reproduction.store import Store
 from cifar_mlp.reproduction.training import Training
 
+SECONDS_BETWEEN_LOOKS = 0.5
 AROUND = 14.0  # seconds of a run outside its epochs: start, features, two tests; measured
 
 
@@ -99,7 +100,7 @@ def run_all(
         trainings = [Training(planned, store.configs, store.folder / "runs", store.quick) for planned in bar.expected]
         try:
             futures = {executor.submit(train, training): training for training in trainings}
-            for future in as_completed(futures):
+            for future in _as_they_end(futures):
                 training, row = futures[future], future.result()
                 name = training.planned.name
                 if row is None:
@@ -114,6 +115,14 @@ def run_all(
                 training.stop()
             raise
     return failures
+
+
+def _as_they_end(futures: Iterable[Future[Row | None]]) -> Iterator[Future[Row | None]]:
+    """As ``as_completed``, which may sleep through a signal that the system gives to another thread."""
+    waiting = set(futures)
+    while waiting:
+        done, waiting = wait(waiting, timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
+        yield from done
 
 
 def summary(row: Row) -> str:
