@@ -66,11 +66,30 @@ def test_nothing_is_suggested_for_what_is_like_nothing():
         (["fit", "--model.hidden_sizes=600"], ["fit", "--model.hidden_sizes=[600]"]),
         (["fit", "--model.hidden_sizes", "[600]"], ["fit", "--model.hidden_sizes", "[600]"]),
         (["nonsense"], ["nonsense"]),
+        (["test", "run"], ["test", "--ckpt_path=run"]),
+        (
+            ["predict", "a.ckpt", "b.png", "c.png"],
+            ["predict", "--ckpt_path=a.ckpt", "--data.predict_path=['b.png', 'c.png']"],
+        ),
     ],
 )
 def test_files_and_sizes_are_understood_without_their_option(typed: list[str], meant: list[str]):
     Path("photos").mkdir()
+    Path("run/checkpoints").mkdir(parents=True)
     assert with_options(typed) == meant
+
+
+def test_a_word_alone_that_means_nothing_leads_to_the_options(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as stopped:
+        main(["test", "something"])
+    assert stopped.value.code == 1
+    assert "A checkpoint follows --ckpt_path" in capsys.readouterr().err
+
+
+def test_no_batches_a_step_are_refused(capsys: pytest.CaptureFixture[str]):
+    assert "--trainer.accumulate_grad_batches must be at least 1" in refused(
+        capsys, "--trainer.accumulate_grad_batches", "0"
+    )
 
 
 def test_types_are_named_in_words(capsys: pytest.CaptureFixture[str]):

@@ -111,6 +111,10 @@ class CommandLine(ResumableCLI):
         if self.checkpoint is not None and self.subcommand == "fit":
             self._require_something_left(trainer)
         _require_devices(trainer.accelerator, trainer.devices)
+        if trainer.accumulate_grad_batches < 1:
+            raise ValueError(
+                f"--trainer.accumulate_grad_batches must be at least 1, not {trainer.accumulate_grad_batches}"
+            )
 
     @property
     def _by_hand(self) -> bool:

@@ -38,6 +38,7 @@ _MEANT = {
     "ckpt_path": "checkpoint ckpt resume resume_from weights load checkpoint_path model_path pretrained",
     "config": "cfg conf config_file yaml",
 }
+COMMANDS = ("fit", "validate", "test", "predict")
 _OPTION_OF = {typed: option for option, words in _MEANT.items() for typed in words.split()}
 _SIZES = re.compile(r"\s*\d+(\s*,\s*\d+)*\s*,?\s*")
 
@@ -69,6 +70,9 @@ def with_options(arguments: Sequence[str]) -> list[str]:
     """The arguments with an option before each file named alone: ``test best.ckpt``, ``predict best.ckpt photos/``.
 
     Sizes of hidden layers may come without brackets: ``--model.hidden_sizes 600,300``.
+
+    Raises:
+        ValueError: For a word alone that is neither a checkpoint, a run's folder, a config, nor images for ``predict``.
     """
     command, rest = list(arguments[:1]), list(arguments[1:])
     if command and command[0].startswith("-"):
@@ -76,15 +80,15 @@ def with_options(arguments: Sequence[str]) -> list[str]:
     alone = []
     while command and rest and not rest[0].startswith("-"):
         alone.append(rest.pop(0))
-    checkpoints = [word for word in alone if word.endswith(".ckpt")]
+    checkpoints = [word for word in alone if word.endswith(".ckpt") or Path(word, "checkpoints").is_dir()]
     configs = [word for word in alone if word.endswith((".yaml", ".yml"))]
-    images = [word for word in alone if word not in checkpoints + configs and Path(word).exists()]
-    if command != ["predict"]:
-        images = []
+    images = [word for word in alone if word not in checkpoints + configs]
+    if images and command != ["predict"] and command[0] in COMMANDS:
+        raise ValueError(f"{command[0]} {images[0]}: what is this? A checkpoint follows --ckpt_path, a config --config")
     found = [f"--config={word}" for word in configs] + [f"--ckpt_path={word}" for word in checkpoints]
-    if images:
+    if images and command == ["predict"]:
         found.append("--data.predict_path=" + (images[0] if len(images) == 1 else str(images)))
-    unknown = [word for word in alone if word not in checkpoints + configs + images]
+    unknown = images if command != ["predict"] else []
     return [*command, *found, *unknown, *_bracketed(rest)]
 
 
