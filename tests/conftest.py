@@ -57,13 +57,14 @@ def numerics():
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory and a home that are empty, and no data root from outside."""
+    """A working directory and a home that are empty, and no data from outside."""
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.delenv(ROOT_VARIABLE, raising=False)
-    monkeypatch.delenv(MIRROR_VARIABLE, raising=False)
+    caches = ("HF_HOME", "HF_HUB_CACHE", "HF_DATASETS_CACHE", "KERAS_HOME", "XDG_CACHE_HOME")
+    for variable in (ROOT_VARIABLE, MIRROR_VARIABLE, *caches):
+        monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr(sys, "argv", ["cifar-mlp"])
     return work
 

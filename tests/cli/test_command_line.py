@@ -12,6 +12,7 @@ import torch
 import yaml
 
 from cifar_mlp.cli import main, run
+from cifar_mlp.data.usual_places import ROOT_VARIABLE
 from cifar_mlp.models import Classifier
 
 SMALL = ["--model.hidden_sizes", "[12, 8]", "--trainer.max_epochs", "2", "--data.batch_size", "50"]
@@ -88,6 +89,16 @@ def test_testing_reads_no_training_file(trained: Path, small_cifar: Path):
     metrics = run(["test", "--ckpt_path", str(trained)]).trainer.callback_metrics
     assert "test/accuracy" in metrics
     assert {"test/loss", "test/macro_f1", "test/calibration_error"} <= metrics.keys()
+
+
+def test_the_usual_place_that_images_come_from_is_said(
+    trained: Path, small_cifar: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.delenv(ROOT_VARIABLE)
+    Path("data").symlink_to(small_cifar)
+    for command in ("validate", "test", "predict"):
+        run([command, "--ckpt_path", str(trained)])
+        assert "images from data/cifar-10-batches-py\n" in capsys.readouterr().out, command
 
 
 def test_in_python_a_checkpoint_takes_byte_images(trained: Path):

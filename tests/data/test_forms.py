@@ -140,6 +140,7 @@ def test_one_changed_pixel_or_label_is_found(small_cifar: Path, tmp_path: Path, 
 
 @pytest.mark.parametrize(("place", "variable"), [
     ("data", None), ("home/data", None), ("home/.keras/datasets", None), ("elsewhere/datasets", "KERAS_HOME"),
+    ("home/.keras/datasets/cifar-10-batches-py-target", None),
 ])  # fmt: skip
 def test_usual_places_are_looked_into_where_nothing_is_named(
     small_cifar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, variable: str | None
@@ -152,7 +153,7 @@ def test_usual_places_are_looked_into_where_nothing_is_named(
     found = SOURCES["cifar10"].find(None, "train")  # type: ignore[attr-defined]
     assert found is not None
     assert found.path == folder / FOLDER
-    assert SOURCES["cifar10"].found_in(None) == f"images from {folder / FOLDER}"  # type: ignore[attr-defined]
+    assert SOURCES["cifar10"].found_in(None, "train") == f"images from {folder / FOLDER}"  # type: ignore[attr-defined]
 
 
 def test_hugging_face_s_cache_is_a_usual_place_if_pyarrow_is_there(

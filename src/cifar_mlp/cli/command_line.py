@@ -1,11 +1,9 @@
 """The command line: ``cifar-mlp fit|validate|test|predict``."""
 
-import os
 import sys
 from collections.abc import Callable
 from typing import Any, Literal
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser
@@ -21,13 +19,14 @@ from cifar_mlp.callbacks.run_record import RunRecord
 from cifar_mlp.callbacks.step_seed import StepSeed
 from cifar_mlp.callbacks.views import Views
 from cifar_mlp.cli.callback_checks import check_monitors, refuse_tuners
+from cifar_mlp.cli.devices import require_devices
 from cifar_mlp.cli.parser import LINKS, USER_ERRORS, Parser, errors_in_one_line
 from cifar_mlp.cli.resumable import ResumableCLI
 from cifar_mlp.cli.spellings import with_options
 from cifar_mlp.cli.warning_filters import one_line_warnings, quiet
 from cifar_mlp.common.provenance import device_name
 from cifar_mlp.common.stopped import answering_interrupts
-from cifar_mlp.data.cifar import CIFARFiles
+from cifar_mlp.data.cifar import CIFARFiles, Part
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.models.handwritten import HandwrittenClassifier
 from cifar_mlp.training.checkpoint_file import keep_files_whole
@@ -37,7 +36,6 @@ from cifar_mlp.training.precision import suited_precision
 
 DEFAULT_EPOCHS = 20
 DEFAULT_SEED = 0
-PROCESSES_PER_CORE = 4  # more would stop the machine
 
 
 class CommandLine(ResumableCLI):
@@ -110,7 +108,7 @@ class CommandLine(ResumableCLI):
             trainer.precision = suited_precision(trainer.accelerator) if suited else "32-true"
         if self.checkpoint is not None and self.subcommand == "fit":
             self._require_something_left(trainer)
-        _require_devices(trainer.accelerator, trainer.devices)
+        require_devices(trainer.accelerator, trainer.devices)
         if trainer.accumulate_grad_batches < 1:
             raise ValueError(
                 f"--trainer.accumulate_grad_batches must be at least 1, not {trainer.accumulate_grad_batches}"
@@ -197,10 +195,28 @@ class CommandLine(ResumableCLI):
             why = " (hand-derived gradients: float32)"
         elif self._precision_chosen:
             why = " (suits this machine; --trainer.precision chooses another)"
+        parts = [f"{self.run_name()}: {device}", f"precision {precision}{why}", f"seed {seed}", loop]
+        print(", ".join([*parts, *self._found_in("train")]), flush=True)
+
+    def _found_in(self, part: Part) -> list[str]:
+        """Which usual place has the images, where nothing is named."""
         source = self.datamodule.source
-        found = source.found_in(self.datamodule.root) if isinstance(source, CIFARFiles) else ""
-        parts = [f"{self.run_name()}: {device}", f"precision {precision}{why}", f"seed {seed}", loop, found]
-        print(", ".join(part for part in parts if part), flush=True)
+        found = source.found_in(self.datamodule.root, part) if isinstance(source, CIFARFiles) else ""
+        return [found] if found else []
+
+    def before_validate(self, part: Part = "train") -> None:
+        """Say where the images come from."""
+        for found in self._found_in(part) if self.trainer.is_global_zero else ():
+            print(found, flush=True)
+
+    def before_test(self) -> None:
+        """Say where the images come from."""
+        self.before_validate("test")
+
+    def before_predict(self) -> None:
+        """Say where the images come from, unless they are files of the user's."""
+        if self.datamodule.predict_path is None:
+            self.before_validate("test")
 
     def after_fit(self) -> None:
         """Say why training stopped early."""
@@ -208,21 +224,6 @@ class CommandLine(ResumableCLI):
             if callback.stopped_epoch and self.trainer.is_global_zero:
                 reason = getattr(callback, "stopping_reason_message", None) or f"{callback.monitor} did not improve."
                 print(f"stopped early: {reason.removesuffix(' Signaling Trainer to stop.')}", flush=True)
-
-
-def _require_devices(accelerator: Any, devices: Any) -> None:
-    """Refuse an accelerator that is not there, and a number of processes that would stop the machine."""
-    gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
-    available = {"tpu": False, "gpu": gpu, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not available.get(accelerator, True):
-        raise ValueError(
-            f"--trainer.accelerator {accelerator}: this machine has no such device that PyTorch can use; "
-            "choose cpu, or auto"
-        )
-    cores = os.cpu_count() or 1
-    on_cpu = accelerator == "cpu" or not gpu
-    if on_cpu and str(devices).isdigit() and int(devices) > PROCESSES_PER_CORE * cores:
-        raise ValueError(f"--trainer.devices {devices}: one process for each, but this machine has {cores} cores")
 
 
 def _as_seed(seed_everything: Any) -> int:

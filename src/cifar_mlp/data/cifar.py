@@ -1,5 +1,6 @@
 """The CIFAR sets: found in whatever form they lie, read, and checked to be the published images."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -94,9 +95,9 @@ class CIFARFiles:
             raise FileNotFoundError(f"{location.given_by} {location.path}: {self._what_is_wrong(location.path, part)}")
         return first
 
-    def found_in(self, root: str | None) -> str:
-        """Which usual place has the training images; empty where a root is given, or no place has them."""
-        form = self.find(root, "train") if locate(root).given_by is None else None
+    def found_in(self, root: str | None, part: Part) -> str:
+        """Which usual place has the images of ``part``; empty where a root is given, or no place has them."""
+        form = self.find(root, part) if locate(root).given_by is None else None
         return "" if form is None else f"images from {form.path}"
 
     def forms(self, path: Path) -> Iterator[Form]:
@@ -120,6 +121,8 @@ class CIFARFiles:
                 if source is not self:
                     return f"{found}, which --data.source {source.name} takes; {self._would_do()}"
                 return f"{found}; missing: {', '.join(form.missing(part))}; put that there, or {self._would_do()}"
+        if not os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0)):
+            return f"you may not read it; {self._would_do()}"
         if not path.is_dir():
             return f"a file of {path.stat().st_size:,} bytes, not recognised as {self.name}; {self._would_do()}"
         names = [child.name for child in sorted(path.iterdir())]

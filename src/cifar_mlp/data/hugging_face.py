@@ -2,6 +2,7 @@
 
 import glob
 import io
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -102,7 +103,7 @@ def rows_below(path: Path, fine: bool) -> Iterator[Rows]:
 
 def _label_column(path: Path) -> str | None:
     """Which labels a file of PNG rows has, from its description of itself; read without pyarrow."""
-    if not is_regular(path):
+    if not (is_regular(path) and os.access(path, os.R_OK)):
         return None
     with open_regular(path) as file:
         head = file.read(HEAD)

@@ -1,5 +1,6 @@
 """Which form of a CIFAR set a path holds, told by its content."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -44,7 +45,9 @@ def forms_at(path: Path, table: Table, labels_key: str) -> Iterator[Form]:
     """
     top = path if path.is_dir() else path.parent
     children = sorted(top.iterdir()) if path.is_dir() else [path]
-    folders = [top, *(child for child in children if child.is_dir())]
+    below = [child for child in children if child.is_dir()]
+    nested = [child / table.folder for child in below]  # as Keras unpacks: datasets/cifar-10-batches-py-target/
+    folders = [top, *below, *filter(os.path.isdir, nested)]
     for folder in folders:
         names = {name for part in ("train", "test") for name, _ in getattr(table, part)}
         every = [*names, *(f"{name}.bin" for name in names)]

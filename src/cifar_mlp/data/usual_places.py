@@ -27,13 +27,16 @@ def locate(root: str | None) -> Location:
 def usual_places() -> list[Path]:
     """Folders that exist among ``data/``, ``~/data``, Hugging Face's caches and Keras's data sets."""
     home = Path.home()
-    cache = Path(os.environ.get("XDG_CACHE_HOME", home / ".cache"))
-    hugging_face = Path(os.environ.get("HF_HOME", cache / "huggingface")).expanduser()
+
+    def named(variable: str, default: Path) -> Path:
+        return Path(os.environ.get(variable) or default).expanduser()
+
+    hugging_face = named("HF_HOME", named("XDG_CACHE_HOME", home / ".cache") / "huggingface")
     places = [
         Path(DEFAULT_ROOT),
         home / "data",
-        Path(os.environ.get("HF_HUB_CACHE", hugging_face / "hub")).expanduser(),
-        Path(os.environ.get("HF_DATASETS_CACHE", hugging_face / "datasets")).expanduser(),
-        Path(os.environ.get("KERAS_HOME", home / ".keras")).expanduser() / "datasets",
+        named("HF_HUB_CACHE", hugging_face / "hub"),
+        named("HF_DATASETS_CACHE", hugging_face / "datasets"),
+        named("KERAS_HOME", home / ".keras") / "datasets",
     ]
-    return [place for place in places if place.is_dir()]
+    return [place for place in places if place.is_dir() and os.access(place, os.R_OK | os.X_OK)]
