@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "src" / "cifar_mlp"
 
 # From the roof to the ground: a module imports from its own room and from those below it.
 LABORATORY = ["benchmarks", "reports", "reproduction", "sweep"]
-CORE = ["cli", "training", "callbacks", "models", "data", "pictures", "parity", "common"]
+CORE = ["cli", "export", "training", "callbacks", "models", "data", "pictures", "parity", "common"]
 ROOMS = ["__main__", *LABORATORY, *CORE]
 # What outlives any trainer needs no package but these.
 WITHOUT_LIGHTNING = ["parity/", "pictures/", "models/mlp.py", "models/initialization.py", "data/pca"]

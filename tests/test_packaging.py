@@ -16,8 +16,13 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "cifar_mlp"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-# Sweeps have an extra; the benchmarks skip an implementation that is not installed.
-MAY_NEED = {"data": {"pyarrow"}, "sweep": {"optuna", "sqlalchemy"}, "benchmarks": {"skorch", "keras", "jax"}}
+# Sweeps and export have an extra; the benchmarks skip an implementation that is not installed.
+MAY_NEED = {
+    "data": {"pyarrow"},
+    "export": {"onnxruntime", "safetensors"},
+    "sweep": {"optuna", "sqlalchemy"},
+    "benchmarks": {"skorch", "keras", "jax"},
+}
 
 
 def python(*arguments: str, **options: object) -> str:

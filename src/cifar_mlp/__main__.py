@@ -1,9 +1,13 @@
 """``python -m cifar_mlp`` and ``cifar-mlp``."""
 
 import sys
+from importlib import import_module
 
 from cifar_mlp import __version__
 from cifar_mlp.common.stopped import end_at_interrupt
+
+# Commands with a parser of their own; all others are LightningCLI's.
+COMMANDS = {"export": "cifar_mlp.cli.export_command"}
 
 
 def main() -> None:
@@ -12,10 +16,12 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         print(f"cifar-mlp {__version__}")
         return
-    from cifar_mlp.cli import main as command_line
-
+    own = COMMANDS.get(sys.argv[1]) if len(sys.argv) > 1 else None
     try:
-        command_line()
+        if own is not None:
+            import_module(own).main(sys.argv[2:])
+        else:
+            import_module("cifar_mlp.cli").main()
     finally:
         end_at_interrupt("cifar-mlp")
 

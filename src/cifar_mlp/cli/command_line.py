@@ -68,7 +68,8 @@ class CommandLine(ResumableCLI):
             parser_kwargs={
                 "prog": "cifar-mlp",
                 "version": __version__,
-                "description": "Fully connected networks on CIFAR-10. Options of one command: cifar-mlp fit --help",
+                "description": "Fully connected networks on CIFAR-10. Options of one command: cifar-mlp fit --help. "
+                "Another command: cifar-mlp export --help",
                 "fit": {"description": "Train. Options of the network: cifar-mlp fit --model.help"},
             },
             subclass_mode_model=True,

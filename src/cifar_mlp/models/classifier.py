@@ -226,6 +226,10 @@ class Classifier(SelfContained):
             schedule["monitor"] = self.metric_name(schedule["scheduler"].monitor)
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
+    def members(self) -> list["Classifier"]:
+        """The networks that it consists of, each with its preprocessing: itself alone."""
+        return [self]
+
     def metric_name(self, name: str) -> str:
         """The full name of a metric: the source's prefix, then e.g. ``val/accuracy``."""
         prefix = self.settings["metric_prefix"]

@@ -46,6 +46,12 @@ def is_of_this_package(checkpoint: dict[str, Any]) -> bool:
     return "cifar_mlp" in checkpoint
 
 
+def module_class(checkpoint: dict[str, Any]) -> type[models.Classifier]:
+    """The class of this package's network in a checkpoint."""
+    found: type[models.Classifier] = getattr(models, checkpoint["cifar_mlp"]["model"])
+    return found
+
+
 def _is_whole(content: Any) -> bool:
     if not isinstance(content, dict) or not {"state_dict", "epoch", "global_step", "loops"} <= content.keys():
         return False

@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
-from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.models import Classifier
 from cifar_mlp.pictures.components import eigen_images, explained_variance, reconstructions
 from cifar_mlp.pictures.confusion import confusion_matrix
@@ -16,7 +15,8 @@ from cifar_mlp.pictures.galleries import class_averages, error_gallery
 from cifar_mlp.pictures.predictions import predict
 from cifar_mlp.pictures.reliability import reliability_diagram
 from cifar_mlp.pictures.weight_images import first_layer_weights, pixel_gradients
-from cifar_mlp.training.checkpoint import option_defaults, read_checkpoint
+from cifar_mlp.training.checkpoint import read_checkpoint
+from cifar_mlp.training.checkpoint_data import data_of
 
 
 def checkpoint_of(run: Path, which: str = "best") -> Path:
@@ -44,11 +44,7 @@ def album(checkpoint: Path) -> Iterator[tuple[str, Figure]]:
     """
     content = read_checkpoint(str(checkpoint))
     model = Classifier.load_from_checkpoint(checkpoint, map_location="cpu").eval()
-    options = option_defaults(content, training=False)
-    data = CIFAR10DataModule(
-        seed=options.get("seed_everything", 0),
-        **{name.removeprefix("data."): value for name, value in options.items() if name.startswith("data.")},
-    )
+    data = data_of(content)
     data.prepare_data()
     yield from pictures(model, *data.val_images())
 

@@ -1,0 +1,56 @@
+"""What an exported file says of itself."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cifar_mlp.data.sources import SOURCES
+from cifar_mlp.export.file_formats import Facts
+from cifar_mlp.export.images_to_probabilities import ImagesToProbabilities
+from cifar_mlp.models.classifier import Classifier
+
+ACCURACIES = ("val/accuracy", "test/accuracy")
+
+
+def facts_of(content: dict[str, Any], path: Path, model: Classifier, module: ImagesToProbabilities) -> Facts:
+    """Classes, shape, accuracy, commit, and what the training images were, as plain JSON.
+
+    Args:
+        content: The checkpoint.
+        path: Its file.
+        model: Made from it.
+        module: What is exported.
+    """
+    data = content.get("datamodule_hyper_parameters", {})
+    provenance = content.get("provenance", {})
+    shape = next(iter(model.members())).preprocessing.spec["image_shape"]  # type: ignore[union-attr]
+    return {
+        "input": f"images: uint8 (N, {', '.join(map(str, shape))}), 0..255",
+        "output": f"probabilities: float32 (N, {len(model.class_names)})",
+        "class_names": list(model.class_names),
+        "image_shape": list(shape),
+        "networks": module.descriptions,
+        "accuracy": content.get("accuracy") or accuracies(content, path),
+        "commit": provenance.get("commit"),
+        "cifar_mlp": provenance.get("cifar_mlp"),
+        "data": {name: data.get(name) for name in ("source", "split", "val_size", "num_folds", "fold", "seed")},
+        "data_fingerprint": fingerprint(data.get("source")),
+    }
+
+
+def accuracies(content: dict[str, Any], path: Path) -> dict[str, Any] | None:
+    """Those of the checkpoint's epoch in the ``results.json`` of its run; ``None`` where it does not lie in one."""
+    results = path.resolve().parent.parent / "results.json"
+    if not results.is_file():
+        return None
+    found = json.loads(results.read_text())
+    for which in ("best", "last"):
+        if found[which]["epoch"] == content["epoch"] + 1:
+            return {name: found[which][name] for name in ACCURACIES if name in found[which]}
+    return None
+
+
+def fingerprint(source: str | None) -> list[str] | None:
+    """SHA-256 of the published training images and labels, batch by batch, against which every reading is checked."""
+    known = getattr(SOURCES.get(str(source)), "fingerprints", {}).get("train")
+    return None if known is None else list(known)

@@ -1,0 +1,64 @@
+"""An exported file, run again beside the network that it came from."""
+
+import time
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from cifar_mlp.export.file_formats import Run
+from cifar_mlp.models.classifier import Classifier
+from cifar_mlp.pictures.predictions import predict
+
+TOLERANCE = 1e-4  # of a probability: float32 sums of 3,072 terms in another order and, folded, of larger terms
+TIMED = 3  # passes over all images; the fastest counts
+
+
+class Agreement(NamedTuple):
+    """How a file's probabilities compare with the network's.
+
+    Attributes:
+        images: Compared.
+        difference: The largest, of any probability.
+        other_class: Images that get another class.
+        images_per_second: Of the file, all images as one batch.
+    """
+
+    images: int
+    difference: float
+    other_class: int
+    images_per_second: float
+
+    def require(self) -> None:
+        """Refuse a file that is not the same network.
+
+        Raises:
+            ValueError: Says how much it differs.
+        """
+        if not self.difference <= TOLERANCE or self.other_class:
+            raise ValueError(
+                f"the exported file gives other probabilities than the network: by up to {self.difference:.1e} "
+                f"(tolerance {TOLERANCE:.0e}), and another class for {self.other_class:,} of {self.images:,} images; "
+                "nothing is kept"
+            )
+
+
+@torch.no_grad()
+def run_again(model: Classifier, run: Run, images: Tensor) -> Agreement:
+    """Compare a file with the network on the same images, in one batch and one by one for the first two.
+
+    Args:
+        model: The network, in float32 on the CPU.
+        run: Runs the file.
+        images: uint8 ``(N, channels, height, width)``.
+    """
+    expected = predict(model, images, torch.zeros(len(images), dtype=torch.long)).probabilities
+    seconds = []
+    for _ in range(TIMED):
+        began = time.perf_counter()
+        found = run(images)
+        seconds.append(time.perf_counter() - began)
+    alone = torch.cat([run(image[None]) for image in images[:2]])
+    difference = max(float((found - expected).abs().max()), float((alone - expected[:2]).abs().max()))
+    others = int((found.argmax(1) != expected.argmax(1)).sum())
+    return Agreement(len(images), difference, others, len(images) / min(seconds))
