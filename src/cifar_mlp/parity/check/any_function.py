@@ -9,7 +9,7 @@ from torch import Tensor
 from cifar_mlp.parity.check import told
 from cifar_mlp.parity.check.calling import Answer, SubmissionError, guarded, read_answer
 from cifar_mlp.parity.check.forms import as_tensor, leaves, rebuild
-from cifar_mlp.parity.check.quotients import quotients
+from cifar_mlp.parity.check.quotients import Quotient, quotients
 from cifar_mlp.parity.check.told import Report, TensorReport
 
 MOVED = 0.03  # relative; a second point, away from an exact kink
@@ -58,10 +58,11 @@ def _at(function: Callable[[Any], Any], tree: Any, names: list[str], point: list
             raise SubmissionError(
                 "; ".join(f"{n} has shape {tuple(g.shape)}, not its parameter's" for n, g in misshapen.items())
             )
-        own = quotients(lambda values: call(values).loss, point, answer.single)
+        gradients = [answer.gradients[name] for name in names]
+        own = quotients(lambda values: call(values).loss, point, gradients, answer.single)
     except SubmissionError as error:
         return Report(told.WRONG, causes=[str(error)])
-    errors, verdicts = own.judge([answer.gradients[name] for name in names], answer.single)
+    errors, verdicts = [q.error for q in own], [q.verdict for q in own]
     tensors = [
         TensorReport(
             name,
@@ -69,7 +70,7 @@ def _at(function: Callable[[Any], Any], tree: Any, names: list[str], point: list
             verdict == "right",
             None,
             error,
-            "" if verdict == "right" else _words(answer.gradients[name], own, i),
+            "" if verdict == "right" else _words(answer.gradients[name], own[i]),
         )
         for i, (name, shape, verdict, error) in enumerate(zip(names, shapes, verdicts, errors, strict=True))
     ]
@@ -85,9 +86,9 @@ def _at(function: Callable[[Any], Any], tree: Any, names: list[str], point: list
     return Report(told.RIGHT, tensors, [], notes)
 
 
-def _words(gradient: Tensor, own: Any, index: int) -> str:
+def _words(gradient: Tensor, own: Quotient) -> str:
     """The factor between a gradient and the differences, if there is one."""
-    mine, right = gradient.reshape(-1)[own.entries[index]], own.values[index][1]
+    mine, right = gradient.reshape(-1)[own.entries], own.value
     if float(mine.norm()) == 0:
         return "0 everywhere"
     c = float(mine @ right / (right @ right).clamp_min(1e-300))

@@ -14,7 +14,7 @@ from cifar_mlp.parity.check.guesses import Convention, Guess, architectures_for,
 from cifar_mlp.parity.check.intermediates import first_wrong
 from cifar_mlp.parity.check.observed import calls_that_differ, relation, what_is_not_finite
 from cifar_mlp.parity.check.probes import at_a_kink, overflows
-from cifar_mlp.parity.check.quotients import Quotients, quotients
+from cifar_mlp.parity.check.quotients import Quotient, quotients
 from cifar_mlp.parity.check.subject import Subject
 from cifar_mlp.parity.check.tape import Tape
 from cifar_mlp.parity.check.told import Report, TensorReport
@@ -24,6 +24,7 @@ MATCH = {False: 1e-9, True: 2e-5}  # what a mistake must reproduce
 SAME_LOSS = {False: 1e-7, True: 2e-5}
 OFFSET = {False: 800.0, True: 100.0}  # exp overflows in float64 above 709, in float32 above 88
 HARMLESS = 1e-6
+FEW = 8  # differentiated entries of a tensor
 ROUNDING = "rounding alone"
 NOT_FINITE = "an exponential without the shift by the maximum, or the logarithm of 0"
 
@@ -127,8 +128,8 @@ class NetworkCheck:
         loss_error = max(loss_error, loss_error_there)
         ours_right = max(errors) <= tolerance
         same_loss = loss_error <= max(HARMLESS, SAME_LOSS[single])
-        own = self._own(drawn, single)
-        own_errors, own_verdicts = own.judge([answer.gradients[n] for n in self.subject.layout.names], single)
+        own = self._own(drawn, answer, FEW if same_loss else None)
+        own_errors, own_verdicts = [q.error for q in own], [q.verdict for q in own]
         differ = "wrong" in own_verdicts
         unsure = "inconclusive" in own_verdicts and not differ
         rights = [e <= tolerance for e in errors]
@@ -145,7 +146,7 @@ class NetworkCheck:
         tensors = self._tensors(answer, rights, errors, own_errors, drawn, reference)
         report = Report(verdict, tensors)
         if verdict == told.WRONG:
-            report.causes = self._causes(drawn, answer, declared, guess, single, own, report)
+            report.causes = self._causes(drawn, answer, declared, guess, single, report)
         elif verdict == told.LOSS:
             report.causes = self._loss_words(answer, drawn, guess, declared)
         elif verdict == told.OTHER:
@@ -161,8 +162,11 @@ class NetworkCheck:
             report.notes.append(f"activation found from the loss: {guess.architecture.activation}")
         return report
 
-    def _own(self, drawn: Drawn, single: bool) -> Quotients:
-        return quotients(lambda values: self._loss(drawn, values), self.subject.layout.flat(drawn), single)
+    def _own(self, drawn: Drawn, answer: Answer, most: int | None) -> list[Quotient]:
+        """Differences of the function's own loss; a few suffice where the loss is ours."""
+        gradients = [answer.gradients[name] for name in self.subject.layout.names]
+        point = self.subject.layout.flat(drawn)
+        return quotients(lambda values: self._loss(drawn, values), point, gradients, answer.single, most)
 
     def _loss(self, drawn: Drawn, values: list[Tensor]) -> float:
         try:
@@ -182,7 +186,7 @@ class NetworkCheck:
         return made
 
     def _causes(self, drawn: Drawn, answer: Answer, declared: Guess, guess: Guess | None, single: bool,
-                own: Quotients, report: Report) -> list[str]:  # fmt: skip
+                report: Report) -> list[str]:  # fmt: skip
         """The shortest exact story among the functions that the loss may be of."""
         best: list[str] | None = None
         partial: list[str] = []

@@ -1,73 +1,73 @@
-"""Central differences of somebody's own loss at three steps."""
+"""Central differences of somebody's own loss: at one step, and at two more where they contradict the gradient."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-STEPS = {False: (1e-4, 1e-5, 1e-6), True: (1e-1, 3e-2, 1e-2)}
+STEPS = {False: (1e-5, 1e-4, 1e-6), True: (3e-2, 1e-1, 1e-2)}
 TOLERANCE = {False: 1e-5, True: 3e-2}
 ENTRIES = 48  # of a tensor, where all would be too many
 EVERY = 450
 PLATEAU = 3.0  # the error of a wrong gradient changes less than this from step to step
 
 
-class Quotients(NamedTuple):
-    """Differentiated entries of each tensor, at each step."""
+class Quotient(NamedTuple):
+    """One tensor's differentiated entries against its gradient."""
 
-    entries: list[Tensor]
-    values: list[Tensor]  # (3, entries)
-
-    def judge(self, gradients: list[Tensor], single: bool) -> tuple[list[float], list[str]]:
-        """The least error of each tensor, and right, wrong or inconclusive."""
-        norms = [float(value[1].norm()) for value in self.values]
-        floor = 1e-6 * max(norms) + 1e-12
-        errors, verdicts = [], []
-        for entries, value, gradient in zip(self.entries, self.values, gradients, strict=True):
-            mine = gradient.reshape(-1)[entries]
-            scale = max(float(value[1].norm()), floor)
-            at = [float((row - mine).norm()) / scale for row in value]
-            at = [error if error == error else float("inf") for error in at]
-            errors.append(min(at))
-            tolerance = TOLERANCE[single]
-            flat = sorted(at)[:2]
-            if min(at) <= tolerance:
-                verdicts.append("right")
-            else:
-                verdicts.append("wrong" if flat[1] <= PLATEAU * flat[0] else "inconclusive")
-        return errors, verdicts
-
-    def gradients(self, shapes: list[tuple[int, ...]]) -> list[Tensor] | None:
-        """The differentiated gradients, if every entry was."""
-        if any(
-            len(entries) != int(torch.tensor(shape).prod()) for entries, shape in zip(self.entries, shapes, strict=True)
-        ):
-            return None
-        return [value[1].reshape(shape) for value, shape in zip(self.values, shapes, strict=True)]
+    entries: Tensor
+    value: Tensor  # (entries,), at the step that agrees best
+    error: float
+    verdict: str  # right, wrong or inconclusive
 
 
-def quotients(loss: Callable[[list[Tensor]], float], point: list[Tensor], single: bool) -> Quotients:
-    """Differentiate ``loss`` in every entry of a small problem, in drawn ones of a large one."""
+def quotients(
+    loss: Callable[[list[Tensor]], float],
+    point: list[Tensor],
+    gradients: Sequence[Tensor],
+    single: bool,
+    most: int | None = None,
+) -> list[Quotient]:
+    """Differentiate ``loss`` in ``most`` drawn entries of each tensor; by default in all of a small problem."""
     generator = torch.Generator().manual_seed(0)
-    every = sum(tensor.numel() for tensor in point) <= EVERY
-    all_entries, values = [], []
-    for index, tensor in enumerate(point):
-        entries = torch.randperm(tensor.numel(), generator=generator)
-        entries = torch.arange(tensor.numel()) if every else entries[:ENTRIES]
-        rows = []
-        for step in STEPS[single]:
-            rows.append(torch.tensor([_entry(loss, point, index, int(e), step) for e in entries], dtype=torch.float64))
-        all_entries.append(entries)
-        values.append(torch.stack(rows))
-    return Quotients(all_entries, values)
+    if most is None:
+        most = EVERY if sum(tensor.numel() for tensor in point) <= EVERY else ENTRIES
+    chosen = [torch.randperm(tensor.numel(), generator=generator)[:most].sort().values for tensor in point]
+
+    def at(index: int, step: float) -> Tensor:
+        found = [_entry(loss, point, index, int(entry), step) for entry in chosen[index]]
+        return torch.tensor(found, dtype=torch.float64)
+
+    first, *others = STEPS[single]
+    values = [[at(index, first)] for index in range(len(point))]
+    floor = 1e-6 * max(float(value[0].norm()) for value in values) + 1e-12
+    found = []
+    for index, gradient in enumerate(gradients):
+        mine = gradient.reshape(-1)[chosen[index]]
+        scale = max(float(values[index][0].norm()), floor)
+
+        def error(value: Tensor, mine: Tensor = mine, scale: float = scale) -> float:
+            relative = float((value - mine).norm()) / scale
+            return relative if relative == relative else float("inf")
+
+        if error(values[index][0]) > TOLERANCE[single]:
+            values[index] += [at(index, step) for step in others]
+        ordered = sorted(values[index], key=error)
+        least = error(ordered[0])
+        verdict = "right"
+        if least > TOLERANCE[single]:
+            verdict = "wrong" if error(ordered[1]) <= PLATEAU * least else "inconclusive"
+        found.append(Quotient(chosen[index], ordered[0], least, verdict))
+    return found
 
 
 def _entry(loss: Callable[[list[Tensor]], float], point: list[Tensor], index: int, entry: int, step: float) -> float:
     step *= max(1.0, abs(float(point[index].reshape(-1)[entry])))
     found = []
     for sign in (1, -1):
-        moved = [tensor.clone() for tensor in point]
+        moved = list(point)
+        moved[index] = point[index].clone()
         moved[index].view(-1)[entry] += sign * step
         found.append(loss(moved))
     return (found[0] - found[1]) / (2 * step)
