@@ -10,6 +10,7 @@ import torch
 
 from cifar_mlp.common.provenance import commit, environment
 from cifar_mlp.parity import layers, two_layer
+from cifar_mlp.parity.check.folder import Outcome
 from cifar_mlp.parity.compare import Evidence, NotRun, compare
 from cifar_mlp.parity.evidence.rows import Row
 from cifar_mlp.parity.faults import planted
@@ -93,6 +94,9 @@ def test_a_failure_names_its_tensor(script, capsys, monkeypatch):
         (["compare", "--sizes", "many"], "--sizes: 'many' is neither toy nor"),
         (["compare", "--seed", "one"], "invalid int value: 'one'"),
         (["compare", "--seed", "-1"], "--seed"),
+        (["check", "homework.py", "--sizes", "11-8"], "--sizes: '11-8' is not D-H-C:N"),
+        (["check", "."], "--csv: a folder needs it"),
+        (["check", "homework.py", "--csv", "out.csv"], "--csv: needs a folder, homework.py is none"),
         ([], "required: job"),
     ],
 )
@@ -153,3 +157,12 @@ def test_no_commit_outside_a_repository(monkeypatch):
     monkeypatch.setenv("PATH", "")
 
     assert commit() is None
+
+
+@pytest.mark.parametrize(("verdict", "code"), [("right", 0), ("another function", 0), ("wrong", 1), ("unusable", 2)])
+def test_check_answers_by_its_exit_code(script, capsys, monkeypatch, verdict, code):
+    outcome = Outcome(Path("homework.py"), verdict, "", "", "the report")
+    monkeypatch.setattr(script, "check_apart", lambda *_: iter([outcome]))
+    assert script.main(["check", "homework.py:mine", "--sizes", "11-8-5:57"]) == code
+    printed = capsys.readouterr()
+    assert (printed.err if code == 2 else printed.out) == "the report\n"

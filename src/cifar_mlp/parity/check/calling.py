@@ -24,8 +24,23 @@ ROLES = {
 }
 
 
+EXPECTED = "expected (parameters, inputs, labels, regularization)"
+
+
 class SubmissionError(Exception):
     """The checked function failed or answered nothing usable; the message is one line."""
+
+
+class SignatureError(SubmissionError):
+    """It cannot take these arguments."""
+
+
+class Discard(io.TextIOBase):
+    """Takes any output and keeps none."""
+
+    def write(self, text: str) -> int:
+        """Nothing."""
+        return len(text)
 
 
 class Answer(NamedTuple):
@@ -46,8 +61,8 @@ def quietly() -> Iterator[None]:
     try:
         with (
             warnings.catch_warnings(),
-            contextlib.redirect_stdout(io.StringIO()),
-            contextlib.redirect_stderr(io.StringIO()),
+            contextlib.redirect_stdout(Discard()),
+            contextlib.redirect_stderr(Discard()),
         ):
             warnings.simplefilter("ignore")
             with np.errstate(all="ignore"), torch.enable_grad():
@@ -73,7 +88,7 @@ def guarded(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
             None,
         )
         where = f" (line {place.lineno}: {place.line})" if place and place.line else ""
-        text = re.sub(r"\s+", " ", str(error)) or "no message"
+        text = re.sub(r"\s+", " ", str(error)[:300]) or "no message"
         raise SubmissionError(f"it raised {type(error).__name__}: {text}{where}") from error
 
 
@@ -107,14 +122,15 @@ def arguments_for(function: Callable[..., Any], tree: Any, by_role: dict[str, An
         elif parameter.default is parameter.empty:
             free.append(parameter.name)
     used_single = any(name.lower() in single for name in values)
+    if len(known) < 3 and not used_single:
+        raise SignatureError(f"it takes {len(known)} arguments ({', '.join(p.name for p in known)}); {EXPECTED}")
     if len(free) == 1 and not used_single:
         values[free.pop()] = tree
     if free or (not used_single and not any(value is tree for value in values.values())):
         places = [p for p in known if p.kind != p.KEYWORD_ONLY]
         required = sum(p.default is p.empty for p in places)
         if required > len(order):
-            raise SubmissionError(f"it takes {required} arguments ({', '.join(p.name for p in places)}); "
-                                  "expected (parameters, inputs, labels, regularization)")  # fmt: skip
+            raise SignatureError(f"it takes {required} arguments ({', '.join(p.name for p in places)}); {EXPECTED}")
         return order[: max(len(places), 1)], {}
     positional = [p.name for p in known if p.kind == p.POSITIONAL_ONLY]
     return [values.pop(name) for name in positional if name in values], values

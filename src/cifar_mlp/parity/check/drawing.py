@@ -47,7 +47,7 @@ class Layout:
     users_examples: int = 0
 
     def __post_init__(self) -> None:
-        self.names = [name for name, _ in leaves(self.tree)]
+        self.paths = self.names = [name for name, _ in leaves(self.tree)]
         arrays = [as_tensor(value) for _, value in leaves(self.tree)]
         self.shapes = [tuple(array.shape) for array in arrays]
         roles = [_role(name, shape) for name, shape in zip(self.names, self.shapes, strict=True)]
@@ -55,6 +55,14 @@ class Layout:
             if role == "bias" and i and roles[i - 1] == "gamma" and re.search("bias", self.names[i]):
                 roles[i] = "beta"
         self.layers = self._layers(roles)
+        if not any(re.search("[A-Za-z]", path) for path in self.paths):  # a list: W1, b1, ... say more than 0, 1, ...
+            letters = {"weight": "W", "bias": "b"}
+            said = {
+                i: f"{letters.get(part, part)}{n}"
+                for n, layer in enumerate(self.layers, 1)
+                for part, i in layer.items()
+            }
+            self.names = [said.get(i, path) for i, path in enumerate(self.paths)]
         weights = [self.shapes[layer["weight"]] for layer in self.layers]
         x = tuple(np.shape(self.inputs))
         self.transposed = self._transposed(weights, x)

@@ -191,7 +191,8 @@ class NetworkCheck:
         best: list[str] | None = None
         partial: list[str] = []
         stuck: int | None = None
-        for one in [g for g in (guess, declared) if g is not None]:
+        plain = guess is not None and not guess.words and not guess.loss_only  # then both are the same function
+        for one in [g for g in (guess, None if plain else declared) if g is not None]:
             story, unexplained = explain(self._sought(drawn, answer, one, single))
             extra = (one.loss_only or []) + one.words if one is guess else []
             extra = extra + ([] if guess is None or one is guess else self._loss_words(answer, drawn, guess, declared))

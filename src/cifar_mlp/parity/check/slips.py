@@ -23,13 +23,13 @@ class Step(NamedTuple):
     of_factor: Callable[[float], str] = "{:.4g} times".format
 
 
-def planted_versions(function: str, *arguments: Any) -> Iterator[Step]:
+def planted_versions(function: str, *arguments: Any, at: str) -> Iterator[Step]:
     """The results of every planted fault of a function of ``layers``."""
     right = getattr(layers, function, None)
     for name, fault in FAULTS.items() if right is not None else ():
         if fault.function == function and "float64" in fault.dtypes:
             try:
-                yield Step(name, fault.wrong(right, *arguments))
+                yield Step(f"{at}: {name}", fault.wrong(right, *arguments))
             except (RuntimeError, TypeError, IndexError):  # takes what this function is not given here
                 continue
 
@@ -72,7 +72,7 @@ def top(tape: Tape, reduction: str) -> Iterator[Step]:
     for name in ("sigmoid", "tanh"):
         yield Step(f"the derivative of {name} is applied to the probabilities", ACTIVATIONS[name][1](right, p))
     yield Step("dscores is averaged over the classes", right - right.mean(1, keepdim=True))
-    yield from planted_versions("softmax_cross_entropy_backward", p, labels)
+    yield from planted_versions("softmax_cross_entropy_backward", p, labels, at="dscores")
     yield Step("dscores", torch.zeros_like(right), right)
 
 
@@ -94,7 +94,7 @@ def into_output(tape: Tape, index: int, dz: Tensor, gradient: Tensor | None) -> 
     w, above = tape.drawn.parameters[index + 1]["weight"], index + 1
     right = layers.affine_backward_input(dz, w)
     yield Step("", right)
-    yield from planted_versions("affine_backward_input", dz, w)
+    yield from planted_versions("affine_backward_input", dz, w, at=f"da{above}")
     yield Step(f"da{above} takes W{above + 1} reshaped, not transposed", dz @ w.reshape(w.shape[1], w.shape[0]))
     yield Step(f"da{above} takes the absolute weights", dz @ w.abs().T)
     for name, other in of_width(tape, dz.shape[1]):
@@ -125,7 +125,7 @@ def through_dropout(tape: Tape, index: int, dy: Tensor) -> Iterator[Step]:
     yield Step("dropout divides by the keep probability twice", dy * kept / (1 - p) ** 2)
     yield Step("dropout multiplies by the keep probability in the backward pass", dy * kept * (1 - p))
     yield Step("dropout divides by the drop probability", dy * kept / p)
-    yield from planted_versions("dropout_backward", dy, kept, p)
+    yield from planted_versions("dropout_backward", dy, kept, p, at=f"layer {index + 1}")
 
 
 def through_activation(tape: Tape, index: int, dy: Tensor, original: Tensor) -> Iterator[Step]:
@@ -134,7 +134,7 @@ def through_activation(tape: Tape, index: int, dy: Tensor, original: Tensor) -> 
     backward = ACTIVATIONS[name][1]
     yield Step("", backward(dy, u))
     base = name.split(" ")[0]
-    yield from planted_versions(f"{base}_backward", dy, u)
+    yield from planted_versions(f"{base}_backward", dy, u, at=f"dz{layer}")
     yield Step(f"the derivative of {name} is missing: dz{layer} is da{layer}", dy)
     yield Step(f"the mask is taken of da{layer}, the gradient, in place of z{layer}", dy * (dy > 0))
     yield Step(f"the mask is taken of the inverted z{layer}", dy * (u <= 0))

@@ -52,7 +52,8 @@ class Subject:
         before = [as_tensor(value) for _, value in leaves((tree, inputs, labels))]
         result = guarded(self.function, *positional, **named)
         shapes = self.layout.shapes
-        answer = read_answer(result, tree, self.layout.names, shapes)
+        answer = read_answer(result, tree, self.layout.paths, shapes)
+        answer = answer._replace(gradients=dict(zip(self.layout.names, answer.gradients.values(), strict=True)))
         after = [as_tensor(value) for _, value in leaves((tree, inputs, labels))]
         named_leaves = [*self.layout.names, "inputs", "labels"]
         for name, old, new in zip(named_leaves, before, after, strict=False):
