@@ -13,8 +13,8 @@ from optuna.pruners import NopPruner
 from optuna.trial import TrialState
 
 from cifar_mlp.sweep import worker
-from cifar_mlp.sweep.slots import RETRY_OF, WITHDRAWN, claim, is_lost, seats, slots, take_up_lost
-from cifar_mlp.sweep.stale import SEEN, SILENCE, WORKER, machine_name, sign
+from cifar_mlp.sweep.heartbeat import SEEN, SILENCE, WORKER, machine_name, sign_up
+from cifar_mlp.sweep.slots import RETRY_OF, WITHDRAWN, claim, holders, is_lost, slots, take_up_lost
 from cifar_mlp.sweep.storage import open_storage, open_study
 from cifar_mlp.sweep.worker import Search, work
 
@@ -53,7 +53,7 @@ def test_only_trials_of_dead_workers_are_taken_up_and_once():
     assert len(slots(mine.trials)) == 5
     for old in (dead, silent, suspended):
         retry = mine.ask()
-        sign(retry)
+        sign_up(retry)
         assert claim(mine, retry, 5) == old.number
         assert retry.suggest_float("x", 0, 1) == old.params["x"]
 
@@ -65,7 +65,7 @@ def test_a_failure_with_a_reason_is_not_tried_again():
     mine.tell(trial, state=TrialState.FAIL)
     take_up_lost(mine, 1)
     assert len(mine.trials) == 1
-    assert [trial.number for trial in seats(mine, 1)] == [0]
+    assert [trial.number for trial in holders(mine, 1)] == [0]
 
 
 def test_of_two_in_one_place_the_lower_number_has_it_and_none_is_left_over():

@@ -20,7 +20,7 @@ from PIL import Image
 
 from cifar_mlp.cli import run
 from cifar_mlp.sweep import process
-from cifar_mlp.sweep.slots import RETRY_OF, is_lost, seats, sitting, slots
+from cifar_mlp.sweep.slots import RETRY_OF, holder, holders, is_lost, slots
 from cifar_mlp.sweep.storage import open_storage
 from tests.sweep.fake_worker import FAKE_FIT, SCRIPT
 
@@ -70,7 +70,7 @@ def test_a_search_with_real_trials_ends_with_a_config_for_fit(main: Callable[[li
     search = {"model.optimizer.lr": {"low": 1e-3, "high": 0.1, "log": True}, "model.hidden_sizes": [[4], [8], [16, 8]]}
     path = sweep_file(search=search, settings={"model.activation": "tanh"})
     assert main([str(path), "--output", "out"]) == 0
-    trials = seats(study("out/journal.log"), 3)
+    trials = holders(study("out/journal.log"), 3)
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 3
     for trial in trials:
         (folder,) = Path(trial.user_attrs["folder"]).glob("lightning_logs/*/version_0")
@@ -111,7 +111,7 @@ def test_a_killed_worker_s_trial_is_taken_up_and_none_is_lost(sweep_file: Sweep)
     assert [is_lost(trial) for trial in found.trials] == [False, True, False, False, False]
     assert found.trials[2].user_attrs[RETRY_OF] == 1
     assert found.trials[2].params == found.trials[1].params
-    assert [trial.state for trial in seats(found, 4)] == [TrialState.COMPLETE] * 4
+    assert [trial.state for trial in holders(found, 4)] == [TrialState.COMPLETE] * 4
     assert len(slots(found.trials)) == 4
     assert Path("sweeps/mine/mine_best.yaml").is_file()
 
@@ -127,7 +127,7 @@ def share(path: Path, where: str) -> None:
     if isinstance(storage, RDBStorage):
         storage.remove_session()
         storage.engine.dispose()
-    trials = [trial for slot in slots(found) if (trial := sitting(slot))]
+    trials = [trial for slot in slots(found) if (trial := holder(slot))]
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 5
     assert len({trial.user_attrs["worker"][1] for trial in trials}) == 2
     assert len({trial.params["model.optimizer.lr"] for trial in trials}) == 5
@@ -179,7 +179,7 @@ def test_a_hopeless_trial_is_stopped_early(fake_fit: None, main: Callable[[list[
     for name, pruning in (("with", {"warmup_epochs": 2, "startup_trials": 2}), ("without", None)):
         path = sweep_file(search=grid, sampler="grid", trials=9, pruning=pruning)
         assert main([str(path), "--output", name]) == 0
-        trials = seats(study(f"{name}/journal.log"), 9)
+        trials = holders(study(f"{name}/journal.log"), 9)
         assert len(trials) == 4  # the base config and the grid, whatever the number asked for
         last = trials[-1]
         assert len(last.intermediate_values) == (2 if pruning else 4)
@@ -194,7 +194,7 @@ def test_a_failed_trial_says_why_and_the_search_goes_on(
 ):
     path = sweep_file(search={"model.optimizer.lr": [0.6, 0.7, 0.8, 0.9, 0.3]}, sampler="grid", trials=6)
     assert main([str(path)]) == 0
-    states = [trial.state for trial in seats(study(), 6)]
+    states = [trial.state for trial in holders(study(), 6)]
     assert states == [TrialState.COMPLETE, *[TrialState.FAIL] * 4, TrialState.COMPLETE]
     assert "lr is too large" in capsys.readouterr().out
 
@@ -217,7 +217,7 @@ def test_the_best_is_chosen_over_new_seeds_and_more_trials_can_be_asked_for(
 ):
     keys: dict[str, Any] = {"search": {"model.optimizer.lr": [0.2, 0.3]}, "confirm": {"top": 1, "seeds": [10, 20]}}
     assert main([str(sweep_file(sampler="grid", trials=2, **keys))]) == 0
-    assert len(seats(study(), 9)) == 2
+    assert len(holders(study(), 9)) == 2
     assert main([str(sweep_file(sampler="grid", trials=9, **keys))]) == 0
     assert len(study().trials) == 3
     out = capsys.readouterr().out

@@ -26,7 +26,7 @@ def parity_table(evidence: Document) -> str:
     ]
     outcome = evidence["outcome"][:1].upper() + evidence["outcome"][1:]
     return (
-        markdown.table(["relative error", *COLUMNS], body)
-        + f"\nAgainst autograd in float64 (bfloat16: from the same z2 and scores). {outcome}. "
+        markdown.table(["tensor", *COLUMNS], body)
+        + f"\nFor bfloat16, autograd starts from the same rounded z2 and scores. {outcome}. "
         + f"{measured_where(evidence['environment'])}\n"
     )

@@ -11,6 +11,7 @@ from cifar_mlp.common.spread import Spread, ratios, spread
 INPUTS = {"pca": "{components} components", "pixels": "3,072 pixels"}
 OURS_PCA = "this package, exact"
 SHORT = ("plain", "lightning", "sklearn", "jax")  # baselines of the short table
+SHORT_VERSIONS = ("lightning", "scikit-learn", "jax")  # their packages
 
 
 class TextTable(NamedTuple):
@@ -153,15 +154,16 @@ def speed_short(document: Document) -> str:
     def speed(row: Row) -> str:
         return f"{images_per_second(row, document).median:,.0f}"
 
+    mine = ", ".join(f"{speed(row)} images/s in {row['precision']}" for row in ours)
     title = (
-        f"Images/s in training on {INPUTS['pca'].format(**document['problem'])}, {network(document)}, and how many "
-        "times as fast as each baseline `cifar-mlp fit` is (medians over the rounds)"
+        f"`cifar-mlp fit` trains on {mine} ({INPUTS['pca'].format(**document['problem'])}, "
+        f"{network(document)}). Median speed-up over each baseline"
     )
-    header = ("baseline, float32", "images/s", *(f"cifar-mlp fit, {row['precision']}: {speed(row)}" for row in ours))
+    header = ("baseline, float32", "images/s", *(f"fit in {row['precision']} / baseline" for row in ours))
     cells = [
-        [row["title"], speed(row), *(f"{_speed_ratio(mine, row).median:.3g}" for mine in ours)] for row in baselines
+        [row["title"], speed(row), *(f"{_speed_ratio(mine, row).median:.2f}" for mine in ours)] for row in baselines
     ]
-    return TextTable(title, header, cells).markdown() + measured_where(document["environment"]) + "\n"
+    return TextTable(title, header, cells).markdown() + measured_where(document["environment"], SHORT_VERSIONS) + "\n"
 
 
 def machine(environment: Document) -> str:
@@ -175,9 +177,10 @@ def in_threads(count: int) -> str:
     return f"{count} thread{'s' if count > 1 else ''}"
 
 
-def measured_where(environment: Document) -> str:
-    """Machine, versions, day and commit, as a sentence."""
-    versions = {"torch": environment["torch"], **environment.get("packages", {})}
+def measured_where(environment: Document, packages: Sequence[str] | None = None) -> str:
+    """Machine, versions, day and commit, as a sentence; ``packages`` are those to name, by default all."""
+    found = environment.get("packages", {})
+    versions = {"torch": environment["torch"], **{name: found[name] for name in found if name in (packages or found)}}
     return (
         f"{machine(environment)}, {', '.join(f'{name} {version}' for name, version in versions.items())}, "
         f"{environment['date'][:10]}, commit {str(environment['git_commit'])[:12]}."

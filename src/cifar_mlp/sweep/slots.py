@@ -1,4 +1,4 @@
-"""A search has so many slots; every worker reads from the storage alone who sits where.
+"""A search has so many slots; every worker reads from the storage alone which trial holds which.
 
 Each trial that was asked for takes a slot, in the order of its number. A trial whose worker died is lost: its slot is
 taken up by a retry with the same settings. A trial without a slot (two workers asked for the last one at once), or
@@ -11,7 +11,7 @@ from optuna import Study
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from cifar_mlp.sweep.stale import is_dead
+from cifar_mlp.sweep.heartbeat import is_dead
 
 REASON, RETRY_OF, WITHDRAWN = "reason", "retry_of", "withdrawn"
 Slot = list[FrozenTrial]
@@ -32,14 +32,14 @@ def slots(trials: Sequence[FrozenTrial]) -> list[Slot]:
     return [found[root] for root in sorted(found)]
 
 
-def sitting(slot: Slot) -> FrozenTrial | None:
-    """The trial that has the slot; ``None`` if all were lost."""
+def holder(slot: Slot) -> FrozenTrial | None:
+    """The trial that holds the slot; ``None`` if all were lost."""
     return next((trial for trial in slot if not is_lost(trial)), None)
 
 
-def seats(study: Study, size: int) -> list[FrozenTrial]:
-    """The trials that have one of the first ``size`` slots."""
-    return [trial for slot in slots(study.get_trials(deepcopy=False))[:size] if (trial := sitting(slot)) is not None]
+def holders(study: Study, size: int) -> list[FrozenTrial]:
+    """The trials that hold one of the first ``size`` slots."""
+    return [trial for slot in slots(study.get_trials(deepcopy=False))[:size] if (trial := holder(slot))]
 
 
 def take_up_lost(study: Study, size: int) -> None:
@@ -48,7 +48,7 @@ def take_up_lost(study: Study, size: int) -> None:
         if is_dead(trial):
             give_up(study, trial)
     for slot in slots(study.get_trials(deepcopy=False))[:size]:
-        if sitting(slot) is None:
+        if holder(slot) is None:
             study.enqueue_trial(slot[-1].params, user_attrs={RETRY_OF: slot[0].number})
 
 
@@ -64,8 +64,8 @@ def give_up(study: Study, trial: Trial | FrozenTrial) -> None:
 def claim(study: Study, trial: Trial, size: int) -> int | None:
     """The slot of a trial just asked for, from 0; ``None``, and it is withdrawn, if there is none for it."""
     for position, slot in enumerate(slots(study.get_trials(deepcopy=False))[:size]):
-        holder = sitting(slot)
-        if holder is not None and holder.number == trial.number:
+        held_by = holder(slot)
+        if held_by is not None and held_by.number == trial.number:
             return position
     trial.set_user_attr(WITHDRAWN, True)
     give_up(study, trial)

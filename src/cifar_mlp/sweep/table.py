@@ -11,8 +11,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
-from cifar_mlp.sweep.slots import REASON, seats
-from cifar_mlp.sweep.stale import WORKER
+from cifar_mlp.sweep.heartbeat import WORKER
+from cifar_mlp.sweep.slots import REASON, holders
 
 BEST_SHOWN, FAILED_SHOWN = 10, 3
 BASE_CONFIG = "base config"
@@ -42,8 +42,8 @@ class LiveTable:
         if self._live is not None:
             self._live.start()
         else:
-            self._told = {trial.number for trial in seats(self.study, self.size) if trial.state.is_finished()}
-            self.console.print(self.headline(seats(self.study, self.size)), highlight=False)
+            self._told = {trial.number for trial in holders(self.study, self.size) if trial.state.is_finished()}
+            self.console.print(self.headline(holders(self.study, self.size)), highlight=False)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
@@ -52,7 +52,7 @@ class LiveTable:
 
     def changed(self) -> None:
         """Show how things stand."""
-        trials = seats(self.study, self.size)
+        trials = holders(self.study, self.size)
         if self._live is not None:
             self._live.update(Group(self.headline(trials), trial_table(trials)), refresh=True)
             return

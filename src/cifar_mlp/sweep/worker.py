@@ -10,9 +10,9 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from cifar_mlp.callbacks.run_record import records
+from cifar_mlp.sweep.heartbeat import HEARTBEAT, beat, sign_up
 from cifar_mlp.sweep.process import run_fit
-from cifar_mlp.sweep.slots import REASON, claim, give_up, seats, slots, take_up_lost
-from cifar_mlp.sweep.stale import HEARTBEAT, sign, sign_of_life
+from cifar_mlp.sweep.slots import REASON, claim, give_up, holders, slots, take_up_lost
 
 WAIT = 1.0  # seconds between looks at what other workers do
 FAILURES = 3  # so many at the start, and nothing else, are no accident
@@ -55,7 +55,7 @@ def work(search: Search) -> list[FrozenTrial]:
     failed: list[str] = []
     while True:
         take_up_lost(study, search.size)
-        mine = seats(study, search.size)
+        mine = holders(study, search.size)
         if len(mine) == search.size and all(trial.state.is_finished() for trial in mine):
             search.changed()
             return mine
@@ -65,7 +65,7 @@ def work(search: Search) -> list[FrozenTrial]:
             time.sleep(WAIT)
             continue
         trial = study.ask()
-        sign(trial)
+        sign_up(trial)
         slot = claim(study, trial, search.size)
         if slot is None:
             continue
@@ -89,12 +89,12 @@ def conduct(search: Search, trial: Trial, slot: int) -> str | None:
 
     def go_on(epoch: int, value: float) -> bool:
         trial.report(value, epoch)
-        sign_of_life(trial)
+        beat(trial)
         search.changed()
         return not trial.should_prune()
 
     def alive() -> None:
-        sign_of_life(trial)
+        beat(trial)
 
     try:
         outcome = run_fit(fit_arguments, folder, go_on, alive, HEARTBEAT)

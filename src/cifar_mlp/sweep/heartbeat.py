@@ -1,4 +1,4 @@
-"""Is the worker of a running trial still there?"""
+"""Heartbeats: whether the worker of a running trial is still alive."""
 
 import datetime
 import os
@@ -9,8 +9,8 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, Trial
 
-HEARTBEAT = 20.0  # seconds between signs of life
-SILENCE = 300.0  # seconds without one after which a worker counts as dead, also on another machine
+HEARTBEAT = 20.0  # seconds between two
+SILENCE = 300.0  # seconds without one, then a worker counts as dead, also on another machine
 WORKER, SEEN = "worker", "seen"
 
 
@@ -19,19 +19,19 @@ def machine_name() -> str:
     return f"{socket.gethostname()}/{uuid.getnode():x}"
 
 
-def sign(trial: Trial) -> None:
-    """Write down who works on the trial, and that they are alive."""
+def sign_up(trial: Trial) -> None:
+    """Record this worker as the trial's, with a first heartbeat."""
     trial.set_user_attr(SEEN, time.time())
     trial.set_user_attr(WORKER, [machine_name(), os.getpid()])
 
 
-def sign_of_life(trial: Trial) -> None:
-    """Say that the trial's worker is alive."""
+def beat(trial: Trial) -> None:
+    """Record a heartbeat."""
     trial.set_user_attr(SEEN, time.time())
 
 
 def is_dead(trial: FrozenTrial) -> bool:
-    """Whether a running trial's worker is gone: its process on this machine, or any sign of it for too long."""
+    """Whether a running trial's worker is gone: its process on this machine, or no heartbeat for too long."""
     worker: Any = trial.user_attrs.get(WORKER)
     if worker is not None and worker[0] == machine_name() and not _is_alive(worker[1]):
         return True
