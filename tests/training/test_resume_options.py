@@ -107,10 +107,12 @@ DATA: dict[str, tuple[list[str], Any]] = {
     "num_folds": (["5"], OTHER_IMAGES),
     "fold": (["1", "--data.num_folds", "5"], OTHER_IMAGES),
     "sampling": (["replacement"], steps(12)),
+    "augment": (["{crop: 1}"], data(augment={"crop": 1})),
     "scaling": (["standardize"], OTHER_INPUTS),
     "n_components": (["12"], OTHER_INPUTS),
     "whiten": (["true"], OTHER_INPUTS),
     "whiten_epsilon": (["0.1"], OTHER_INPUTS),
+    "pca_mirror": (["true"], OTHER_INPUTS),
     "pca_solver": (["sklearn"], ANYWAY),
     "dtype": (
         ["bfloat16"],

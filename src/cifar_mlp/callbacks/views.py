@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from lightning.pytorch import Callback
 
 from cifar_mlp.callbacks.architecture import Graph
+from cifar_mlp.callbacks.augmented import AugmentedImages
 from cifar_mlp.callbacks.confidence import ConfidentErrors, Reliability
 from cifar_mlp.callbacks.curve_layout import CurveLayout
 from cifar_mlp.callbacks.histograms import Activations, Histograms
@@ -38,6 +39,7 @@ class Views:
             units, and at the end; 0 for none.
         precision_recall: Precision-recall curve of each class, at the end.
         projector_images: Validation images shown as points, by features and hidden layers, at the end; 0 for none.
+        augmented_images: Training images as augmentation shows them in the first epochs.
         graph: The network's graph.
         components: Eigen-images, reconstructions and explained variance of a PCA, at the end.
         confident_errors: The most confident errors and each class's mean image, at the end.
@@ -56,6 +58,7 @@ class Views:
     activations_every_n_epochs: int = 5
     precision_recall: bool = True
     projector_images: int = 500
+    augmented_images: bool = True
     graph: bool = True
     components: bool = True
     confident_errors: bool = True
@@ -80,6 +83,7 @@ class Views:
             (self.activations_every_n_epochs, Activations),
             (self.precision_recall, PrecisionRecall),
             (self.projector_images, Projector),
+            (self.augmented_images, AugmentedImages),
             (self.graph, Graph),
             (self.components, Components),
             (self.confident_errors, ConfidentErrors),

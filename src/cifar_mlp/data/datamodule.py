@@ -7,6 +7,9 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from cifar_mlp.data.augment.augmentation import Augmentation
+from cifar_mlp.data.augment.augmented_split import AugmentedSplit
+from cifar_mlp.data.augment.options import Augment, check_augment, require_two_labels
 from cifar_mlp.data.checks import FeatureType, check_choices, check_sizes
 from cifar_mlp.data.cifar import Part
 from cifar_mlp.data.fitting import fit_or_read
@@ -53,12 +56,19 @@ class CIFAR10DataModule(LightningDataModule):
         fold: Fold held out for validation, from 0, under num_folds.
         sampling: epoch: every image once per epoch. replacement: every batch is drawn from all images, as in the
             report; an epoch is then images // batch_size steps.
+        augment: How training images are changed each time that they are seen, by name and strength; null leaves them
+            as they are. flip: random, or alternating (every other epoch). crop: the window moves by up to so many
+            pixels, reflecting. rotation: up to so many degrees. scale: by a factor of up to 1 +- this. colour:
+            saturation, contrast and brightness, each by a factor of up to 1 +- this. cutout: side of a grey square.
+            mixup, cutmix: strengths of their Beta distributions.
         scaling: symmetric: 0..255 to [-1, 1]. mean_image: pixels minus the training split's mean image.
             standardize: mean 0 and standard deviation 1 per channel over the training split. standardize_pixels: the
             same per pixel, as scikit-learn's StandardScaler does.
         n_components: Principal components kept, at most the pixel values of an image; null keeps the pixels.
         whiten: Divide each component by sqrt(its variance + whiten_epsilon).
         whiten_epsilon: Added to the variances under whiten, in squared units of the scaled pixels.
+        pca_mirror: Fit statistics and PCA on the training images and their mirror images; a flip then only changes the
+            sign of some components.
         pca_solver: exact: covariance from exact integer moments. sklearn: scikit-learn's covariance_eigh, slower.
         dtype: Type in which features are held in memory; the network casts a batch to its own. null is float32,
             and for training under mixed precision bfloat16, to which the first layer would round them at each step.
@@ -85,10 +95,12 @@ class CIFAR10DataModule(LightningDataModule):
         num_folds: int | None = None,
         fold: int = 0,
         sampling: Sampling = "epoch",
+        augment: Augment | None = None,
         scaling: Scaling = "symmetric",
         n_components: int | None = None,
         whiten: bool = False,
         whiten_epsilon: float = 0.0,
+        pca_mirror: bool = False,
         pca_solver: Solver = "exact",
         dtype: FeatureType | None = None,
         byte_images: bool | None = None,
@@ -108,7 +120,10 @@ class CIFAR10DataModule(LightningDataModule):
         self.predict_path, self.output = predict_path, output
         self.num_train = count_training_images(self.source.num_train, self.val_size, num_folds, fold)
         self.num_val = self.source.num_train - self.num_train
-        self.preprocessing = Preprocessing(self.source.image_shape, scaling, n_components, whiten, whiten_epsilon)
+        self.preprocessing = Preprocessing(
+            self.source.image_shape, scaling, n_components, whiten, whiten_epsilon, pca_mirror
+        )
+        check_augment(augment or {}, self.source.image_shape)
         check_sizes(batch_size, n_components, self.num_train, self.test_size, self.source.num_test)
         self._fitted = False
         self._images: dict[Part, tuple[Tensor, Tensor]] = {}
@@ -143,6 +158,8 @@ class CIFAR10DataModule(LightningDataModule):
         stage = None if self.trainer is None else self.trainer.state.fn
         for part in self._parts(stage):
             self.source.prepare(self.root, part, self.mirror)
+        if self.trainer is not None and stage == "fit":
+            require_two_labels(self.settings["augment"] or {}, self.trainer.lightning_module)
         if stage == "fit" or (stage is not None and not self.gives_bytes):
             self._fit()
 
@@ -157,7 +174,7 @@ class CIFAR10DataModule(LightningDataModule):
             train, val = self._indices()
             self.num_train, self.num_val = len(train), len(val)  # folds differ by an image
             if stage in ("fit", None):
-                self._splits["train"] = self._split(images, labels, train, self._training_type())
+                self._splits["train"] = self._training_split(images, labels, train)
             if stage in ("fit", "validate", None):
                 bytes_wanted = stage == "validate" and self.gives_bytes
                 self._splits["val"] = self._split(images, labels, val, None if bytes_wanted else self._feature_type())
@@ -262,6 +279,14 @@ class CIFAR10DataModule(LightningDataModule):
         """The images at ``indices`` as bytes, or as features of ``dtype``, on the device, where batches are cut."""
         inputs = images[indices] if dtype is None else self.features(images, indices, dtype)
         return TensorSplit(inputs.to(self._device), labels[indices].to(self._device))
+
+    def _training_split(self, images: Tensor, labels: Tensor, indices: Tensor) -> TensorSplit:
+        if not self.settings["augment"]:
+            return self._split(images, labels, indices, self._training_type())
+        plain = self._split(images, labels, indices, None)
+        augmentation = Augmentation(self.settings["augment"], len(indices), self.seed)
+        preprocessing = self._fitted_preprocessing()
+        return AugmentedSplit(plain.inputs, plain.labels, augmentation, preprocessing, self._training_type())
 
     def _feature_type(self) -> torch.dtype:
         chosen: torch.dtype = getattr(torch, self.settings["dtype"] or "float32")

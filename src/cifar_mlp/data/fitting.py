@@ -61,4 +61,5 @@ def _key(preprocessing: Preprocessing, train: Tensor, solver: Solver) -> dict[st
         "scaling": preprocessing.spec["scaling"],
         "n_components": preprocessing.spec["n_components"],
         "solver": solver,
+        **({"mirror": True} if preprocessing.spec["pca_mirror"] else {}),  # else the name that former versions gave
     }

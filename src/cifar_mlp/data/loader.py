@@ -1,6 +1,6 @@
 """Batches as one index operation, in an order that can be recomputed from the seed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -63,6 +63,10 @@ class TensorSplit(Dataset[Batch]):
     def __getitems__(self, indices: Tensor) -> Batch:
         rows = indices.to(self.inputs.device, non_blocking=True)
         return Batch(self.inputs.index_select(0, rows), self.labels.index_select(0, rows), rows)
+
+    def batches(self, indices: Iterable[Tensor], order: "TrainingOrder") -> Iterator[Any]:
+        """The batches of an order's rest of an epoch."""
+        return map(self.__getitems__, indices)
 
 
 class TrainingOrder(Sampler[Tensor]):
@@ -169,7 +173,7 @@ class TrainingLoader(DataLoader[Batch]):
         split: Any = self.dataset
         # All of an epoch's indices go to the device at once: no step then waits for a copy.
         indices = torch.cat(list(self.order)).to(split.inputs.device)
-        return map(split.__getitems__, indices.split(self.order.batch_size))
+        return split.batches(indices.split(self.order.batch_size), self.order)
 
     def state_dict(self) -> dict[str, Any]:
         """What decides the order of an epoch's batches."""

@@ -23,7 +23,14 @@ class Fit(NamedTuple):
     explained_variance: Tensor
 
 
-def fit(pixels_ND: Tensor, shift_D: Tensor, scale_D: Tensor, n_components: int, solver: Solver) -> Fit:
+def fit(
+    pixels_ND: Tensor,
+    shift_D: Tensor,
+    scale_D: Tensor,
+    n_components: int,
+    solver: Solver,
+    mirror_D: Tensor | None = None,
+) -> Fit:
     """The leading principal components of ``(pixels - shift) * scale``.
 
     Args:
@@ -34,15 +41,22 @@ def fit(pixels_ND: Tensor, shift_D: Tensor, scale_D: Tensor, n_components: int, 
         solver: ``exact`` forms the covariance from exact integer moments. ``sklearn`` is scikit-learn's
             ``PCA(svd_solver="covariance_eigh")`` in float64: the same numbers to rounding, slower, and needing
             N x D doubles.
+        mirror_D: If given, the images whose pixel d is pixel ``mirror_D[d]`` count too; ``shift_D`` and ``scale_D``
+            must then be the same for both pixels.
 
     Returns:
         The fit, on the CPU.
     """
     if solver == "sklearn":
-        return _fit_sklearn(pixels_ND.cpu(), shift_D, scale_D, n_components)
-    mean_D, covariance_DD = moments(pixels_ND)
+        pixels_ND = pixels_ND.cpu()
+        both = pixels_ND if mirror_D is None else torch.cat([pixels_ND, pixels_ND[:, mirror_D]])
+        return _fit_sklearn(both, shift_D, scale_D, n_components)
+    mean_D, covariance_DD = moments(pixels_ND, mirror_D)
     covariance_DD *= (scale_D[:, None] * scale_D).to(covariance_DD.device)
-    found = leading_components(mean_D, covariance_DD, n_components)
+    if mirror_D is None:
+        found = leading_components(mean_D, covariance_DD, n_components)
+    else:
+        found = even_and_odd_components(mean_D, covariance_DD, n_components, mirror_D)
     return found._replace(mean=(found.mean - shift_D) * scale_D)
 
 
@@ -53,6 +67,36 @@ def leading_components(mean_D: Tensor, covariance_DD: Tensor, n_components: int)
     return Fit(mean_D.cpu(), _fix_signs(components_KD), variance_K.clamp_(min=0.0))
 
 
+def even_and_odd_components(mean_D: Tensor, covariance_DD: Tensor, n_components: int, mirror_D: Tensor) -> Fit:
+    """The same for a covariance that exchanging each pixel with its mirror image leaves as it is.
+
+    Its eigenvectors are even (the mirror image of the vector is the vector) or odd (it is minus the vector), so two
+    problems of half the size have them all. A flipped image then has the same even components and minus the odd ones.
+    """
+    mirror_D = mirror_D.to(covariance_DD.device)
+    places_D = torch.arange(len(mirror_D), device=mirror_D.device)
+    variances, components = [], []
+    for sign in (1, -1):
+        kept_H = places_D[places_D <= mirror_D if sign > 0 else places_D < mirror_D]
+        if len(kept_H) == 0:  # images of one column have no odd part
+            continue
+        other_H = mirror_D[kept_H]
+        # Basis vectors (e_kept + sign e_other) / sqrt(2), and e_kept in the middle column, where both are one pixel
+        length_H = (kept_H == other_H).double().sub_(2).neg_().div_(4).sqrt_()  # sqrt(1/2), in the middle 1/2
+        rows_HD = length_H[:, None] * (covariance_DD[kept_H] + sign * covariance_DD[other_H])
+        half_HH = length_H * (rows_HD[:, kept_H] + sign * rows_HD[:, other_H])
+        half = leading_components(mean_D, half_HH, min(n_components, len(kept_H)))
+        coordinates_KH = half.components * length_H.cpu()
+        vectors_KD = torch.zeros(len(coordinates_KH), len(mirror_D), dtype=torch.float64)
+        vectors_KD[:, kept_H.cpu()] += coordinates_KH
+        vectors_KD[:, other_H.cpu()] += sign * coordinates_KH
+        variances.append(half.explained_variance)
+        components.append(vectors_KD)
+    variance_K, order_K = torch.cat(variances).sort(descending=True, stable=True)
+    leading_K = order_K[:n_components]
+    return Fit(mean_D.cpu(), _fix_signs(torch.cat(components)[leading_K]), variance_K[:n_components])
+
+
 def float_moments(x_ND: Tensor) -> tuple[Tensor, Tensor]:
     """Mean ``(D,)`` and covariance ``(D, D)`` of floats, in float64."""
     centred_ND = x_ND.double()
@@ -61,13 +105,14 @@ def float_moments(x_ND: Tensor) -> tuple[Tensor, Tensor]:
     return mean_D, centred_ND.T @ centred_ND / (len(x_ND) - 1)
 
 
-def moments(pixels_ND: Tensor) -> tuple[Tensor, Tensor]:
+def moments(pixels_ND: Tensor, mirror_D: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Mean ``(D,)`` and covariance ``(D, D)`` of byte pixels, float64, each entry rounded once or twice in all.
 
     A pixel minus 128 fits a signed byte, so one chunk's second moments are an int8 x int8 -> int32 matmul without
     rounding (4,096 * 2**14 < 2**31), and their sum over chunks is exact in int64. So is N * sum(x y) - sum(x) sum(y),
     below 2**63 for N up to 2**24. Only the division by N (N - 1) rounds. Where the CPU's int8 matmuls
     saturate, and on a GPU, smaller chunks in float32 give the same integers (in TF32 too, which holds signed bytes).
+    The sums over mirror images are those over the images with their pixels exchanged.
     """
     device = pixels_ND.device
     in_bytes = device.type == "cpu" and int8_products_are_exact()
@@ -79,6 +124,9 @@ def moments(pixels_ND: Tensor) -> tuple[Tensor, Tensor]:
         centred_ND = (chunk_ND ^ 128).view(torch.int8)  # flipping the top bit of a byte subtracts 128
         second_DD += gram(centred_ND)
         first_D += centred_ND.sum(0, dtype=torch.int64)
+    if mirror_D is not None:
+        mirror_D, num_images = mirror_D.to(device), 2 * num_images
+        second_DD, first_D = second_DD + second_DD[mirror_D][:, mirror_D], first_D + first_D[mirror_D]
     scatter_DD = second_DD.mul_(num_images).sub_(first_D[:, None] * first_D)
     return first_D.double() / num_images + 128, scatter_DD.double().div_(num_images * (num_images - 1))
 

@@ -25,6 +25,7 @@ class Preprocessing(nn.Module):
         n_components: Principal components kept; ``None`` keeps the scaled pixels.
         whiten: Divide each component by its standard deviation, see :class:`PCA`.
         whiten_epsilon: Added to the variances under ``whiten``.
+        pca_mirror: Measure and fit on the images and their mirror images.
 
     Raises:
         ValueError: For an unknown scaling or a number of components that the images cannot have.
@@ -40,6 +41,7 @@ class Preprocessing(nn.Module):
         n_components: int | None = None,
         whiten: bool = False,
         whiten_epsilon: float = 0.0,
+        pca_mirror: bool = False,
     ) -> None:
         super().__init__()
         if scaling not in get_args(Scaling):
@@ -61,6 +63,7 @@ class Preprocessing(nn.Module):
             "n_components": n_components,
             "whiten": whiten,
             "whiten_epsilon": whiten_epsilon,
+            "pca_mirror": pca_mirror,
         }
         self.register_buffer("shift", torch.zeros(in_features))
         self.register_buffer("scale", torch.ones(in_features))
@@ -89,7 +92,7 @@ class Preprocessing(nn.Module):
         self.shift.copy_(shift_D)
         self.scale.copy_(scale_D)
         if self.pca is not None:
-            fitted = pca_fit.fit(pixels_ND.to(device), shift_D, scale_D, len(self.pca.components), solver)
+            fitted = pca_fit.fit(pixels_ND.to(device), shift_D, scale_D, len(self.pca.components), solver, self._mirror)
             self.pca.load_state_dict({name: value.float() for name, value in fitted._asdict().items()})
         return self
 
@@ -107,14 +110,15 @@ class Preprocessing(nn.Module):
 
     def _measure_scaling(self, pixels_ND: Tensor) -> tuple[Tensor, Tensor]:
         """Shift and scale of each pixel, ``(D,)``, float64, from exact integer sums."""
-        num_images, in_features = pixels_ND.shape
+        num_images, in_features = len(pixels_ND) * (2 if self.spec["pca_mirror"] else 1), pixels_ND.shape[1]
         shift_D = torch.full((in_features,), 127.5, dtype=torch.float64)
         scale_D = torch.full((in_features,), 1 / 127.5, dtype=torch.float64)
         if self.spec["scaling"] == "mean_image":
-            shift_D = pixels_ND.sum(0, dtype=torch.int64).double() / num_images
+            shift_D = self._with_mirror(pixels_ND.sum(0, dtype=torch.int64)).double() / num_images
             scale_D = torch.ones_like(shift_D)
         elif self.spec["scaling"] == "standardize_pixels":
-            sum_D, squares_D = pixels_ND.sum(0, dtype=torch.int64), _sum_of_squares(pixels_ND)
+            sum_D = self._with_mirror(pixels_ND.sum(0, dtype=torch.int64))
+            squares_D = self._with_mirror(_sum_of_squares(pixels_ND))
             spread_D = (num_images * squares_D - sum_D**2).double().sqrt() / num_images
             shift_D, scale_D = sum_D.double() / num_images, 1 / spread_D.where(spread_D > 0, 1.0)
         elif self.spec["scaling"] == "standardize":
@@ -130,6 +134,18 @@ class Preprocessing(nn.Module):
                 shift.fill_(mean)
                 scale.fill_(1 / deviation if deviation > 0 else 1.0)
         return shift_D, scale_D
+
+    @property
+    def _mirror(self) -> Tensor | None:
+        """Where each pixel lies in the mirror image, int64 ``(D,)``; ``None`` unless mirror images count."""
+        if not self.spec["pca_mirror"]:
+            return None
+        shape = self.spec["image_shape"]
+        return torch.arange(len(self.shift)).view(shape).flip(2).flatten()
+
+    def _with_mirror(self, sums_D: Tensor) -> Tensor:
+        mirror = self._mirror
+        return sums_D if mirror is None else sums_D + sums_D[mirror]
 
     def _apply(self, fn: Any, recurse: bool = True) -> "Preprocessing":
         """Follow the network to any device, but never below float32: half precision would blur the data."""

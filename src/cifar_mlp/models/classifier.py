@@ -12,10 +12,11 @@ from torch.optim import Adam, Optimizer
 from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
 
+from cifar_mlp.data.augment.mixing import MixedBatch
 from cifar_mlp.data.preprocessing import Preprocessing
 from cifar_mlp.models.initialization import Initialization
 from cifar_mlp.models.inputs import features_of_first_batch, inputs_and_labels, to_features
-from cifar_mlp.models.loss import Gradients, check_loss, training_loss
+from cifar_mlp.models.loss import Gradients, check_loss, mixed_loss, training_loss
 from cifar_mlp.models.metrics import evaluation_metrics
 from cifar_mlp.models.mlp import MLP, Activation, Normalization
 from cifar_mlp.models.recipes import from_recipe, fused, is_imported, to_recipe, try_out
@@ -113,6 +114,11 @@ class Classifier(SelfContained):
         self.val_loss, self.test_loss = (MeanMetric(nan_strategy=math.nan) for _ in range(2))
         self.test_accuracy_report = MulticlassAccuracy(num_classes, average="micro")
 
+    @property
+    def takes_two_labels(self) -> bool:
+        """Whether it learns from a :class:`MixedBatch`."""
+        return bool(self.settings["gradients"] == "autograd")
+
     def _build(self, in_features: int) -> MLP:
         shape = ("num_classes", "hidden_sizes", "activation", "dropout", "normalization", "initialization", "init_std")
         return MLP(in_features, **{name: self.settings[name] for name in shape})
@@ -166,7 +172,10 @@ class Classifier(SelfContained):
         """Loss of a batch of features."""
         inputs, labels = inputs_and_labels(batch)
         features = self._features(inputs)
-        loss, logits = training_loss(self.network, features, labels, self.settings)
+        if isinstance(batch, MixedBatch):
+            loss, logits = mixed_loss(self.network, features, batch, self.settings)
+        else:
+            loss, logits = training_loss(self.network, features, labels, self.settings)
         self.training_mean.add(loss, logits, labels)
         return loss
 

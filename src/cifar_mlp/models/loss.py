@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from cifar_mlp.data.augment.mixing import MixedBatch
 from cifar_mlp.models.hand_derived import HandDerivedLoss
 from cifar_mlp.models.mlp import MLP
 
@@ -45,9 +46,22 @@ def training_loss(network: MLP, features: Tensor, labels: Tensor, settings: dict
         return found
     logits = network(features)
     loss = cross_entropy(logits, labels, label_smoothing=settings["label_smoothing"])
-    if settings["regularization"]:
-        loss = loss + settings["regularization"] * network.squared_weights()
-    return loss, logits
+    return _penalized(loss, network, settings), logits
+
+
+def mixed_loss(network: MLP, features: Tensor, batch: MixedBatch, settings: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    """The same for images with two labels, by autograd: the two cross-entropies, weighted."""
+    logits, smoothing = network(features), settings["label_smoothing"]
+    first, second = (
+        cross_entropy(logits, labels, label_smoothing=smoothing, reduction="none")
+        for labels in (batch.labels, batch.other_labels)
+    )
+    loss = (batch.weight * first + (1 - batch.weight) * second).mean()
+    return _penalized(loss, network, settings), logits
+
+
+def _penalized(loss: Tensor, network: MLP, settings: dict[str, Any]) -> Tensor:
+    return loss + settings["regularization"] * network.squared_weights() if settings["regularization"] else loss
 
 
 def _draw_masks(network: MLP, num_images: int, dropout: float, device: torch.device) -> list[Tensor]:
