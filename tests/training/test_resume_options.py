@@ -140,6 +140,7 @@ MODEL: dict[str, tuple[list[str], Any]] = {
     "optimizer.amsgrad": (["true"], "--model.optimizer.amsgrad"),
     "lr_scheduler": (["ExponentialLR", "--model.lr_scheduler.gamma", "0.5"], "--model.lr_scheduler .* cannot continue"),
     "lr_scheduler.gamma": (["0.1"], rate(0.001 * 0.1**3)),
+    "test_time": (["mirror"], model(test_time="mirror")),
     "lr_interval": (["step"], "--model.lr_interval step: the checkpoint's schedule counts by epoch"),
 }  # fmt: skip
 

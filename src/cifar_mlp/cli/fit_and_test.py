@@ -128,6 +128,9 @@ def show(command: CommandLine, results: dict[str, Any]) -> None:
         table.add_column(f"test, first {REPORT_TEST_SIZE:,} images", justify="right")
     which_test = "all" if data.test_size == data.source.num_test else "first"
     table.add_column(f"test, {which_test} {data.test_size:,} images", justify="right")
+    averaged = [name for name in results["best"] if name.startswith("test/accuracy_views")]
+    for name in averaged:
+        table.add_column(f"test, {name.removeprefix('test/accuracy_views')} views averaged", justify="right")
 
     def percent(value: float | None) -> str:
         return "" if value is None else f"{100 * value:.1f} %"
@@ -136,11 +139,11 @@ def show(command: CommandLine, results: dict[str, Any]) -> None:
         row = results[which]
         accuracies = [row["val/accuracy"]]
         accuracies += [row["test/accuracy_first_1000"]] if both else []
-        accuracies += [row["test/accuracy"]]
+        accuracies += [row["test/accuracy"], *(row[name] for name in averaged)]
         table.add_row(f"{which} epoch ({row['epoch']})", *map(percent, accuracies))
     figure = REPORT.get(results["config"]) if is_cifar else None
     if figure is not None and both:
         table.add_section()
         stated = [figure.val / 100, None if figure.test is None else figure.test / 100]
-        table.add_row("the report", *map(percent, stated), "")
+        table.add_row("the report", *map(percent, stated), *[""] * (1 + len(averaged)))
     Console(width=None if Console().is_terminal else 100).print(table)

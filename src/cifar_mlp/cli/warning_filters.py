@@ -11,6 +11,7 @@ _HABITUAL = re.compile(
     r"|(\[rank: \d+\] )?Seed set to "  # the first line names the seed
     r"|Using bfloat16 Automatic Mixed Precision"  # and the precision
     r"|💡 Tip: "
+    r"|Loading `train_dataloader` to estimate number of stepping batches"  # for a schedule over the whole training
     r"|Restor(ing states from the checkpoint path|ed all states from the checkpoint) at "
     r"|Loaded model weights from the checkpoint at "
     r"|`weights_only` was not set"

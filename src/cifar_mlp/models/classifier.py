@@ -14,12 +14,14 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionM
 
 from cifar_mlp.data.augment.mixing import MixedBatch
 from cifar_mlp.data.preprocessing import Preprocessing
+from cifar_mlp.models.averaged_views import VIEWS, TestTime, mean_probabilities
 from cifar_mlp.models.initialization import Initialization
 from cifar_mlp.models.inputs import features_of_first_batch, inputs_and_labels, to_features
 from cifar_mlp.models.loss import Gradients, check_loss, mixed_loss, training_loss
 from cifar_mlp.models.metrics import evaluation_metrics
 from cifar_mlp.models.mlp import MLP, Activation, Normalization
-from cifar_mlp.models.recipes import from_recipe, fused, is_imported, to_recipe, try_out
+from cifar_mlp.models.optimization import configured
+from cifar_mlp.models.recipes import is_imported, to_recipe, try_out
 from cifar_mlp.models.schedules import Schedule
 from cifar_mlp.models.self_contained import SelfContained
 from cifar_mlp.models.training_mean import TrainingMean
@@ -54,8 +56,11 @@ class Classifier(SelfContained):
         optimizer: A torch.optim class with its settings, e.g. Adam with optimizer.lr and optimizer.weight_decay. Its
             fused step is used where it has one, unless fused or foreach is set.
         lr_scheduler: A torch.optim.lr_scheduler class with its settings, or null for a constant rate. ExponentialLR
-            with gamma 0.95 is the report's decay by 0.95 an epoch.
+            with gamma 0.95 is the report's decay by 0.95 an epoch. OneCycleLR by step warms up and then follows a
+            cosine to the end of the training, unless its total_steps are given.
         lr_interval: Whether the schedule advances once an epoch or once a step.
+        test_time: Views of each image whose probabilities validate, test and predict average too: none; mirror: the
+            image and its mirror image; shifts: both, moved by -2, 0 or 2 pixels in each direction, 18 in all.
 
     Raises:
         ValueError: For invalid settings; names the option.
@@ -80,6 +85,7 @@ class Classifier(SelfContained):
         optimizer: OptimizerCallable = Adam,
         lr_scheduler: Callable[[Optimizer], Schedule] | None = None,
         lr_interval: Literal["epoch", "step"] = "epoch",
+        test_time: TestTime = "none",
     ) -> None:
         super().__init__()
         self.settings: dict[str, Any] = {
@@ -98,8 +104,11 @@ class Classifier(SelfContained):
             "optimizer": to_recipe(optimizer),
             "lr_scheduler": None if lr_scheduler is None else to_recipe(lr_scheduler),
             "lr_interval": lr_interval,
+            "test_time": test_time,
         }
         check_loss(self.settings)
+        if test_time not in VIEWS:
+            raise ValueError(f"test_time must be one of {', '.join(VIEWS)}, not {test_time!r}")
         trial = self._build(1 if in_features is None else in_features)
         if all(is_imported(self.settings[recipe]) for recipe in ("optimizer", "lr_scheduler")):  # else not to train
             try_out(self.settings["optimizer"], self.settings["lr_scheduler"], trial.parameters())
@@ -113,6 +122,7 @@ class Classifier(SelfContained):
         self.test_metrics, self.test_confusion = evaluation_metrics(num_classes)
         self.val_loss, self.test_loss = (MeanMetric(nan_strategy=math.nan) for _ in range(2))
         self.test_accuracy_report = MulticlassAccuracy(num_classes, average="micro")
+        self.views_accuracy = MulticlassAccuracy(num_classes, average="micro")
 
     @property
     def takes_two_labels(self) -> bool:
@@ -217,23 +227,13 @@ class Classifier(SelfContained):
         """Probability of each class, ``(N, classes)``."""
         inputs = batch[0] if isinstance(batch, tuple | list) else batch
         with torch.autocast(self.device.type, enabled=False):
-            return torch.softmax(self(inputs).float(), dim=1)
+            return mean_probabilities(self, inputs, self.settings["test_time"])
 
     def configure_optimizers(self) -> Any:
         """The optimizer and its schedule, from their recipes."""
-        # Lightning clips no gradients ahead of a fused step under mixed precision.
-        may_fuse = not (self.trainer.gradient_clip_val and "mixed" in str(self.trainer.precision))
-        recipe = fused(self.settings["optimizer"]) if may_fuse else self.settings["optimizer"]
-        optimizer = from_recipe(recipe)(self.network.parameters())
-        if self.settings["lr_scheduler"] is None:
-            return optimizer
-        schedule: dict[str, Any] = {
-            "scheduler": from_recipe(self.settings["lr_scheduler"])(optimizer),
-            "interval": self.settings["lr_interval"],
-        }
-        if hasattr(schedule["scheduler"], "monitor"):  # a schedule that waits for a plateau names what it watches
-            schedule["monitor"] = self.metric_name(schedule["scheduler"].monitor)
-        return {"optimizer": optimizer, "lr_scheduler": schedule}
+        made = configured(self.settings, self.network, self.trainer, self.metric_name)
+        self.save_hyperparameters(self.settings, logger=False)
+        return made
 
     def members(self) -> list["Classifier"]:
         """The networks that it consists of, each with its preprocessing: itself alone."""
@@ -267,6 +267,12 @@ class Classifier(SelfContained):
         mean_loss.update(loss, len(labels))
         self.log(self.metric_name(f"{stage}/loss"), mean_loss, on_epoch=True)
         self.log_dict(named, on_epoch=True, prog_bar=stage == "val")
+        test_time = self.settings["test_time"]
+        if test_time != "none" and self.trainer.state.fn != "fit":  # its validation sees features
+            with torch.autocast(self.device.type, enabled=False):
+                self.views_accuracy.update(mean_probabilities(self, inputs, test_time), labels)
+            name = self.metric_name(f"{stage}/accuracy_views{VIEWS[test_time]}")
+            self.log(name, self.views_accuracy, on_epoch=True)
         return logits, labels
 
     def on_validation_epoch_start(self) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from cifar_mlp.models.recipes import Recipe, from_recipe
+from cifar_mlp.models.recipes import Recipe, from_recipe, needs_total_steps, with_total_steps
 
 # What a plateau schedule has seen; everything else in its state is a setting.
 _SEEN_BY_PLATEAU = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch", "_step_count")
@@ -52,9 +52,10 @@ def override_restored(checkpoint: dict[str, Any], settings: dict[str, Any], para
     if not checkpoint.get("optimizer_states"):
         return
     saved, optimizer, schedule = checkpoint["hyper_parameters"], settings["optimizer"], settings["lr_scheduler"]
-    of_optimizer, of_schedule = (
-        changed_settings(option, saved[option], settings[option]) for option in ("optimizer", "lr_scheduler")
-    )
+    if schedule is not None and saved["lr_scheduler"] is not None and needs_total_steps(schedule):
+        schedule = with_total_steps(schedule, saved["lr_scheduler"]["init_args"].get("total_steps"))
+    of_optimizer = changed_settings("optimizer", saved["optimizer"], optimizer)
+    of_schedule = changed_settings("lr_scheduler", saved["lr_scheduler"], schedule)
     if not of_optimizer and not of_schedule:
         return
     copies = [parameter.detach().clone().requires_grad_() for parameter in parameters]

@@ -3,7 +3,7 @@
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -38,7 +38,7 @@ def to_recipe(maker: Any) -> Recipe:
     return {"class_path": f"{maker.__module__}.{maker.__qualname__}", "init_args": _jsonable(arguments)}
 
 
-def from_recipe(recipe: Recipe) -> Callable[..., Any]:
+def from_recipe(recipe: Recipe) -> functools.partial[Any]:
     """The callable that a recipe describes; it still needs the parameters or the optimizer.
 
     Raises:
@@ -82,7 +82,7 @@ def try_out(optimizer: Recipe, schedule: Recipe | None, parameters: Iterable[Ten
         made: Any = from_recipe(optimizer)(parameters)
         if schedule is not None:
             option, recipe = "lr_scheduler", schedule
-            advance = from_recipe(schedule)(made).step
+            advance = from_recipe(with_total_steps(schedule, 1_000))(made).step
             made._opt_called = True  # a schedule warns where the optimizer has not stepped yet
             with suppress(ValueError, TypeError):  # planned for one step only; in want of a metric
                 advance()
@@ -97,6 +97,21 @@ def fused(recipe: Recipe) -> Recipe:
     if chosen or "fused" not in inspect.signature(optimizer).parameters:
         return recipe
     return {**recipe, "init_args": {**recipe["init_args"], "fused": True}}
+
+
+def needs_total_steps(schedule: Recipe) -> bool:
+    """Whether a schedule, such as ``OneCycleLR``, plans for a number of steps that is not given."""
+    given = schedule["init_args"]
+    parameters = inspect.signature(from_recipe(schedule).func).parameters
+    named = any(given.get(name) is not None for name in ("total_steps", "epochs"))
+    return "total_steps" in parameters and not named
+
+
+def with_total_steps(schedule: Recipe, total: int) -> Recipe:
+    """The same schedule for so many steps, unless it has a number of its own."""
+    if not needs_total_steps(schedule):
+        return schedule
+    return {**schedule, "init_args": {**schedule["init_args"], "total_steps": total}}
 
 
 def _jsonable(value: Any) -> Any:

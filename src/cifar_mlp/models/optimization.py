@@ -1,0 +1,39 @@
+"""What Lightning needs to step an optimizer and its schedule, from their recipes."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from cifar_mlp.models.recipes import from_recipe, fused, needs_total_steps, with_total_steps
+
+
+def configured(settings: dict[str, Any], network: nn.Module, trainer: Any, metric_name: Callable[[str], str]) -> Any:
+    """What ``configure_optimizers`` returns.
+
+    Args:
+        settings: Of a Classifier; a schedule that plans for the whole training gets its number of steps in them.
+        network: What is trained.
+        trainer: Lightning's.
+        metric_name: Full name of a metric.
+
+    Raises:
+        ValueError: For a schedule that needs the number of steps where nothing limits them.
+    """
+    # Lightning clips no gradients ahead of a fused step under mixed precision.
+    may_fuse = not (trainer.gradient_clip_val and "mixed" in str(trainer.precision))
+    recipe = fused(settings["optimizer"]) if may_fuse else settings["optimizer"]
+    optimizer = from_recipe(recipe)(network.parameters())
+    if settings["lr_scheduler"] is None:
+        return optimizer
+    if needs_total_steps(settings["lr_scheduler"]):
+        by_step = settings["lr_interval"] == "step"
+        total = trainer.estimated_stepping_batches if by_step else trainer.max_epochs
+        if not 0 < total < math.inf:
+            raise ValueError("--model.lr_scheduler.total_steps is needed where no --trainer.max_epochs limits training")
+        settings["lr_scheduler"] = with_total_steps(settings["lr_scheduler"], int(total))
+    schedule = {"scheduler": from_recipe(settings["lr_scheduler"])(optimizer), "interval": settings["lr_interval"]}
+    if hasattr(schedule["scheduler"], "monitor"):  # a schedule that waits for a plateau names what it watches
+        schedule["monitor"] = metric_name(schedule["scheduler"].monitor)
+    return {"optimizer": optimizer, "lr_scheduler": schedule}
