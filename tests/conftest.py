@@ -16,7 +16,7 @@ from cifar_mlp.data.usual_places import ROOT_VARIABLE
 from cifar_mlp.parity.evidence.matmul_precision import full_precision
 from tests.made_cifar import make_cifar10
 
-pytest_plugins = ["tests.browser", "tests.absent_gpus"]
+pytest_plugins = ["tests.browser", "tests.absent_gpus", "tests.trained"]
 REAL_ROOT = os.environ.get(ROOT_VARIABLE)
 skipped_real_tests: list[str] = []
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a background job, and tests send it

@@ -7,7 +7,12 @@ from cifar_mlp import __version__
 from cifar_mlp.common.stopped import end_at_interrupt
 
 # Commands with a parser of their own; all others are LightningCLI's.
-COMMANDS = {"export": "cifar_mlp.cli.export_command"}
+COMMANDS = {
+    "export": ("cifar_mlp.cli.export_command", "main"),
+    "seeds": ("cifar_mlp.studies.study_command", "seeds"),
+    "cv": ("cifar_mlp.studies.study_command", "cross_validation"),
+    "compare": ("cifar_mlp.studies.compare_command", "main"),
+}
 
 
 def main() -> None:
@@ -19,7 +24,7 @@ def main() -> None:
     own = COMMANDS.get(sys.argv[1]) if len(sys.argv) > 1 else None
     try:
         if own is not None:
-            import_module(own).main(sys.argv[2:])
+            getattr(import_module(own[0]), own[1])(sys.argv[2:])
         else:
             import_module("cifar_mlp.cli").main()
     finally:

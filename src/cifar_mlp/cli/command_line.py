@@ -69,7 +69,7 @@ class CommandLine(ResumableCLI):
                 "prog": "cifar-mlp",
                 "version": __version__,
                 "description": "Fully connected networks on CIFAR-10. Options of one command: cifar-mlp fit --help. "
-                "Another command: cifar-mlp export --help",
+                "Other commands: cifar-mlp export|seeds|cv|compare --help",
                 "fit": {"description": "Train. Options of the network: cifar-mlp fit --model.help"},
             },
             subclass_mode_model=True,

@@ -14,8 +14,10 @@ from rich.table import Table
 from cifar_mlp.callbacks.checkpoints import count_from
 from cifar_mlp.callbacks.run_record import records
 from cifar_mlp.cli.command_line import CommandLine, run
+from cifar_mlp.cli.parser import errors_in_one_line
 from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.common.course_report import REPORT
+from cifar_mlp.common.stopped import answering_interrupts
 from cifar_mlp.models.classifier import REPORT_TEST_SIZE, Classifier
 from cifar_mlp.training.checkpoint import read_checkpoint
 
@@ -147,3 +149,8 @@ def show(command: CommandLine, results: dict[str, Any]) -> None:
         stated = [figure.val / 100, None if figure.test is None else figure.test / 100]
         table.add_row("the report", *map(percent, stated), *[""] * (1 + len(averaged)))
     Console(width=None if Console().is_terminal else 100).print(table)
+
+
+if __name__ == "__main__":
+    with answering_interrupts("cifar-mlp"), errors_in_one_line():
+        fit_and_test(sys.argv[1:])

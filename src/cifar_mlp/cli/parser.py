@@ -104,10 +104,14 @@ class Parser(LightningArgumentParser):
         super()._dump_delete_default_entries(subcfg, {**plain, **nothing})
 
 
-def completed(arguments: Sequence[str]) -> list[str]:
+def completed(arguments: Sequence[str], model: str = DEFAULT_MODEL) -> list[str]:
     """The arguments, with the package's own network as the one that is meant unless another is named.
 
     It is named first, not set as the parser's default: defaults of one class would remain when another is chosen.
+
+    Args:
+        arguments: As typed.
+        model: The network that is meant; a checkpoint's, where there is one.
 
     Raises:
         ValueError: For options that the data decide; the parser would accept and ignore them.
@@ -118,4 +122,4 @@ def completed(arguments: Sequence[str]) -> list[str]:
             raise ValueError(f"{option} is taken from the data: drop it")
     given = [f"{argument}={DEFAULT_MODEL}" if argument == "--model.help" else argument for argument in arguments]
     position = 1 if given and not given[0].startswith("-") else 0
-    return [*given[:position], f"--model={DEFAULT_MODEL}", *given[position:]]
+    return [*given[:position], f"--model={model}", *given[position:]]

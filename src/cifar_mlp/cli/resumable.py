@@ -12,7 +12,7 @@ from lightning.pytorch.plugins.environments import SLURMEnvironment
 
 from cifar_mlp.callbacks.run_record import next_config
 from cifar_mlp.cli.checkpoint_option import checkpoint_file, given, is_named
-from cifar_mlp.cli.parser import completed
+from cifar_mlp.cli.parser import DEFAULT_MODEL, completed
 from cifar_mlp.cli.run_logger import RunLogger
 from cifar_mlp.cli.unfinished import latest_run, left_by_slurm, nothing_left
 from cifar_mlp.data.sources import SOURCES
@@ -39,6 +39,7 @@ class ResumableCLI(LightningCLI):
     """
 
     arguments: list[str]
+    _network = DEFAULT_MODEL
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.checkpoint: dict[str, Any] | None = None
@@ -55,7 +56,7 @@ class ResumableCLI(LightningCLI):
             name = self._unfinished(parser, subcommand, name)
         if name is not None and subcommand in self._subcommand_parsers:
             self._take_defaults(name, subcommand)
-        self.config = parser.parse_args(completed(arguments))
+        self.config = parser.parse_args(completed(arguments, self._network))
         if self.checkpoint is not None:
             config = self.config[subcommand]
             config.ckpt_path = self.checkpoint_path
@@ -85,6 +86,8 @@ class ResumableCLI(LightningCLI):
         if training:
             self.before = run_settings(self.checkpoint, self.checkpoint_path)
             defaults |= trainer_defaults(self.before, self.checkpoint_path, named)
+        if "model" in defaults:
+            self._network = defaults["model"]["class_path"]
         self._subcommand_parsers[subcommand].set_defaults(defaults)
 
     def _replace_callbacks(self, trainer: Any, carried: list[Any]) -> None:

@@ -302,6 +302,10 @@ class CIFAR10DataModule(LightningDataModule):
         val = self._indices()[1]
         return images[val], labels[val]
 
+    def val_indices(self) -> Tensor:
+        """Which of the source's training images the validation split holds, ``(V,)``, rising."""
+        return self._indices()[1]
+
     def features(self, images: Tensor, indices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Features of the images at ``indices``, ``(len(indices), num_features)``, computed a chunk at a time."""
         preprocessing = self._fitted_preprocessing()

@@ -81,7 +81,7 @@ class ImagesToProbabilities(nn.Module):
 
 
 def exportable(model: Classifier, folded: bool) -> ImagesToProbabilities:
-    """The module that computes, in float32, what a trained classifier's ``predict`` gives for byte images.
+    """The module that computes, in float32, a trained classifier's probabilities of byte images, of one view each.
 
     Args:
         model: Trained.

@@ -29,10 +29,11 @@ class Training:
         configs: Folder of the report's configs.
         runs: Folder of the runs' folders.
         quick: Train for one epoch.
+        goes_on: Go on with what an interrupted training has left, instead of starting anew.
     """
 
-    def __init__(self, planned: Planned, configs: Path, runs: Path, quick: bool) -> None:
-        self.planned, self.quick = planned, quick
+    def __init__(self, planned: Planned, configs: Path, runs: Path, quick: bool, goes_on: bool = False) -> None:
+        self.planned, self.quick, self.goes_on = planned, quick, goes_on
         self.source = configs / f"{planned.variant.config}.yaml"
         self.folder = runs / planned.variant.name / f"seed_{planned.seed}"
         self.config = self.folder / self.source.name
@@ -41,19 +42,21 @@ class Training:
         self._starting, self._stopped = threading.Lock(), False
 
     def run(self, program: Sequence[str], threads: int, lock: int) -> None:
-        """Train from the beginning, in an empty folder, to the end. The training ends with this process.
+        """Train in its own folder to the end. The training ends with this process.
 
         Args:
             program: Takes the options of ``cifar-mlp fit``.
             threads: For PyTorch.
             lock: File descriptor of the store's lock, which the training holds too.
         """
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
+        if not self.goes_on:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(self.source, self.config)  # the row's settings are those of the start
         command = [*TETHER, *program, "--config", str(self.config), "--seed_everything", str(self.planned.seed)]
         command += ["--trainer.default_root_dir", str(self.folder), "--views.all", "false"]
         command += [*self.planned.variant.options, *(QUICK if self.quick else ())]
+        command += ["--resume", "auto"] if self.goes_on else []
         with open(self.log, "wb") as log, self._starting:
             if self._stopped:
                 return

@@ -19,6 +19,7 @@ from cifar_mlp.models.recipes import is_imported, to_recipe
 
 # Paths on this machine are not a property of a trained network.
 _OF_THE_MACHINE = {"root", "mirror", "cache_dir", "predict_path", "output", "seed"}
+ENSEMBLE = "cifar_mlp.models.Ensemble"
 _LINKED = {"in_features", "num_classes", "metric_prefix"}
 
 
@@ -95,6 +96,12 @@ def option_defaults(
     defaults: dict[str, Any] = {}
     if is_of_this_package(checkpoint):
         settings = {name: value for name, value in checkpoint["hyper_parameters"].items() if name not in _LINKED}
+        if checkpoint["cifar_mlp"]["model"] == "Ensemble":
+            if training:
+                raise ValueError("an ensemble is not trained: go on with one of its members")
+            kept = {name: settings[name] for name in ("member_settings", "validates")}
+            defaults["model"] = {"class_path": ENSEMBLE, "init_args": kept}
+            return defaults | _data_defaults(checkpoint)
         if checkpoint["cifar_mlp"]["model"] == "HandwrittenClassifier":  # the former name of
             settings["gradients"] = "hand"
         for option in ("optimizer", "lr_scheduler"):
@@ -105,8 +112,12 @@ def option_defaults(
                     f"--model.{option} {recipe['class_path']}"
                 )
         defaults["model"] = {"class_path": "cifar_mlp.models.Classifier", "init_args": settings}
+    return defaults | _data_defaults(checkpoint)
+
+
+def _data_defaults(checkpoint: dict[str, Any]) -> dict[str, Any]:
     data = checkpoint.get("datamodule_hyper_parameters", {})
-    defaults |= {f"data.{name}": value for name, value in data.items() if name not in _OF_THE_MACHINE}
+    defaults = {f"data.{name}": value for name, value in data.items() if name not in _OF_THE_MACHINE}
     if data.get("root") and not os.environ.get(ROOT_VARIABLE) and Path(data["root"]).is_dir():
         defaults["data.root"] = data["root"]
     if "seed" in data:

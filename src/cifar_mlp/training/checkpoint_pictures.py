@@ -43,6 +43,8 @@ def album(checkpoint: Path) -> Iterator[tuple[str, Figure]]:
         ValueError: If it is not a checkpoint of this package.
     """
     content = read_checkpoint(str(checkpoint))
+    if content.get("cifar_mlp", {}).get("model") == "Ensemble":
+        raise ValueError(f"{checkpoint} is an ensemble: draw one of its members")
     model = Classifier.load_from_checkpoint(checkpoint, map_location="cpu").eval()
     data = data_of(content)
     data.prepare_data()

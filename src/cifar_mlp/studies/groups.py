@@ -1,0 +1,104 @@
+"""What is compared: a run, a checkpoint or a study, as one answer for each image."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from cifar_mlp.cli.checkpoint_option import checkpoint_file
+from cifar_mlp.studies.members import Seen, each
+from cifar_mlp.studies.study import finished
+
+# Shape legend: N = images, C = classes
+
+
+class Group(NamedTuple):
+    """One network or several, on the images that they have not seen.
+
+    Attributes:
+        name: For people.
+        runs: Networks in it.
+        indices: Of the images, rising, int64 ``(N,)``.
+        images: uint8 ``(N, channels, height, width)``.
+        labels: int64 ``(N,)``.
+        right: The share of the networks that are right, float64 ``(N,)``.
+        predicted: The class of the mean probability, ``(N,)``.
+        by_seed: Accuracy of each network on all the images, by its seed; empty where they saw different ones.
+        class_names: By label.
+    """
+
+    name: str
+    runs: int
+    indices: Tensor
+    images: Tensor
+    labels: Tensor
+    right: Tensor
+    predicted: Tensor
+    by_seed: dict[int, float]
+    class_names: list[str]
+
+
+def checkpoints_of(path: Path) -> list[Path]:
+    """The checkpoint of a run or file; of a study those of its runs.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    if (path / "runs").is_dir():
+        found = list(finished(path))
+        if not found:
+            raise FileNotFoundError(f"{path} is a study without a finished run")
+        return found
+    return [checkpoint_file(str(path), None, training=False)]
+
+
+def read_group(path: Path, which: str) -> Group:
+    """Predict with all networks of a run or study.
+
+    Args:
+        path: Of a checkpoint, a run's folder or a study's.
+        which: ``validation`` or ``test``.
+
+    Raises:
+        ValueError: If some but not all networks share images.
+    """
+    parts: list[Seen] = []
+    seeds: list[int] = []
+    names: list[str] = []
+    for member, unseen in each(checkpoints_of(path), which):
+        parts.append(unseen)
+        seeds.append(member.data.seed)
+        names = list(member.model.class_names)
+    first = parts[0]
+    if all(torch.equal(part.indices, first.indices) for part in parts):
+        probabilities = torch.stack([part.probabilities for part in parts])
+        right_RN = (probabilities.argmax(2) == first.labels).double()
+        by_seed = dict(zip(seeds, right_RN.mean(1).tolist(), strict=True)) if len(set(seeds)) == len(seeds) else {}
+        found = Seen(first.indices, first.images, first.labels, probabilities.mean(0))
+        right = right_RN.mean(0)
+    else:
+        found = Seen(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
+        if len(found.indices.unique()) != len(found.indices):
+            raise ValueError(f"{path}: its runs hold out sets of images that overlap; compare them by --on test")
+        order = found.indices.argsort()
+        found, by_seed = Seen(*(column[order] for column in found)), {}
+        right = (found.probabilities.argmax(1) == found.labels).double()
+    return Group(
+        str(path), len(parts), found.indices, found.images, found.labels, right, found.probabilities.argmax(1),
+        by_seed, names,
+    )  # fmt: skip
+
+
+def require_same_images(first: Group, second: Group) -> None:
+    """Refuse two groups that were asked about different images.
+
+    Raises:
+        ValueError: Says what to do.
+    """
+    same = torch.equal(first.indices, second.indices) and torch.equal(first.images, second.images)
+    if not same or first.class_names != second.class_names:
+        raise ValueError(
+            f"{first.name} and {second.name} did not hold out the same images ({len(first.indices):,} and "
+            f"{len(second.indices):,}): only the same images can be compared; give --on test"
+        )

@@ -1,0 +1,87 @@
+"""Trained networks of one group, each with the images that it has not seen."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from cifar_mlp.data.cifar import Part
+from cifar_mlp.data.datamodule import CIFAR10DataModule
+from cifar_mlp.models.classifier import Classifier
+from cifar_mlp.pictures.predictions import predict
+from cifar_mlp.training.checkpoint import is_of_this_package, module_class, read_checkpoint
+from cifar_mlp.training.checkpoint_data import data_of
+
+VALIDATION, TEST = "validation", "test"
+
+
+class Member(NamedTuple):
+    """A trained network.
+
+    Attributes:
+        path: Its checkpoint.
+        content: As read.
+        model: In evaluation, in float32.
+        data: Of its settings.
+    """
+
+    path: Path
+    content: dict[str, Any]
+    model: Classifier
+    data: CIFAR10DataModule
+
+
+class Seen(NamedTuple):
+    """What one network says of images that it was not trained on.
+
+    Attributes:
+        indices: Which of the set's training or test images, int64 ``(N,)``.
+        images: uint8 ``(N, channels, height, width)``.
+        labels: int64 ``(N,)``.
+        probabilities: float32 ``(N, classes)``.
+    """
+
+    indices: Tensor
+    images: Tensor
+    labels: Tensor
+    probabilities: Tensor
+
+
+def load_member(path: Path) -> Member:
+    """Read a checkpoint of this package.
+
+    Raises:
+        ValueError: If it is one of another LightningModule, or damaged.
+    """
+    content = read_checkpoint(str(path))
+    if not is_of_this_package(content):
+        raise ValueError(f"{path} holds a LightningModule from elsewhere: only networks of this package are taken")
+    model = module_class(content).load_from_checkpoint(path, map_location="cpu", weights_only=True)
+    return Member(path, content, model.float().eval(), data_of(content))
+
+
+def seen(member: Member, which: str) -> Seen:
+    """Predictions for the validation or the test images.
+
+    Args:
+        member: The network.
+        which: ``validation`` or ``test``.
+    """
+    data = member.data
+    part: Part = "train" if which == VALIDATION else "test"
+    data.source.prepare(data.root, part, data.mirror)
+    if which == VALIDATION:
+        indices, (images, labels) = data.val_indices(), data.val_images()
+    else:
+        images, labels = (tensor[: data.test_size] for tensor in data.source.load(data.root, "test", data.seed))
+        indices = torch.arange(len(labels))
+    return Seen(indices, images, labels, predict(member.model, images, labels).probabilities)
+
+
+def each(paths: Sequence[Path], which: str) -> Iterator[tuple[Member, Seen]]:
+    """Member by member, so that the images of one at a time are in memory."""
+    for path in paths:
+        member = load_member(path)
+        yield member, seen(member, which)

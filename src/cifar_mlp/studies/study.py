@@ -1,0 +1,108 @@
+"""What a study runs, and where it keeps it."""
+
+import contextlib
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cifar_mlp.cli import run
+from cifar_mlp.common.atomic_write import write_whole
+from cifar_mlp.common.bounded_yaml import load_yaml
+from cifar_mlp.common.run_folder import differing, flat
+from cifar_mlp.reproduction.plan import Planned, Variant
+
+SEEDS, FOLDS = "seeds", "cv"
+
+
+class Study(NamedTuple):
+    """Runs that differ in their seed, or in the fold that they hold out.
+
+    Attributes:
+        kind: ``seeds`` or ``cv``.
+        folder: Of its runs and results.
+        planned: Its runs, in order.
+        settings: That they have in common, by section.
+    """
+
+    kind: str
+    folder: Path
+    planned: list[Planned]
+    settings: dict[str, Any]
+
+    def checkpoint(self, planned: Planned) -> Path:
+        """The last epoch's checkpoint of a finished run."""
+        return next(finished(self.folder, f"{planned.variant.name}/seed_{planned.seed}"))
+
+    def label(self, planned: Planned) -> str:
+        """What tells a run from the others: ``seed 3`` or ``fold 2``."""
+        return f"seed {planned.seed}" if self.kind == SEEDS else f"fold {planned.variant.options[-1]}"
+
+
+def finished(folder: Path, runs: str = "*/seed_*") -> Iterator[Path]:
+    """The last epoch's checkpoints of a study's finished runs; an interrupted part of a run has another folder."""
+    for results in sorted(folder.glob(f"runs/{runs}/lightning_logs/*/version_*/results.json")):
+        yield results.parent / "checkpoints" / "last.ckpt"
+
+
+def plan(kind: str, count: int, fit_options: Sequence[str], name: str, folder: Path) -> Study:
+    """Settle the settings of a study and keep them in its folder, before anything runs.
+
+    Args:
+        kind: ``seeds`` or ``cv``.
+        count: Seeds or folds.
+        fit_options: What ``cifar-mlp fit`` takes.
+        name: Of the settings.
+        folder: Made if missing.
+
+    Raises:
+        ValueError: If the folder holds a study of other settings; names what differs.
+    """
+    text = settled(fit_options)
+    settings: dict[str, Any] = load_yaml(text)
+    require_studied(kind, count, settings)
+    config = folder / f"{name}.yaml"
+    others = [path.name for path in folder.glob("*.yaml") if path != config]
+    changes = differing(flat(load_yaml(config.read_text())), flat(settings)) if config.is_file() else []
+    if others or changes:
+        what = ", ".join(f"{option} {before or 'none'}" for option, before, _ in changes) or ", ".join(others)
+        raise ValueError(f"--output {folder} holds a study of other settings ({what}): choose another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(text, config)
+    seed = int(settings["seed_everything"])
+    if kind == SEEDS:
+        return Study(kind, folder, [Planned(Variant(name), seed + number) for number in range(count)], settings)
+    folds = [("--data.num_folds", str(count), "--data.fold", str(fold)) for fold in range(count)]
+    return Study(kind, folder, [Planned(Variant(name, options), seed) for options in folds], settings)
+
+
+def require_studied(kind: str, count: int, settings: dict[str, Any]) -> None:
+    """Refuse settings with which runs could not be told apart, found again or put together.
+
+    Raises:
+        ValueError: Naming the option.
+    """
+    data, trainer = settings["data"], settings["trainer"]
+    if kind == FOLDS and data["num_folds"] not in (None, count):
+        raise ValueError(f"--data.num_folds {data['num_folds']}: cv sets it by --folds {count}; drop it")
+    if kind == SEEDS and data["source"] == "digits":
+        raise ValueError("--data.source digits: the seed decides which images are for testing; use cifar-mlp cv")
+    usual = {"default_root_dir": (None,), "fast_dev_run": (False, 0), "logger": (None, True),
+             "enable_checkpointing": (None, True)}  # fmt: skip
+    for option, allowed in usual.items():
+        if trainer[option] not in allowed:
+            raise ValueError(f"--trainer.{option} {trainer[option]} cannot be given to {kind}: each run has its own")
+    if not settings["model"]["class_path"].startswith("cifar_mlp.models."):
+        raise ValueError(f"--model {settings['model']['class_path']}: {kind} takes networks of this package")
+
+
+def settled(fit_options: Sequence[str]) -> str:
+    """All settings that ``cifar-mlp fit`` would have, as YAML; a mistake ends the process with its line."""
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed):
+            run(["fit", *fit_options, "--print_config"])
+    except SystemExit as ended:
+        if ended.code:
+            raise
+    return printed.getvalue()

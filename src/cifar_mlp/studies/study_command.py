@@ -1,0 +1,100 @@
+"""``cifar-mlp seeds`` and ``cifar-mlp cv``: one network trained several times."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import get_args
+
+from rich.console import Console
+
+from cifar_mlp.cli.parser import errors_in_one_line
+from cifar_mlp.common.machine_share import default_jobs, threads_of
+from cifar_mlp.common.results import Row
+from cifar_mlp.common.script_parser import OneLineParser
+from cifar_mlp.common.stopped import answering_interrupts
+from cifar_mlp.data.cifar import Part
+from cifar_mlp.data.sources import SOURCES
+from cifar_mlp.reproduction.pool import Bar, expected_seconds, run_all
+from cifar_mlp.reproduction.store import Store
+from cifar_mlp.studies.outcome import write_outcome
+from cifar_mlp.studies.study import FOLDS, SEEDS, Study, plan
+
+PROGRAM = [sys.executable, "-m", "cifar_mlp.cli.fit_and_test"]
+ABOUT = {
+    SEEDS: "Train one network with several seeds.\n\ncifar-mlp seeds --seeds 5 --config q4_best",
+    FOLDS: "Cross-validation: each image is held out once.\n\ncifar-mlp cv --folds 5 --config q4_best",
+}
+GOES_ON = "All further options are those of cifar-mlp fit. Interrupted, the same command goes on; nothing runs twice."
+
+
+def parser(kind: str) -> OneLineParser:
+    """The command line."""
+    made = OneLineParser(
+        prog=f"cifar-mlp {kind}", description=f"{ABOUT[kind]}\n\n{GOES_ON}", allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    what = "--seeds" if kind == SEEDS else "--folds"
+    made.add_argument(what, dest="count", type=int, default=5, metavar="N", help="how many (default: 5)")
+    made.add_argument("--config", action="append", default=[], metavar="CONFIG", help="as for cifar-mlp fit")
+    made.add_argument("--jobs", type=int, metavar="N", help="runs at a time (default: one per CPU core)")
+    made.add_argument("--output", type=Path, metavar="DIR", help=f"default: studies/CONFIG-{kind}")
+    return made
+
+
+@answering_interrupts("cifar-mlp")
+def main(arguments: Sequence[str], kind: str, program: Sequence[str] | None = None) -> None:
+    """Run a study; a mistake is one line, exit code 1 or 2.
+
+    Args:
+        arguments: As typed after the command.
+        kind: ``seeds`` or ``cv``.
+        program: What runs one training instead of this package.
+    """
+    made = parser(kind)
+    options, fit_options = made.parse_known_args(arguments)
+    least = 1 if kind == SEEDS else 2
+    if options.count < least:
+        made.error(f"--{'seeds' if kind == SEEDS else 'folds'} must be at least {least}, not {options.count}")
+    if options.jobs is not None and options.jobs < 1:
+        made.error(f"--jobs must be at least 1, not {options.jobs}")
+    configs = [f"--config={config}" for config in options.config]
+    name = Path(options.config[-1]).stem if options.config else "default"
+    with errors_in_one_line():
+        folder = options.output or Path("studies") / f"{name}-{kind}"
+        study = plan(kind, options.count, [*configs, *fit_options], name, folder)
+        console = Console(width=None if sys.stdout.isatty() else 140)
+        rows = perform(study, options.jobs, program or PROGRAM, console)
+        console.print(write_outcome(study, rows))
+        console.print(f"written: table.md, predictions, confusion.png and ensemble.ckpt in {folder}", highlight=False)
+
+
+def perform(study: Study, jobs: int | None, program: Sequence[str], console: Console) -> list[Row]:
+    """Run what is missing; the rows of all runs, in order.
+
+    Raises:
+        ValueError: If a run failed.
+    """
+    store = Store(study.folder, study.folder)
+    missing = store.missing(study.planned)
+    done = len(study.planned) - len(missing)
+    console.print(f"{len(study.planned)} runs wanted, {done} of them done: {study.folder}", highlight=False)
+    if missing:
+        data = study.settings["data"]
+        for part in get_args(Part):  # missing data is reported before anything starts
+            SOURCES[data["source"]].prepare(data["root"], part, data["mirror"])
+        jobs = min(jobs or default_jobs(), len(missing))
+        known = store.document()["runs"]
+        bar = Bar({planned: expected_seconds(planned, known, False) for planned in missing}, jobs, console)
+        failed = run_all(bar, store, program, threads_of(jobs), lambda planned: True, goes_on=True)
+        if failed:
+            raise ValueError(f"no result: {', '.join(study.label(planned) for planned in failed)}; see log.txt there")
+    rows = store.current()["runs"]
+    return [
+        next(row for row in planned.variant.rows_in(rows) if row["seed"] == planned.seed) for planned in study.planned
+    ]
+
+
+seeds = partial(main, kind=SEEDS)
+cross_validation = partial(main, kind=FOLDS)
