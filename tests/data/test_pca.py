@@ -108,6 +108,11 @@ def test_moments_are_exact_on_processors_whose_int8_products_saturate(isa: str |
     assert done.returncode == 0, done.stderr
 
 
+def test_a_processor_without_avx512_takes_float32_products(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    assert pca_fit.int8_products_are_exact.__wrapped__() is False  # exact there, and forty times as slow
+
+
 def test_both_ways_to_the_moments_give_the_same_integers(monkeypatch: pytest.MonkeyPatch):
     pixels = torch.randint(0, 256, (2 * pca_fit.FLOAT_CHUNK + 3, 30), dtype=torch.uint8)
     first = pca_fit.moments(pixels)
