@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cifar_mlp.parity.check import told
 from cifar_mlp.parity.check.calling import Answer, SubmissionError, guarded, read_answer
-from cifar_mlp.parity.check.forms import as_tensor, leaves, rebuild
+from cifar_mlp.parity.check.forms import as_tensor, leaves, rebuild, shape_words
 from cifar_mlp.parity.check.quotients import Quotient, quotients
 from cifar_mlp.parity.check.told import Report, TensorReport
 
@@ -53,11 +53,9 @@ def _at(function: Callable[[Any], Any], tree: Any, names: list[str], point: list
         answer, again = call(point), call(point)
         if answer.loss != again.loss:
             raise SubmissionError("two calls with the same arguments differ")
-        misshapen = {n: g for (n, g), s in zip(answer.gradients.items(), shapes, strict=True) if tuple(g.shape) != s}
-        if misshapen:
-            raise SubmissionError(
-                "; ".join(f"{n} has shape {tuple(g.shape)}, not its parameter's" for n, g in misshapen.items())
-            )
+        found = [(n, tuple(g.shape), s) for (n, g), s in zip(answer.gradients.items(), shapes, strict=True)]
+        if misshapen := [f"{n}: shape {g}, expected {s}: {shape_words(g, s)}" for n, g, s in found if g != s]:
+            raise SubmissionError("; ".join(misshapen))
         gradients = [answer.gradients[name] for name in names]
         own = quotients(lambda values: call(values).loss, point, gradients, answer.single)
     except SubmissionError as error:
@@ -70,7 +68,7 @@ def _at(function: Callable[[Any], Any], tree: Any, names: list[str], point: list
             verdict == "right",
             None,
             error,
-            "" if verdict == "right" else _words(answer.gradients[name], own[i]),
+            "" if verdict == "right" else _words(answer.gradients[name], own[i], {d for s in shapes for d in s}),
         )
         for i, (name, shape, verdict, error) in enumerate(zip(names, shapes, verdicts, errors, strict=True))
     ]
@@ -86,15 +84,21 @@ def _at(function: Callable[[Any], Any], tree: Any, names: list[str], point: list
     return Report(told.RIGHT, tensors, [], notes)
 
 
-def _words(gradient: Tensor, own: Quotient) -> str:
+def _words(gradient: Tensor, own: Quotient, dimensions: set[int]) -> str:
     """The factor between a gradient and the differences, if there is one."""
     mine, right = gradient.reshape(-1)[own.entries], own.value
     if float(mine.norm()) == 0:
         return "0 everywhere"
     c = float(mine @ right / (right @ right).clamp_min(1e-300))
     if float((mine - c * right).norm()) <= 1e-4 * float(mine.norm()):
-        return {-1.0: "the sign is reversed", 2.0: "twice the right one", 0.5: "half the right one"}.get(
-            round(c, 5), f"{c:.5g} times the right one"
+        known = {-1.0: "the sign is reversed", 2.0: "twice the right one", 0.5: "half the right one"}
+        for d in dimensions - {1, 2}:
+            known |= {float(d): f"{d} times the right one, a dimension: a mean is missing",
+                      1.0 / d: f"1/{d} of the right one, a dimension: a mean in place of a sum"}  # fmt: skip
+        return next(
+            (said for value, said in known.items() if abs(c / value - 1) < 1e-5), f"{c:.5g} times the right one"
         )
+    if len(mine) > 1 and float(mine.std()) <= 1e-9 * float(mine.abs().max()):
+        return "the same number everywhere: it is summed over too much"
     wrong = ((mine - right).abs() > 1e-4 * right.abs().max()).nonzero().reshape(-1)
     return f"wrong in {len(wrong)} of {len(mine)} entries" if len(wrong) < len(mine) else ""

@@ -143,6 +143,8 @@ def _locals(sought: Sought, index: int, story: Story, words: list[str], step: sl
     for word in words:
         new = new.plus(word)
     w, b = tape.drawn.parameters[index]["weight"], tape.drawn.parameters[index].get("bias")
+    if words and not any(_follows(sought, index, part, tensors[part], {"weight": w, "bias": b}) for part in mine):
+        return None  # a mistake in the chain that leaves every tensor of the layer unexplained is none
     for part in ("bias", "gamma", "beta", "weight"):
         if part not in mine:
             continue
@@ -157,6 +159,17 @@ def _locals(sought: Sought, index: int, story: Story, words: list[str], step: sl
             new = new.plus(one, names[part])
     new.dz = dz
     return new
+
+
+def _follows(sought: Sought, index: int, part: str, right: Tensor, parameters: dict[str, Tensor | None]) -> bool:
+    """Whether a tensor is what the chain gives, with any share of the penalty."""
+    mine, base = sought.gradients[index][part], parameters.get(part)
+    if mine.shape != right.shape:
+        return False
+    if base is None:
+        return close(mine, right, sought)
+    found = fit((mine - right).reshape(-1), [base.reshape(-1)], sought, floor=float(mine.norm()))
+    return found is not None
 
 
 def _multiple(sought: Sought, index: int, base: dict[str, Tensor], more: dict[str, Tensor]) -> float | None:

@@ -97,6 +97,19 @@ def match(found: list[tuple[str, Any]], names: Sequence[str], shapes: Sequence[S
     return taken
 
 
+def shape_words(given: tuple[int, ...], shape: tuple[int, ...], examples: int = 0) -> str:
+    """What may have led to a gradient of another shape than its parameter's."""
+    if given == shape[::-1] and len(shape) > 1:
+        return "it is transposed"
+    if [s for s in given if s > 1] == [s for s in shape if s > 1]:
+        return f"a dimension of 1 is {'kept' if len(given) > len(shape) else 'lost'} (keepdims)"
+    if not given or set(given) == {1}:
+        return "it is summed over everything, not over the examples alone"
+    if examples in given and examples not in shape:
+        return "it is not summed over the examples"
+    return "it is summed over the wrong axis" if len(given) == len(shape) else "it has the wrong dimensions"
+
+
 def _parts(tree: Any) -> list[tuple[Any, Any]] | None:
     """The parts of a structure; nothing for an array or a number."""
     if isinstance(tree, Mapping):

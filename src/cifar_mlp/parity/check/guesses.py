@@ -173,6 +173,11 @@ def _forward_slips(depth: int) -> Iterator[tuple[str, dict[tuple[str, int | None
         p = scores.softmax(0)
         return -p.gather(1, labels[:, None]).log().mean(), p
 
+    def shifted_over_examples(right: Any, scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        e = (scores - scores.amax(1, keepdim=True)).exp()
+        p = e / e.sum(0, keepdim=True)
+        return -p.gather(1, labels[:, None]).log().mean(), p
+
     def twice(right: Any, scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         return right(scores.softmax(1), labels)
 
@@ -193,6 +198,7 @@ def _forward_slips(depth: int) -> Iterator[tuple[str, dict[tuple[str, int | None
                 {loss: lambda right, s, y, forward=forward: right(forward(s), y)},
             )
     yield "softmax is taken over the examples, not over the classes", {loss: over_examples}
+    yield "softmax divides by the sum over the examples, not over the classes", {loss: shifted_over_examples}
     yield "softmax divides by the sum over the whole batch", {loss: all_together}
     yield "softmax is applied twice", {loss: twice}
     yield "the loss is the squared error of the probabilities", {loss: squared}

@@ -26,6 +26,7 @@ OFFSET = {False: 800.0, True: 100.0}  # exp overflows in float64 above 709, in f
 HARMLESS = 1e-6
 FEW = 8  # differentiated entries of a tensor
 ROUNDING = "rounding alone"
+KEPT = "right for the first numbers, wrong for the next: something stays from an earlier call, a stale value"
 NOT_FINITE = "an exponential without the shift by the maximum, or the logarithm of 0"
 
 
@@ -69,15 +70,28 @@ class NetworkCheck:
             declared = replace(declared, architecture=replace(guess.architecture, swaps={}, dropout=self.dropout))
         else:
             declared = self._nearest(drawn, answer, declared)
-        if misshapen := self.subject.misshapen(answer):
+        misshapen = self.subject.misshapen(answer)
+        if misshapen and not all(map(self.subject.right_size, (answer, elsewhere))):
             return self._misshapen(answer, misshapen, state)
+        if misshapen:
+            answer, elsewhere = self.subject.in_shape(answer), self.subject.in_shape(elsewhere)
         if bad := what_is_not_finite(answer):
             return Report(told.WRONG, causes=[f"{bad} is not finite", NOT_FINITE])
         found = self._judge(drawn, answer, other, elsewhere, declared, guess, single)
+        if misshapen:
+            more = found.causes if found.verdict == told.WRONG else []
+            tensors = [
+                t._replace(right=t.right and t.name not in misshapen, words=misshapen.get(t.name, t.words))
+                for t in found.tensors
+            ]
+            found = Report(told.WRONG, tensors, [*(f"{name}: {said}" for name, said in misshapen.items()), *more])
         if state and found.verdict != told.WRONG:
             found = replace(found, verdict=told.WRONG, causes=state)
         elif state:
-            found.causes = [*state, *(cause for cause in found.causes if cause != ROUNDING and "row" not in cause)]
+            found.causes = [
+                *state,
+                *(cause for cause in found.causes if cause not in (ROUNDING, KEPT) and "row" not in cause),
+            ]
         if found.verdict in (told.RIGHT, told.OTHER):
             self._probe(found, drawn, declared, single)
         if single:
@@ -123,6 +137,7 @@ class NetworkCheck:
                guess: Guess | None, single: bool) -> Report:  # fmt: skip
         tolerance = EXACT[single]
         errors, loss_error = self._errors(drawn, answer, declared)
+        right_here = max(errors) <= tolerance
         errors_there, loss_error_there = self._errors(other, elsewhere, declared)
         errors = [max(pair) for pair in zip(errors, errors_there, strict=True)]
         loss_error = max(loss_error, loss_error_there)
@@ -147,6 +162,8 @@ class NetworkCheck:
         report = Report(verdict, tensors)
         if verdict == told.WRONG:
             report.causes = self._causes(drawn, answer, declared, guess, single, report)
+            if right_here and report.causes == [ROUNDING]:
+                report.causes = [KEPT]
         elif verdict == told.LOSS:
             report.causes = self._loss_words(answer, drawn, guess, declared)
         elif verdict == told.OTHER:

@@ -1,6 +1,8 @@
 """``check.layer``: one forward and one backward function, with a drawn upstream gradient."""
 
+import inspect
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -11,6 +13,8 @@ from cifar_mlp.parity.check import told
 from cifar_mlp.parity.check.any_function import check_function
 from cifar_mlp.parity.check.calling import guarded
 from cifar_mlp.parity.check.forms import as_tensor, like
+from cifar_mlp.parity.check.slips import through_activation
+from cifar_mlp.parity.check.tape import ACTIVATIONS
 from cifar_mlp.parity.check.told import Report
 from cifar_mlp.parity.faults import FAULTS
 
@@ -41,8 +45,8 @@ def _check(forward: Callable[..., Any], backward: Callable[..., Any] | None, arg
     places = [i for i, argument in enumerate(arguments) if _is_float_array(argument)]
     if not places:
         raise ValueError("a layer needs at least one float array among its arguments")
-    drawn = {f"d{i}" if len(places) > 9 else _name(i, places): _draw(arguments[i], generator) for i in places}
-    names = list(drawn)
+    names = [_name(i, places) for i in places]
+    drawn = {name: _draw(arguments[i], generator) for name, i in zip(names, places, strict=True)}
     upstream: list[Tensor] = []
 
     def full(values: dict[str, Any]) -> list[Any]:
@@ -56,7 +60,7 @@ def _check(forward: Callable[..., Any], backward: Callable[..., Any] | None, arg
         if backward is None:
             given = [v.requires_grad_() if i in places else v for i, v in enumerate(given)]
         result = forward(*given)
-        y, cache = (result[0], result[1:]) if isinstance(result, tuple) else (result, ())
+        y, cache = _output(result)
         if not upstream:
             upstream.append(torch.randn(as_tensor(y).shape, generator=generator, dtype=torch.float64) + 0.1)
         loss = float((as_tensor(y) * upstream[0]).sum())
@@ -67,17 +71,33 @@ def _check(forward: Callable[..., Any], backward: Callable[..., Any] | None, arg
             found = _backward(backward, dy, cache, given)
         return loss, _by_name(found, names, places)
 
+    y = as_tensor(_output(guarded(forward, *full(drawn)))[0])
+    if not bool(torch.isfinite(y).all()):  # a logarithm, a root
+        drawn = {name: like(as_tensor(value).abs() + 0.3, value) for name, value in drawn.items()}
     report = check_function(function, drawn)
     if report.verdict == told.WRONG and report.tensors:
-        report.causes = list(_planted(guarded(function, drawn)[1], full(drawn), upstream[0])) or report.causes
+        mine = guarded(function, drawn)[1]
+        report.causes = list(_planted(mine, full(drawn), upstream[0])) or report.causes
+        if len(drawn) == 1:
+            (given,), (answered,) = drawn.values(), mine.values()
+            words = _of_an_activation(as_tensor(answered), as_tensor(given), y, upstream[0])
+            report.causes = [words] if words else report.causes
+        upstream[0] = torch.ones_like(upstream[0])
+        if not any(tensor.right for tensor in report.tensors) and all(
+            torch.allclose(as_tensor(value), as_tensor(mine[name]), rtol=1e-9, atol=1e-12)
+            for name, value in guarded(function, drawn)[1].items()
+        ):
+            report.causes = ["the upstream gradient is not used: the answer is the same with ones in its place"]
     return report
+
+
+def _output(result: Any) -> tuple[Any, tuple[Any, ...]]:
+    return (result[0], result[1:]) if isinstance(result, tuple) else (result, ())
 
 
 def _backward(backward: Callable[..., Any], dy: Any, cache: tuple[Any, ...], given: list[Any]) -> Any:
     if cache:
         return backward(dy, *cache)
-    import inspect
-
     count = len([p for p in inspect.signature(backward).parameters.values() if p.default is p.empty])
     return backward(dy) if count == 1 else backward(dy, *given)
 
@@ -103,10 +123,21 @@ def _is_float_array(value: Any) -> bool:
 
 
 def _draw(value: Any, generator: torch.Generator) -> Any:
-    """Drawn numbers of the same shape and kind; positive where the given ones are."""
-    given = as_tensor(value)
-    drawn = torch.randn(given.shape, generator=generator, dtype=torch.float64)
-    return like(drawn.abs() + 0.3 if bool((given > 0).all()) else drawn, value)
+    """Drawn numbers of the same shape and kind."""
+    return like(torch.randn(as_tensor(value).shape, generator=generator, dtype=torch.float64), value)
+
+
+def _of_an_activation(mine: Tensor, x: Tensor, y: Tensor, dy: Tensor) -> str:
+    """The mistake in an activation's derivative that gives exactly this gradient."""
+    for name, (forward, _) in ACTIVATIONS.items():
+        if y.shape != x.shape or not torch.allclose(forward(x), y, rtol=1e-9, atol=1e-12):
+            continue
+        tape: Any = SimpleNamespace(u=[x], a=[y], xhat=[None], architecture=SimpleNamespace(activation=name),
+                                    drawn=SimpleNamespace(kept=[]))  # fmt: skip
+        for step in through_activation(tape, 0, dy, dy):
+            if step.words and torch.allclose(step.value, mine, rtol=1e-9, atol=1e-12):
+                return step.words.replace("z1", "x").replace("a1", "y")
+    return ""
 
 
 def _planted(found: dict[str, Any], arguments: list[Any], dy: Tensor) -> Iterator[str]:

@@ -66,6 +66,8 @@ def _candidates(
         yield "it is one mean over everything", torch.full_like(right, float(own.mean()))
         yield "it is the largest over the examples, not their sum", own.amax(0)
         yield "it sums absolute values", own.abs().sum(0)
+        if part == "beta":
+            yield "it sums dxhat, not dy", (own * tape.drawn.parameters[index]["gamma"]).sum(0)
         yield "it sums squares", own.square().sum(0)
         for name, other in [(f"dz{layer}", dz), *others]:
             yield f"it sums {name}, not {'dz' if part == 'bias' else 'dy'}{layer}", other.sum(0)

@@ -13,6 +13,8 @@ from cifar_mlp.parity.faults import FAULTS
 
 # Shape legend: N = examples, I, O = input and output features of a layer
 
+THRESHOLDS = (0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 2.0, -0.1, -0.5, -1.0)  # of a wrong mask
+
 
 class Step(NamedTuple):
     """One version of a gradient in the chain; ``direction`` may be added in any multiple."""
@@ -63,6 +65,9 @@ def top(tape: Tape, reduction: str) -> Iterator[Step]:
     yield Step("dscores is the gradient in the probabilities, -onehot / p, not in the scores", -hot / p * scale)
     through = -hot / p
     yield Step("softmax's Jacobian is taken as diagonal, p (1 - p)", through * p * (1 - p) * scale)
+    for words, other in {"smallest": scores.argmin(1), "second": scores.topk(2, 1).indices[:, 1]}.items():
+        again = one_hot(other, p.shape[1])
+        yield Step(f"the {words} score's class is subtracted, not the label", (p - again) * scale)
     yield Step("dscores counts only the label's column", right * hot)
     yield Step("dscores leaves out the label's column", right * (1 - hot))
     yield Step("dscores is of the squared error, not of the cross-entropy", 2 * right * p * (1 - p))
@@ -82,6 +87,7 @@ def _probabilities(scores: Tensor) -> Iterator[tuple[str, Tensor]]:
     yield "dscores uses exp(scores), which is not divided by its sum", scores.exp()
     shifted = (scores - scores.amax(1, keepdim=True)).exp()
     yield "dscores uses exp(scores - max), which is not divided by its sum", shifted
+    yield "softmax divides by the sum over the examples, not over the classes", shifted / shifted.sum(0)
     whole = (scores - scores.max()).exp()
     yield "softmax divides by the sum over the whole batch", whole / whole.sum()
     yield "dscores uses the logarithm of the probabilities", scores.log_softmax(1)
@@ -109,6 +115,7 @@ def into_output(tape: Tape, index: int, dz: Tensor, gradient: Tensor | None) -> 
     if gradient is not None:
         words = f"W{above + 1} was updated before da{above} was computed: the step must come after the backward pass"
         yield Step(words, right, dz @ gradient.T, lambda c: "")
+        yield Step(f"da{above} takes the gradient of W{above + 1} where it needs W{above + 1}", dz @ gradient.T)
     yield Step(f"da{above}", torch.zeros_like(right), right)
     yield Step(f"the gradient stops at layer {above + 1}: da{above} is 0", torch.zeros_like(right))
 
@@ -142,8 +149,9 @@ def through_activation(tape: Tape, index: int, dy: Tensor, original: Tensor) -> 
         yield Step(f"the slope in layer {layer}'s backward pass is not the forward pass's", dy * (u > 0), dy * (u <= 0),
                    lambda c: f"{c:.4g}")  # fmt: skip
         yield Step(f"dz{layer} is the mask itself; da{layer} is missing", (u > 0).double())
-        for threshold in (0.1, 0.5, 1.0):
-            yield Step(f"the mask is too strict: z{layer} > {threshold}", dy * (u > threshold))
+        for threshold in THRESHOLDS:
+            words = f"the mask is too {'strict' if threshold > 0 else 'wide'}: z{layer} > {threshold}"
+            yield Step(words, dy * (u > threshold))
         yield Step(f"the mask is of |z{layer}| > 0 or of an input that is never negative", dy * (u.abs() > 0))
     for other, (_, derivative) in ACTIVATIONS.items():
         if other != name and " " not in other:
@@ -196,6 +204,9 @@ def through_normalization(tape: Tape, index: int) -> Iterator[tuple[str, Callabl
         r * (d - d.mean(dim, keepdim=True) + xhat * (d * xhat).mean(dim, keepdim=True)))  # fmt: skip
     yield "the mean term has the wrong sign", lambda right, d, xhat, r, dim: (
         r * (d + d.mean(dim, keepdim=True) - xhat * (d * xhat).mean(dim, keepdim=True)))  # fmt: skip
+    for power, words in ((-1, "r^2 in place of r^3"), (-2, "r in place of r^3"), (1, "r^4 in place of r^3")):
+        yield f"the variance term has {words}", lambda right, d, xhat, r, dim, power=power: (
+            r * (d - d.mean(dim, keepdim=True) - r**power * xhat * (d * xhat).mean(dim, keepdim=True)))  # fmt: skip
     yield "the normalization's factor is r^2", lambda right, d, xhat, r, dim: right(d, xhat, r * r, dim)
     yield "the normalization is multiplied by the deviation, not divided", lambda right, d, xhat, r, dim: (
         right(d, xhat, 1 / r, dim))  # fmt: skip

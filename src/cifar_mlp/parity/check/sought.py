@@ -30,7 +30,7 @@ def close(found: Tensor, expected: Tensor, sought: Sought) -> bool:
     return float((found - expected).norm()) <= sought.tolerance * scale
 
 
-def fit(left: Tensor, columns: list[Tensor], sought: Sought) -> list[float] | None:
+def fit(left: Tensor, columns: list[Tensor], sought: Sought, floor: float = 0.0) -> list[float] | None:
     """Coefficients of an exact combination of one or two columns; in NumPy, which is faster on few numbers."""
     y, xs = left.numpy(), [column.numpy() for column in columns]
     squares = [float(x @ x) for x in xs]
@@ -45,5 +45,5 @@ def fit(left: Tensor, columns: list[Tensor], sought: Sought) -> list[float] | No
         solved = [(squares[1] * solved[0] * squares[0] - along * other) / determinant,
                   (squares[0] * other - along * solved[0] * squares[0]) / determinant]  # fmt: skip
     rest = y - sum(c * x for c, x in zip(solved, xs, strict=True))
-    scale = max(math.sqrt(float(y @ y)), sought.floor)
+    scale = max(math.sqrt(float(y @ y)), sought.floor, floor)
     return solved if math.sqrt(float(rest @ rest)) <= 3 * sought.tolerance * scale else None

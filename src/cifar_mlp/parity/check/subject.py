@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from cifar_mlp.parity.check.calling import Answer, SubmissionError, arguments_for, guarded, read_answer
 from cifar_mlp.parity.check.drawing import Drawn, Layout
-from cifar_mlp.parity.check.forms import as_tensor, leaves, rebuild
+from cifar_mlp.parity.check.forms import as_tensor, leaves, rebuild, shape_words
 
 
 def of_object(network: Any) -> Callable[..., Any]:
@@ -67,24 +68,22 @@ class Subject:
         for name, shape in zip(self.layout.names, self.layout.shapes, strict=True):
             given = tuple(answer.gradients[name].shape)
             if given != shape:
-                found[name] = f"shape {given}, expected {shape}: {self._shape_words(given, shape)}"
+                found[name] = f"shape {given}, expected {shape}: {shape_words(given, shape, self.layout.examples)}"
         return found
 
-    def _shape_words(self, given: tuple[int, ...], shape: tuple[int, ...]) -> str:
-        n = self.layout.examples
-        if given == shape[::-1] and len(shape) > 1:
-            return "it is transposed"
-        if sorted(s for s in given if s > 1) == sorted(s for s in shape if s > 1):
-            return (
-                "a dimension of 1 is kept (keepdims)"
-                if len(given) > len(shape)
-                else "a dimension of 1 is lost (keepdims)"
-            )
-        if not given or set(given) == {1}:
-            return "it is summed over everything, not over the examples alone"
-        if n in given and n not in shape:
-            return "it is not summed over the examples"
-        return "it is summed over the wrong axis" if len(given) == len(shape) else "it has the wrong dimensions"
+    def right_size(self, answer: Answer) -> bool:
+        """Whether every gradient has as many numbers as its parameter."""
+        return all(
+            math.prod(s) == g.numel() for s, g in zip(self.layout.shapes, answer.gradients.values(), strict=True)
+        )
+
+    def in_shape(self, answer: Answer) -> Answer:
+        """The answer with transposed gradients turned back, and dimensions of 1 added or removed."""
+        turned = {
+            name: g.T if len(shape) == 2 and tuple(g.shape) == shape[::-1] else g.reshape(shape)
+            for shape, (name, g) in zip(self.layout.shapes, answer.gradients.items(), strict=True)
+        }
+        return answer._replace(gradients=turned)
 
     def by_layer(self, answer: Answer) -> list[dict[str, Tensor]]:
         """Gradients as (I, O) and (O,), in the order of the network."""
@@ -93,11 +92,7 @@ class Subject:
         for layer in self.layout.layers:
             parts = {}
             for part, index in layer.items():
-                gradient = answer.gradients[names[index]]
-                shape = self.layout.shapes[index]
-                if gradient.shape != shape and gradient.numel() == int(torch.tensor(shape).prod()):
-                    gradient = gradient.T if tuple(gradient.shape) == shape[::-1] else gradient.reshape(shape)
-                parts[part] = self.layout.canonical(gradient, layer, part)
+                parts[part] = self.layout.canonical(answer.gradients[names[index]], layer, part)
             found.append(parts)
         return found
 

@@ -1,0 +1,194 @@
+"""Wrong backward passes and right ones in the styles that people write; and the power to tell faults apart."""
+
+import re
+from collections import namedtuple
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+import torch
+
+from cifar_mlp.parity import check, n_layer
+from cifar_mlp.parity.check.drawing import Drawn, Layout
+from cifar_mlp.parity.check.guesses import Convention, Guess
+from cifar_mlp.parity.check.tape import Architecture
+from cifar_mlp.parity.evidence.rows import normwise_error
+from cifar_mlp.parity.faults import FAULTS, planted
+from cifar_mlp.parity.network import Activation, AffineTensors, HiddenLayer, Network, Normalization
+from tests.parity.student_versions import BASES, RIGHT, WRONG
+
+pytestmark = pytest.mark.parity
+
+N, D, H, K, C = 57, 11, 8, 7, 5
+PAGE = (Path(__file__).parents[2] / "docs" / "gradient_checker.md").read_text()
+TWO_SHAPES = {"W1": (D, H), "b1": (H,), "W2": (H, C), "b2": (C,)}
+DEEP_SHAPES = {"w1": (D, H), "b1": (H,), "w2": (H, K), "b2": (K,), "w3": (K, C), "b3": (C,)}
+
+
+def zeros(shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
+    return {name: np.zeros(shape) for name, shape in shapes.items()}
+
+
+def tensors(shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
+    return {name: torch.zeros(shape) for name, shape in shapes.items()}
+
+
+def parameters(base: str) -> Any:
+    deep = list(zeros(DEEP_SHAPES).values())
+    return {
+        "deep": list(zip(deep[::2], deep[1::2], strict=True)),
+        "batch": zeros(TWO_SHAPES | {"gamma1": (H,), "beta1": (H,)}),
+        "layer": tensors({"w1": (D, H), "b1": (H,), "g1": (H,), "beta1": (H,), "w2": (H, C), "b2": (C,)}),
+        "drop": deep,
+        "columns": zeros({"W1": (H, D), "b1": (H, 1), "W2": (C, H), "b2": (C, 1)}),
+        "leaky": namedtuple("Six", DEEP_SHAPES)(**tensors(DEEP_SHAPES)),
+    }.get(base, zeros(TWO_SHAPES))
+
+
+def report_of(base: str, changes: list[tuple[str, str]], options: dict[str, Any]) -> check.Report:
+    source = BASES[base]
+    for before, after in changes:
+        assert source.count(before) == 1
+        source = source.replace(before, after)
+    space: dict[str, Any] = {}
+    exec(source, space)
+    inputs, labels = np.zeros((N, D)), np.arange(N) % C
+    if base in ("layer", "leaky"):
+        inputs, labels = torch.from_numpy(inputs), torch.from_numpy(labels)
+    if base == "columns":
+        inputs, labels = inputs.T.copy(), np.eye(C)[labels].T.copy()
+    options = {"dropout": 0.25} if base == "drop" else options
+    return check.gradients(space["mine"], parameters(base), inputs, labels, regularization=0.05, **options)
+
+
+@pytest.mark.parametrize(("base", "before", "after", "words"), WRONG, ids=range(len(WRONG)))
+def test_a_wrong_one_is_found_and_its_cause_named(base: str, before: str, after: str, words: str):
+    report = report_of(base, [(before, after)], {})
+    assert report.verdict == "wrong"
+    assert words in report.cause
+
+
+@pytest.mark.parametrize(("base", "changes", "options"), RIGHT, ids=range(len(RIGHT)))
+def test_no_right_one_is_accused(base: str, changes: list[tuple[str, str]], options: dict[str, Any]):
+    assert report_of(base, changes, options).verdict == "right"
+
+
+def affine(x: Any, w: Any, b: Any) -> Any:
+    return x @ w + b, (x, w)
+
+
+LAYERS = {
+    "ones for the upstream gradient": (affine, lambda dy, c: (0 * dy + 1) @ c[1].T, "upstream gradient is not used"),
+    "transposed": (affine, lambda dy, c: (dy @ c[1].T, dy.T @ c[0], dy.sum(0)), "w: shape (3, 4), expected (4, 3)"),
+    "a mean": (affine, lambda dy, c: (dy @ c[1].T, c[0].T @ dy / 6, dy.sum(0)), "w: 1/6 of the right one"),
+    "summed over all": (affine, lambda dy, c: (dy @ c[1].T, c[0].T @ dy, dy.sum() + 0 * dy[0]), "b: the same number"),
+    "no mask": (lambda x: (np.maximum(x, 0), x), lambda dy, x: dy, "dx: mask skipped"),
+    "the output": (lambda x: (np.tanh(x),) * 2, lambda dy, y: dy * (1 - np.tanh(y) ** 2), "takes y, the output"),
+    "a root": (lambda x: (np.log(x), x), lambda dy, x: 2 * dy / x, "twice the right one"),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_wrong_layer_s_cause_is_named(name: str):
+    forward, backward, words = LAYERS[name]
+    arrays = [np.ones((6, 4)), np.ones((4, 3)), np.ones(3)][: 3 if forward is affine else 1]
+    if name.startswith("ones"):
+        report = check.layer(lambda x: (x @ np.ones((4, 3)), (0, np.ones((4, 3)))), backward, arrays[0])
+    else:
+        report = check.layer(forward, backward, *arrays)
+    assert report.verdict == "wrong"
+    assert words in report.cause
+
+
+PROBLEMS = [
+    (activation, kind, dropout)
+    for activation, kind, dropout in product(get_args(Activation), (None, "batch", "layer"), (0.0, 0.25))
+]
+
+
+def drawn_problem(kind: str | None, dropout: float, seed: int) -> Drawn:
+    shapes = dict(DEEP_SHAPES) | (
+        {f"{p}{i}": (w,) for i, w in ((1, H), (2, K)) for p in ("gamma", "beta")} if kind else {}
+    )
+    layout = Layout(zeros(shapes), np.zeros((29, D)), np.arange(29) % C)
+    return layout.draw(seed, None, dropout)
+
+
+def by_n_layer(drawn: Drawn, activation: Any, kind: str | None, dropout: float) -> dict[str, torch.Tensor]:
+    hidden = []
+    for part in drawn.parameters[:-1]:
+        width = len(part["bias"])
+        moments = (torch.zeros(width).double(), torch.ones(width).double()) if kind == "batch" else ()
+        normalization = Normalization(part["gamma"], part["beta"], *moments) if kind else None
+        hidden.append(HiddenLayer(AffineTensors(part["weight"].T, part["bias"]), normalization))
+    last = AffineTensors(drawn.parameters[-1]["weight"].T, drawn.parameters[-1]["bias"])
+    network = Network(tuple(hidden), last, activation, dropout)
+    loss, found = n_layer.loss_and_gradients(network, drawn.inputs, drawn.labels, 0.05, kept=drawn.kept)
+    return {"loss": loss, **found}
+
+
+@pytest.mark.parametrize(("activation", "kind", "dropout"), PROBLEMS)
+def test_the_checker_s_reference_is_the_network_that_trains(activation: Any, kind: str | None, dropout: float):
+    drawn = drawn_problem(kind, dropout, seed=1)
+    loss, layered = Guess(Architecture(activation, kind, dropout=dropout), Convention(), []).reference(drawn, 0.05)
+    ours = {"loss": torch.tensor(loss, dtype=torch.float64)}
+    for index, part in enumerate(layered):
+        own = "output." if index + 1 == len(layered) else f"hidden.{index}.affine."
+        ours |= {own + "weight": part["weight"].T, own + "bias": part["bias"]}
+        if kind and index + 1 < len(layered):
+            ours |= {f"hidden.{index}.normalization.{n}": part[p] for n, p in (("weight", "gamma"), ("bias", "beta"))}
+    theirs = by_n_layer(drawn, activation, kind, dropout)
+    assert ours.keys() == theirs.keys()
+    vanishing = {name for name in ours if kind == "batch" and name.endswith("affine.bias")}  # a batch's mean removes it
+    assert max(normwise_error(ours[name], theirs[name]) for name in ours.keys() - vanishing) < 1e-12
+    assert all(float(ours[name].norm()) < 1e-14 for name in vanishing)
+
+
+SEEN_ELSEWHERE = {  # equal to the right one on drawn numbers; each has a case of its own
+    "mask on at exactly zero": "a unit exactly at its kink",
+    "softmax without the shift": "scores near 800",
+    "batch norm: batch moments in evaluation": "evaluation is not trained",
+    "batch norm: not divided in evaluation": "evaluation is not trained",
+}
+
+
+def test_no_two_planted_faults_coincide_on_the_drawn_numbers():
+    """Two that did would be a case without power: the checker could not tell them apart."""
+    caught = set()
+    for seed, (activation, kind, dropout) in product((1, 2), PROBLEMS[1::2]):  # those with dropout have every fault
+        drawn = drawn_problem(kind, dropout, seed)
+
+        def numbers(drawn: Drawn = drawn, network: Any = (activation, kind, dropout)) -> torch.Tensor:
+            return torch.cat([tensor.reshape(-1) for tensor in by_n_layer(drawn, *network).values()])
+
+        found = {"nothing": numbers()}
+        for name in (name for name, fault in FAULTS.items() if "float64" in fault.dtypes):
+            with planted(name):
+                result = numbers()
+            if normwise_error(result, found["nothing"]) > 1e-9:
+                found[name] = result
+        distances = torch.cdist(*[torch.stack(list(found.values()))] * 2, compute_mode="donot_use_mm_for_euclid_dist")
+        near = (distances < 1e-9 * float(found["nothing"].norm())).tolist()
+        assert not [(a, b) for (i, a), (j, b) in combinations(enumerate(found), 2) if near[i][j]]
+        caught |= found.keys()
+    assert {name for name, fault in FAULTS.items() if "float64" in fault.dtypes} - caught == SEEN_ELSEWHERE.keys()
+
+
+EXAMPLE = re.search(r"```python\n(import numpy.*?)```", PAGE, re.S)
+ROWS = re.findall(r"^\| `(.+?)` \| `(.+?)` \| (.+?) \|$", PAGE, re.M)
+
+
+def test_the_page_s_ten_wrong_backward_passes_get_the_answers_that_it_shows():
+    assert EXAMPLE is not None
+    assert len(ROWS) == 10
+    found = []
+    for before, after, _ in ROWS:
+        assert EXAMPLE[1].count(before) == 1
+        space: dict[str, Any] = {}
+        exec(EXAMPLE[1].replace(before, after), space)
+        report = check.gradients(space["loss_and_gradients"], zeros(TWO_SHAPES), np.zeros((N, D)), np.arange(N) % C)
+        wrong = ", ".join(tensor.name for tensor in report.tensors if not tensor.right)
+        found.append((before, after, f"{wrong or report.verdict}: {report.cause}"))
+    assert found == ROWS
