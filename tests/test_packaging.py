@@ -103,7 +103,8 @@ def test_the_wheel_holds_the_package_with_its_configs_and_nothing_else(wheel: Pa
     package = {path.relative_to("cifar_mlp") for path in files if path.parts[0] == "cifar_mlp"}
     configs = {Path("configs") / path.relative_to(ROOT / "configs") for path in (ROOT / "configs").rglob("*.yaml")}
     modules = {path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py")}
-    assert package == {*configs, *modules, Path("py.typed")}
+    checkpoints = {Path("checkpoints", f"small.{suffix}") for suffix in ("ckpt", "json")}
+    assert package == {*configs, *modules, *checkpoints, Path("py.typed")}
 
 
 def test_the_wheel_works_away_from_the_clone(wheel: Path, tmp_path: Path):

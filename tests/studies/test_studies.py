@@ -73,7 +73,7 @@ def test_the_ensemble_is_a_checkpoint(cross_validation: Path, capsys: pytest.Cap
     assert len(Path("predictions.csv").read_text().splitlines()) == 271
     export_command.main([str(path), "--format", "pt2", "--fold"])
     assert "the same classes" in capsys.readouterr().out
-    for arguments, words in ((["validate"], "were trained on these images"), (["fit"], "an ensemble is not trained")):
+    for arguments, words in ((["validate"], "were trained on these images"), (["fit"], "for use alone")):
         with pytest.raises(ValueError, match=words):
             run([*arguments, "--ckpt_path", str(path)])
     with pytest.raises(ValueError, match="takes uint8 images"):

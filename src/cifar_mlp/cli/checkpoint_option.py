@@ -8,11 +8,13 @@ from typing import Any
 
 import yaml
 
+import cifar_mlp
 from cifar_mlp.common.bounded_yaml import load_yaml
 from cifar_mlp.common.configs import find_config
 
 LOGS = "lightning_logs"
 NAMES = ("last", "best")
+WITH_THE_PACKAGE = Path(cifar_mlp.__file__).with_name("checkpoints")
 
 
 def given(arguments: Sequence[str], option: str) -> str | None:
@@ -66,7 +68,8 @@ def checkpoint_file(name: str, root: str | None, training: bool) -> Path:
 
     Args:
         name: A file; a run's folder, which means its last.ckpt to go on with training and its best.ckpt to use;
-            or ``last`` or ``best``: that of the run below ``root`` which saved latest.
+            or ``last`` or ``best``: that of the run below ``root`` which saved latest; or the name of a checkpoint that
+            comes with the package.
         root: ``--trainer.default_root_dir``; ``None`` is the working directory.
         training: Whether training goes on.
 
@@ -87,6 +90,8 @@ def checkpoint_file(name: str, root: str | None, training: bool) -> Path:
         if not files:
             raise FileNotFoundError(f"--ckpt_path {name}: there is no run with a {name}.ckpt below {below}")
         return files[-1]
+    if not path.exists() and (known := WITH_THE_PACKAGE / f"{path.name}.ckpt").is_file() and path.name == name:
+        return known
     if not path.is_file():
         raise FileNotFoundError(f"--ckpt_path {name}: no such file")
     return path

@@ -94,11 +94,11 @@ def option_defaults(
         ValueError: Naming an optimizer or schedule that is not imported, and must be named again.
     """
     defaults: dict[str, Any] = {}
+    if training and is_of_this_package(checkpoint) and "optimizer_states" not in checkpoint:
+        raise ValueError("the checkpoint is for use alone: training cannot go on without the optimizer's state")
     if is_of_this_package(checkpoint):
         settings = {name: value for name, value in checkpoint["hyper_parameters"].items() if name not in _LINKED}
         if checkpoint["cifar_mlp"]["model"] == "Ensemble":
-            if training:
-                raise ValueError("an ensemble is not trained: go on with one of its members")
             kept = {name: settings[name] for name in ("member_settings", "validates")}
             defaults["model"] = {"class_path": ENSEMBLE, "init_args": kept}
             return defaults | _data_defaults(checkpoint)
