@@ -268,7 +268,8 @@ def test_a_real_tensorboard_answers_for_every_tab(server: Server):
 OFF = {"all": False, "scalars_every_n_steps": 0, "class_accuracy": False, "hyperparameters": False, "text": False,
        "first_layer_every_n_epochs": 0, "reliability_every_n_epochs": 0, "histograms_every_n_epochs": 0,
        "activations_every_n_epochs": 0, "precision_recall": False, "projector_images": 0, "graph": False,
-       "curve_layout": False, "components": False, "confident_errors": False, "confusion_matrix": False}  # fmt: skip
+       "augmented_images": False, "curve_layout": False, "components": False,
+       "confident_errors": False, "confusion_matrix": False}  # fmt: skip
 
 
 def shown(**options: Any) -> list[tuple[str, dict[str, Any]]]:

@@ -66,7 +66,10 @@ def test_a_recipe_from_a_file_imports_nothing(tmp_path, monkeypatch: pytest.Monk
     [
         ({"optimizer": functools.partial(Adam, lr=-1.0)}, "^optimizer torch.optim.adam.Adam: Invalid learning rate"),
         ({"lr_scheduler": functools.partial(StepLR, step_size=0)}, "^lr_scheduler torch.optim.lr_scheduler.StepLR: "),
-        ({"lr_scheduler": functools.partial(OneCycleLR, max_lr=0.1)}, "^lr_scheduler .*OneCycleLR: .* total_steps"),
+        (
+            {"lr_scheduler": functools.partial(OneCycleLR, max_lr=0.1, total_steps=-1)},
+            "^lr_scheduler .*OneCycleLR: .* total_steps",
+        ),
     ],
 )
 def test_settings_that_an_optimizer_or_schedule_refuses_are_refused_at_once_by_name(

@@ -104,7 +104,7 @@ def needs_total_steps(schedule: Recipe) -> bool:
     given = schedule["init_args"]
     parameters = inspect.signature(from_recipe(schedule).func).parameters
     named = any(given.get(name) is not None for name in ("total_steps", "epochs"))
-    return "total_steps" in parameters and not named
+    return "total_steps" in parameters and parameters["total_steps"].default is None and not named
 
 
 def with_total_steps(schedule: Recipe, total: int) -> Recipe:
