@@ -14,7 +14,9 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
 from cifar_mlp.data.preprocessing import Preprocessing
-from cifar_mlp.models.hand_derived import HandDerivedLoss
+from cifar_mlp.models.by_hand.flat import FlatParameters
+from cifar_mlp.models.by_hand.products import Products
+from cifar_mlp.models.by_hand.steps import HandDerivedLoss, HandDerivedSteps
 from cifar_mlp.models.metrics import evaluation_metrics
 from cifar_mlp.models.mlp import MLP
 from cifar_mlp.models.training_mean import TrainingMean
@@ -87,9 +89,34 @@ def test_any_depth(case, dtype):
     check_deep(*case, dtype)
 
 
-def test_hand_derived_training_step():
+@pytest.fixture
+def in_place(monkeypatch):
+    """Fake tensors have no memory that could be compared."""
+    for module in ("flat", "steps"):
+        monkeypatch.setattr(f"cifar_mlp.models.by_hand.{module}.same_memory", lambda *_: True)
+
+
+@pytest.mark.parametrize("half", [False, True], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize(("activation", "normalization"), [case for case in DEEP if case[1] != "running"])
+def test_a_whole_step_by_hand(activation, normalization, half, in_place, monkeypatch):
+    network = on_gpu(lambda: MLP(D, C, [H, 3], activation, 0.3, normalization))
+    flat = FlatParameters(list(network.parameters()))
+    steps = HandDerivedSteps(network, 0.1, 0.1, Products(), flat)
+    optimizer = torch.optim.Adam([flat.parameter], fused=True, capturable=True)
+    monkeypatch.setattr("cifar_mlp.models.by_hand.steps.rounds_to_bfloat16", lambda kind: half)
+    for _ in range(2):
+        loss, scores = steps(cuda(N, D), labels())
+        optimizer.zero_grad()
+        steps.deliver()
+        torch.nn.utils.clip_grad_norm_([flat.parameter], 1.0)
+        optimizer.step()
+    assert_on_gpu(loss, scores, flat.parameter, *(parameter.grad for parameter in network.parameters()))
+
+
+def test_a_step_by_hand_through_autograd_s_engine(in_place):
     network = on_gpu(lambda: MLP(D, C, [H]))
-    loss, scores = HandDerivedLoss.apply(network, cuda(N, D), labels(), 0.1, [], *network.parameters())
+    steps = HandDerivedSteps(network, 0.0, 0.1, Products())
+    loss, scores = HandDerivedLoss.apply(steps, cuda(N, D), labels(), *network.parameters())
     assert_on_gpu(loss, scores, *loss.grad_fn.gradients)
 
 

@@ -192,12 +192,6 @@ def test_a_run_resumed_within_an_epoch_draws_what_an_unbroken_one_does():
     assert all(torch.equal(value, end("second")[name]) for name, value in end("unbroken").items())
 
 
-def test_hand_derived_gradients_refuse_two_labels_before_anything_is_fitted():
-    with pytest.raises(ValueError, match=r"--data.augment.mixup gives images two labels"):
-        run([*RUN, "--model.gradients", "hand"])
-    assert not list(Path.home().rglob("pca-*.pt"))
-
-
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -134,6 +134,7 @@ MODEL: dict[str, tuple[list[str], Any]] = {
     "label_smoothing": (["0.1"], model(label_smoothing=0.1)),
     "regularization": (["0.1"], model(regularization=0.1)),
     "gradients": (["hand"], model(gradients="hand")),
+    "matmuls": (["onednn"], model(matmuls="onednn")),
     "optimizer": (["SGD"], "--model.optimizer torch.optim.sgd.SGD cannot continue"),
     "optimizer.lr": (["0.8"], rate(0.8 * 0.5**3)),
     "optimizer.weight_decay": (["0.1"], rate(0.001 * 0.5**3)),

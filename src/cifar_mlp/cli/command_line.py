@@ -28,7 +28,6 @@ from cifar_mlp.common.provenance import device_name
 from cifar_mlp.common.stopped import answering_interrupts
 from cifar_mlp.data.cifar import CIFARFiles, Part
 from cifar_mlp.data.datamodule import CIFAR10DataModule
-from cifar_mlp.models.handwritten import HandwrittenClassifier
 from cifar_mlp.training.checkpoint_file import keep_files_whole
 from cifar_mlp.training.loop_choice import use_exact_loop, use_fast_loop
 from cifar_mlp.training.loop_obstacles import describe
@@ -105,7 +104,7 @@ class CommandLine(ResumableCLI):
             trainer.max_epochs = -1 if limited else DEFAULT_EPOCHS
         self._precision_chosen = trainer.precision is None
         if trainer.precision is None:
-            suited = self.subcommand == "fit" and not self._by_hand
+            suited = self.subcommand == "fit"
             trainer.precision = suited_precision(trainer.accelerator) if suited else "32-true"
         if self.checkpoint is not None and self.subcommand == "fit":
             self._require_something_left(trainer)
@@ -114,13 +113,6 @@ class CommandLine(ResumableCLI):
             raise ValueError(
                 f"--trainer.accumulate_grad_batches must be at least 1, not {trainer.accumulate_grad_batches}"
             )
-
-    @property
-    def _by_hand(self) -> bool:
-        """Whether the gradients are the hand-derived ones, which keep the parameters' precision."""
-        model = self._get(self.config, "model")
-        former = model.class_path.rsplit(".", 1)[-1] == HandwrittenClassifier.__name__
-        return former or model.get("init_args", {}).get("gradients") == "hand"
 
     def instantiate_classes(self) -> None:
         """Instantiate; whatever the trainer, data or network raise here is about the user's settings."""
@@ -192,9 +184,7 @@ class CommandLine(ResumableCLI):
         if not self.trainer.is_global_zero:
             return
         device, why = device_name(self.trainer.strategy.root_device), ""
-        if self._by_hand and "mixed" in precision:
-            why = " (hand-derived gradients: float32)"
-        elif self._precision_chosen:
+        if self._precision_chosen:
             why = " (suits this machine; --trainer.precision chooses another)"
         parts = [f"{self.run_name()}: {device}", f"precision {precision}{why}", f"seed {seed}", loop]
         print(", ".join([*parts, *self._found_in("train")]), flush=True)

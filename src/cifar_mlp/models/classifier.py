@@ -12,12 +12,13 @@ from torch.optim import Adam, Optimizer
 from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
 
-from cifar_mlp.data.augment.mixing import MixedBatch
 from cifar_mlp.data.preprocessing import Preprocessing
 from cifar_mlp.models.averaged_views import VIEWS, TestTime, mean_probabilities
+from cifar_mlp.models.by_hand.products import Matmuls
+from cifar_mlp.models.by_hand.trained import TrainedByHand
 from cifar_mlp.models.initialization import Initialization
 from cifar_mlp.models.inputs import features_of_first_batch, inputs_and_labels, to_features
-from cifar_mlp.models.loss import Gradients, check_loss, mixed_loss, training_loss
+from cifar_mlp.models.loss import Gradients, check_loss
 from cifar_mlp.models.metrics import evaluation_metrics
 from cifar_mlp.models.mlp import MLP, Activation, Normalization
 from cifar_mlp.models.optimization import configured
@@ -29,7 +30,7 @@ from cifar_mlp.models.training_mean import TrainingMean
 REPORT_TEST_SIZE = 1_000  # the report tested on the first 1,000 test images
 
 
-class Classifier(SelfContained):
+class Classifier(TrainedByHand, SelfContained):
     """A fully connected network that classifies images, trained by cross-entropy.
 
     Byte images go through the preprocessing that it carries; features are taken as they are. Batches are pairs
@@ -51,8 +52,9 @@ class Classifier(SelfContained):
         init_std: Standard deviation of the weights under initialization normal.
         label_smoothing: Share of each target spread evenly over the classes in the training loss, in [0, 1).
         regularization: Factor of the sum of squared weights in the training loss, not negative.
-        gradients: autograd: derived by PyTorch. hand: the hand-derived formulas of cifar_mlp.parity, in the
-            parameters' own precision, without batch normalization and label smoothing.
+        gradients: autograd: derived by PyTorch. hand: the hand-derived formulas of cifar_mlp.parity.
+        matmuls: Library of the matmuls of gradients hand on a CPU: PyTorch's default, onednn, or auto, the faster one
+            for each, measured at the first step; a resumed run keeps what was chosen.
         optimizer: A torch.optim class with its settings, e.g. Adam with optimizer.lr and optimizer.weight_decay. Its
             fused step is used where it has one, unless fused or foreach is set.
         lr_scheduler: A torch.optim.lr_scheduler class with its settings, or null for a constant rate. ExponentialLR
@@ -66,6 +68,7 @@ class Classifier(SelfContained):
         ValueError: For invalid settings; names the option.
     """
 
+    takes_two_labels = True  # of mixed images
     takes_byte_images = True  # CIFAR10DataModule gives them in validate, test and predict
 
     def __init__(
@@ -82,6 +85,7 @@ class Classifier(SelfContained):
         label_smoothing: float = 0.0,
         regularization: float = 0.0,
         gradients: Gradients = "autograd",
+        matmuls: Matmuls = "auto",
         optimizer: OptimizerCallable = Adam,
         lr_scheduler: Callable[[Optimizer], Schedule] | None = None,
         lr_interval: Literal["epoch", "step"] = "epoch",
@@ -101,6 +105,7 @@ class Classifier(SelfContained):
             "label_smoothing": label_smoothing,
             "regularization": regularization,
             "gradients": gradients,
+            "matmuls": matmuls,
             "optimizer": to_recipe(optimizer),
             "lr_scheduler": None if lr_scheduler is None else to_recipe(lr_scheduler),
             "lr_interval": lr_interval,
@@ -123,11 +128,6 @@ class Classifier(SelfContained):
         self.val_loss, self.test_loss = (MeanMetric(nan_strategy=math.nan) for _ in range(2))
         self.test_accuracy_report = MulticlassAccuracy(num_classes, average="micro")
         self.views_accuracy = MulticlassAccuracy(num_classes, average="micro")
-
-    @property
-    def takes_two_labels(self) -> bool:
-        """Whether it learns from a :class:`MixedBatch`."""
-        return bool(self.settings["gradients"] == "autograd")
 
     def _build(self, in_features: int) -> MLP:
         shape = ("num_classes", "hidden_sizes", "activation", "dropout", "normalization", "initialization", "init_std")
@@ -181,11 +181,7 @@ class Classifier(SelfContained):
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Loss of a batch of features."""
         inputs, labels = inputs_and_labels(batch)
-        features = self._features(inputs)
-        if isinstance(batch, MixedBatch):
-            loss, logits = mixed_loss(self.network, features, batch, self.settings)
-        else:
-            loss, logits = training_loss(self.network, features, labels, self.settings)
+        loss, logits = self.training_loss(self._features(inputs), batch)
         self.training_mean.add(loss, logits, labels)
         return loss
 
@@ -231,7 +227,7 @@ class Classifier(SelfContained):
 
     def configure_optimizers(self) -> Any:
         """The optimizer and its schedule, from their recipes."""
-        made = configured(self.settings, self.network, self.trainer, self.metric_name)
+        made = configured(self.settings, self.make_optimizer, self.trainer, self.metric_name)
         self.save_hyperparameters(self.settings, logger=False)
         return made
 

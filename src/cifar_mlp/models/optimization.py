@@ -4,17 +4,20 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from torch import nn
+from torch.optim import Optimizer
 
-from cifar_mlp.models.recipes import from_recipe, fused, needs_total_steps, with_total_steps
+from cifar_mlp.models.recipes import Recipe, from_recipe, fused, needs_total_steps, with_total_steps
 
 
-def configured(settings: dict[str, Any], network: nn.Module, trainer: Any, metric_name: Callable[[str], str]) -> Any:
+def configured(
+    settings: dict[str, Any], make_optimizer: Callable[[Recipe], Optimizer], trainer: Any,
+    metric_name: Callable[[str], str],
+) -> Any:  # fmt: skip
     """What ``configure_optimizers`` returns.
 
     Args:
         settings: Of a Classifier; a schedule that plans for the whole training gets its number of steps in them.
-        network: What is trained.
+        make_optimizer: Makes it from its recipe.
         trainer: Lightning's.
         metric_name: Full name of a metric.
 
@@ -24,7 +27,7 @@ def configured(settings: dict[str, Any], network: nn.Module, trainer: Any, metri
     # Lightning clips no gradients ahead of a fused step under mixed precision.
     may_fuse = not (trainer.gradient_clip_val and "mixed" in str(trainer.precision))
     recipe = fused(settings["optimizer"]) if may_fuse else settings["optimizer"]
-    optimizer = from_recipe(recipe)(network.parameters())
+    optimizer = make_optimizer(recipe)
     if settings["lr_scheduler"] is None:
         return optimizer
     if needs_total_steps(settings["lr_scheduler"]):

@@ -21,6 +21,7 @@ class SelfContained(LightningModule):
         preprocessing: From byte images to features; ``None`` where the data are features.
         class_names: By label.
         training_mean: The epoch's loss and accuracy so far.
+        decided_matmuls: Which library multiplies what, in steps by hand.
     """
 
     settings: dict[str, Any]
@@ -28,6 +29,7 @@ class SelfContained(LightningModule):
     preprocessing: Preprocessing | None
     class_names: list[str]
     training_mean: TrainingMean
+    decided_matmuls: dict[str, str] | None = None
 
     @classmethod
     def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, **kwargs: Any) -> Self:
@@ -48,6 +50,8 @@ class SelfContained(LightningModule):
             "preprocessing": None if self.preprocessing is None else self.preprocessing.spec,
             "class_names": self.class_names,
         }
+        if self.decided_matmuls:
+            checkpoint["cifar_mlp"]["matmuls"] = dict(self.decided_matmuls)
         checkpoint["training_mean"] = of_all_processes(self.training_mean.state())
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -59,6 +63,7 @@ class SelfContained(LightningModule):
         if self._trainer is not None and self._trainer.state.fn == "fit":
             if self._trainer.precision == "64-true":  # Lightning widens the weights only after it has loaded them
                 self.double()
+            self.decided_matmuls = extra.get("matmuls")
             override_restored(checkpoint, self.settings, self.network.parameters())
             means = checkpoint.get("training_mean", [])
             if len(means) == self._trainer.world_size:

@@ -171,15 +171,30 @@ def scale_shift_backward(dy_NI: Tensor, xhat_NI: Tensor, scale_I: Tensor) -> tup
 
 
 @torch.no_grad()
-def softmax_cross_entropy_forward(scores_NC: Tensor, labels_N: Tensor) -> tuple[Tensor, Tensor]:
+def smoothed_targets(
+    labels_N: Tensor, num_classes: int, smoothing: float, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """t (N, C) = (1 - s) onehot(labels) + s / C: a share s of each target is spread evenly over the classes."""
+    classes_C = torch.arange(num_classes, device=labels_N.device)
+    onehot_NC = (labels_N[:, None] == classes_C).to(dtype)
+    return onehot_NC.mul_(1 - smoothing).add_(smoothing / num_classes)
+
+
+@torch.no_grad()
+def softmax_cross_entropy_forward(scores_NC: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """loss () = mean of -log softmax(scores) at the labels; p (N, C) = softmax; both at least float32.
+
+    Labels are classes (N,), int64, or targets t (N, C), whose rows sum to 1: then loss = mean of -sum_c t log p.
 
     Shifting a row leaves its softmax unchanged. Shifted by its maximum, no exponent exceeds 0, so nothing overflows,
     and one exponent is 0, so the sum under the logarithm is at least 1.
     """
     scores_NC = _at_least_float32(scores_NC)
     shifted_NC = scores_NC - scores_NC.amax(1, keepdim=True)
-    at_label_N1 = shifted_NC.gather(1, labels_N[:, None])
+    if labels.is_floating_point():
+        at_label_N1 = (labels * shifted_NC).sum(1, keepdim=True)
+    else:
+        at_label_N1 = shifted_NC.gather(1, labels[:, None])
     exp_NC = shifted_NC.exp_()
     sum_N1 = exp_NC.sum(1, keepdim=True)
     loss = (sum_N1.log() - at_label_N1).mean()  # avoids log(exp / sum), whose quotient may underflow to 0
@@ -187,11 +202,12 @@ def softmax_cross_entropy_forward(scores_NC: Tensor, labels_N: Tensor) -> tuple[
 
 
 @torch.no_grad()
-def softmax_cross_entropy_backward(p_NC: Tensor, labels_N: Tensor) -> Tensor:
-    """dscores (N, C) = (p - onehot(labels)) / N."""
-    classes_C = torch.arange(p_NC.shape[1], device=p_NC.device)
-    onehot_NC = (labels_N[:, None] == classes_C).to(p_NC.dtype)
-    return (p_NC - onehot_NC).div_(len(labels_N))
+def softmax_cross_entropy_backward(p_NC: Tensor, labels: Tensor) -> Tensor:
+    """dscores (N, C) = (p - t) / N, where t = onehot(labels) or the targets themselves."""
+    if not labels.is_floating_point():
+        classes_C = torch.arange(p_NC.shape[1], device=p_NC.device)
+        labels = (labels[:, None] == classes_C).to(p_NC.dtype)
+    return (p_NC - labels).div_(len(labels))
 
 
 @torch.no_grad()

@@ -5,20 +5,12 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from cifar_mlp.parity import layers
-from cifar_mlp.parity.network import EPSILON, AffineTensors, HiddenLayer, Network, Normalization
+from cifar_mlp.parity.network import HiddenLayer, Network
+from cifar_mlp.parity.operations import Formulas, Standardized
 from cifar_mlp.parity.plain import plain
 from cifar_mlp.parity.validation import check_network, check_regularization
 
 # Shape legend: N = examples, I = input features of a layer, O = its output features, C = classes
-
-
-class Standardized(NamedTuple):
-    """What a normalization keeps from its forward pass for its backward pass."""
-
-    xhat: Tensor  # (N, O), before scale and shift
-    inverse_std: Tensor
-    dim: int | None  # moments over the examples: 0, over the features: 1, running moments: None
 
 
 class Record(NamedTuple):
@@ -26,7 +18,7 @@ class Record(NamedTuple):
 
     x: Tensor  # (N, I), the layer's input
     standardized: Standardized | None
-    z: Tensor  # (N, O), the activation's input
+    z: Tensor  # (N, O), the activation's input, or what its backward takes instead
     kept: Tensor | None
 
 
@@ -79,71 +71,51 @@ def passes(
     """
     check_network(network, inputs, labels, training, kept)
     check_regularization(regularization)
-    activation_forward = getattr(layers, f"{network.activation}_forward")
-    activation_backward = getattr(layers, f"{network.activation}_backward")
-    affines = [*(layer.affine for layer in network.hidden), network.output]
+    return forward_and_backward(network, inputs, labels, regularization, Formulas(network), training, kept)
+
+
+def forward_and_backward(
+    network: Network,
+    inputs_ND: Tensor,
+    labels: Tensor,
+    regularization: float,
+    how: Formulas,
+    training: bool = True,
+    kept: Sequence[Tensor] = (),
+) -> Passes:
+    """Both passes, unchecked: the one sequence of operations, each computed as ``how`` says; see :func:`passes`."""
     masks: Sequence[Tensor | None] = kept or [None] * len(network.hidden)
-
     records: list[Record] = []
-    x_NI = inputs
-    for layer, kept_NO in zip(network.hidden, masks, strict=True):
-        z_NO = layers.affine_forward(x_NI, layer.affine.weight.T, layer.affine.bias)
-        z_NO, standardized = _normalization_forward(layer.normalization, z_NO, training)
+    x_NI = inputs_ND
+    for number, (layer, kept_NO) in enumerate(zip(network.hidden, masks, strict=True)):
+        standardized = None
+        if layer.normalization is None:
+            z_NO, y_NO = how.activated_forward(number, x_NI, layer.affine)
+        else:
+            z_NO = how.affine_forward(number, x_NI, layer.affine)
+            z_NO, standardized = how.normalization_forward(number, z_NO, layer.normalization, training)
+            y_NO = how.activation_forward(z_NO)
         records.append(Record(x_NI, standardized, z_NO, kept_NO))
-        x_NI = activation_forward(z_NO)
-        if kept_NO is not None:
-            x_NI = layers.dropout_forward(x_NI, kept_NO, network.dropout)
-    scores_NC = layers.affine_forward(x_NI, network.output.weight.T, network.output.bias)
-    data_loss, p_NC = layers.softmax_cross_entropy_forward(scores_NC, labels)
-    loss = data_loss + layers.l2_penalty_forward(regularization, *(affine.weight for affine in affines))
+        x_NI = y_NO if kept_NO is None else how.dropout_forward(number, y_NO, kept_NO)
+    last = len(network.hidden)
+    scores_NC = how.affine_forward(last, x_NI, network.output)
+    loss, dz_NO = how.softmax_cross_entropy(scores_NC, labels)
+    if regularization:  # without a penalty, skip reading the weights again
+        loss = loss + how.penalty(regularization, *(affine.weight for affine in network.affines))
 
-    dz_NO = layers.softmax_cross_entropy_backward(p_NC, labels).to(scores_NC.dtype)
-    doutput = _affine_backward(dz_NO, x_NI, network.output, regularization)
+    doutput = how.affine_backward_parameters(last, dz_NO, x_NI, network.output, regularization)
     dhidden: list[HiddenLayer] = []
     above = network.output
-    for layer, record in zip(reversed(network.hidden), reversed(records), strict=True):
-        dy_NO = layers.affine_backward_input(dz_NO, above.weight.T)
+    for number in reversed(range(last)):
+        layer, record = network.hidden[number], records[number]
+        dy_NO = how.affine_backward_input(number + 1, dz_NO, above)
         if record.kept is not None:
-            dy_NO = layers.dropout_backward(dy_NO, record.kept, network.dropout)
-        dz_NO = activation_backward(dy_NO, record.z)
-        dz_NO, dnormalization = _normalization_backward(layer.normalization, dz_NO, record.standardized)
-        daffine = _affine_backward(dz_NO, record.x, layer.affine, regularization)
+            dy_NO = how.dropout_backward(number, dy_NO, record.kept)
+        dz_NO, dnormalization = how.activation_backward(dy_NO, record.z), None
+        if layer.normalization is not None and record.standardized is not None:
+            dz_NO, dnormalization = how.normalization_backward(number, dz_NO, layer.normalization, record.standardized)
+        daffine = how.affine_backward_parameters(number, dz_NO, record.x, layer.affine, regularization)
         dhidden.append(HiddenLayer(daffine, dnormalization))
         above = layer.affine
     gradients = dict(Network(tuple(reversed(dhidden)), doutput).named_tensors())
     return Passes(loss.to(scores_NC.dtype), gradients, scores_NC, [record.z for record in records])
-
-
-def _normalization_forward(
-    normalization: Normalization | None, x_NO: Tensor, training: bool
-) -> tuple[Tensor, Standardized | None]:
-    if normalization is None:
-        return x_NO, None
-    scale_O, shift_O, mean_O, variance_O = normalization
-    if mean_O is not None and variance_O is not None and not training:
-        dim = None
-        xhat_NO, inverse_std = layers.running_standardize_forward(x_NO, mean_O, variance_O, EPSILON)
-    else:
-        dim = 1 if mean_O is None else 0
-        xhat_NO, inverse_std = layers.standardize_forward(x_NO, dim, EPSILON)
-    y_NO = layers.scale_shift_forward(xhat_NO, scale_O, shift_O)
-    return y_NO, Standardized(xhat_NO, inverse_std, dim)
-
-
-def _normalization_backward(
-    normalization: Normalization | None, dy_NO: Tensor, standardized: Standardized | None
-) -> tuple[Tensor, Normalization | None]:
-    if normalization is None or standardized is None:
-        return dy_NO, None
-    xhat_NO, inverse_std, dim = standardized
-    dxhat_NO, dscale_O, dshift_O = layers.scale_shift_backward(dy_NO, xhat_NO, normalization.weight)
-    if dim is None:
-        dx_NO = layers.running_standardize_backward(dxhat_NO, inverse_std)
-    else:
-        dx_NO = layers.standardize_backward(dxhat_NO, xhat_NO, inverse_std, dim)
-    return dx_NO.to(dy_NO.dtype), Normalization(dscale_O, dshift_O)
-
-
-def _affine_backward(dy_NO: Tensor, x_NI: Tensor, affine: AffineTensors, regularization: float) -> AffineTensors:
-    dweight_IO, dbias_O = layers.affine_backward_parameters(dy_NO, x_NI)
-    return AffineTensors(layers.l2_penalty_backward(dweight_IO.T, regularization, affine.weight), dbias_O)

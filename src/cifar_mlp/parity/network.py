@@ -54,6 +54,11 @@ class Network(NamedTuple):
     activation: Activation = "relu"
     dropout: float = 0.0
 
+    @property
+    def affines(self) -> list[AffineTensors]:
+        """The affine maps, from input to output."""
+        return [*(layer.affine for layer in self.hidden), self.output]
+
     def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Learned tensors, named and ordered as in ``MLP.named_parameters()``."""
         for index, layer in enumerate(self.hidden):

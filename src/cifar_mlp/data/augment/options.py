@@ -29,8 +29,7 @@ def require_two_labels(options: Mapping[str, Any], module: Any) -> None:
     mixing = [name for name in ("mixup", "cutmix") if name in options]
     if mixing and not getattr(module, "takes_two_labels", False):
         raise ValueError(
-            f"--data.augment.{mixing[0]} gives images two labels, which only Classifier takes, with --model.gradients "
-            "autograd: choose that, or leave it out"
+            f"--data.augment.{mixing[0]} gives images two labels, which only Classifier takes: leave it out"
         )
 
 

@@ -1,0 +1,236 @@
+"""Training steps by hand: autograd's numbers, caught faults, one optimizer state, and matmuls that are chosen once."""
+
+import copy
+import itertools
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch import Trainer
+from sklearn.datasets import load_digits
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader, TensorDataset
+
+from cifar_mlp.data.augment.mixing import MixedBatch
+from cifar_mlp.models import Classifier
+from cifar_mlp.models.by_hand import products
+from cifar_mlp.models.by_hand.activations import ACTIVATION_KERNELS
+from cifar_mlp.models.by_hand.flat import FlatParameters
+from cifar_mlp.models.by_hand.products import Products
+from cifar_mlp.models.by_hand.steps import HandDerivedSteps
+from cifar_mlp.models.loss import mixed_loss, mixed_targets
+from cifar_mlp.models.mlp import ACTIVATIONS, MLP
+from cifar_mlp.parity.faults import FAULTS, planted
+
+N, D, C = 32, 130, 10
+ROUNDING = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 0.03}
+ADAM = {"class_path": "torch.optim.Adam", "init_args": {"lr": 1e-3, "weight_decay": 1e-3}}
+
+
+def worst_error(
+    network: MLP, inputs: Tensor, labels: Tensor, smoothing: float, regularization: float, matmuls: str = "auto",
+    half: bool = False,
+) -> float:  # fmt: skip
+    """The largest difference of loss, gradients and moments from autograd's, relative to the largest gradient."""
+    witness = copy.deepcopy(network)
+    steps = HandDerivedSteps(network, smoothing, regularization, Products(matmuls))
+    with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        torch.manual_seed(1)
+        ours, _ = steps(inputs, labels)
+        torch.manual_seed(1)
+        theirs = cross_entropy(witness(inputs), labels, label_smoothing=smoothing)
+    theirs = theirs + regularization * witness.squared_weights()
+    theirs.backward()
+    expected = [parameter.grad for parameter in witness.parameters()]
+    largest = max(gradient.norm() for gradient in expected)
+    errors = [(mine - its).norm() / largest for mine, its in zip(steps.gradients, expected, strict=True)]
+    errors += [
+        (a - b).float().norm() / b.float().norm() for a, b in zip(network.buffers(), witness.buffers(), strict=True)
+    ]
+    return max(float(error) for error in [*errors, (ours / theirs.detach() - 1).abs()])
+
+
+def draw(dtype: torch.dtype, *settings: object, scale: float = 1.0) -> tuple[MLP, Tensor, Tensor]:
+    network = MLP(D, C, [140, 120], *settings).to(dtype)
+    return network, scale * torch.randn(N, D, dtype=dtype), torch.randint(C, (N,))
+
+
+NETWORKS = list(itertools.product(ACTIVATIONS, ("none", "batch", "layer")))
+
+
+@pytest.mark.parametrize("dtype", ROUNDING)
+@pytest.mark.parametrize(("activation", "normalization"), NETWORKS)
+def test_a_step_is_autograd_s(activation: str, normalization: str, dtype: torch.dtype):
+    half = dtype == torch.bfloat16
+    for dropout, matmuls in ((0.0, "onednn"), (0.3, "pytorch")):
+        problem = draw(torch.float32 if half else dtype, activation, dropout, normalization)
+        assert worst_error(*problem, 0.1, 0.01, matmuls, half) < ROUNDING[dtype]
+
+
+def test_two_labels_an_image_are_their_weighted_mean():
+    network, inputs, labels = draw(torch.float64, "gelu")
+    settings = {"num_classes": C, "label_smoothing": 0.1, "regularization": 0.0}
+    batch = MixedBatch(inputs, labels, labels.flip(0), torch.rand(N, dtype=torch.float64))
+    theirs, _ = mixed_loss(network, inputs, batch, settings)
+    theirs.backward()
+    steps = HandDerivedSteps(network, 0.1, 0.0, Products())
+    ours, _ = steps(inputs, mixed_targets(batch, settings))
+    torch.testing.assert_close(ours, theirs.detach())
+    for mine, parameter in zip(steps.gradients, network.parameters(), strict=True):
+        torch.testing.assert_close(mine, parameter.grad)
+
+
+# ---- planted faults
+
+UNSEEN = {"batch norm: batch moments in evaluation", "batch norm: not divided in evaluation"}  # steps train
+
+
+def problem_that_shows(layer: str, dtype: torch.dtype) -> tuple[MLP, Tensor, Tensor]:
+    normalization = layer.removesuffix("_normalization") if layer.endswith("_normalization") else "none"
+    activation = layer if layer in ACTIVATIONS else "relu"
+    network, inputs, labels = draw(dtype, activation, 0.3 if layer == "dropout" else 0.0, normalization)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.dim() == 1:
+                parameter.add_(torch.randn_like(parameter), alpha=0.3)
+        if layer == "relu at the kink":
+            network.hidden[0].affine.weight.zero_()
+            network.hidden[0].affine.bias.zero_()
+        if layer == "extreme logits":
+            network.output.bias.add_(1e3)
+    return network, inputs, labels
+
+
+@pytest.mark.parametrize("name", sorted(FAULTS.keys() - UNSEEN))
+def test_a_fault_that_is_planted_in_the_formulas_is_caught_in_the_steps(name: str):
+    fault = FAULTS[name]
+    dtype = torch.float64 if "float64" in fault.dtypes else torch.float32
+    problem = problem_that_shows(fault.layer, dtype)
+    assert worst_error(*problem, 0.0, 0.02) < ROUNDING[dtype]
+    with planted(name):
+        assert not worst_error(*problem, 0.0, 0.02) < ROUNDING[dtype]
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_fault_in_a_kernel_is_caught(activation: str, monkeypatch: pytest.MonkeyPatch):
+    other = ACTIVATION_KERNELS["silu" if activation != "silu" else "gelu"]
+    kernel = ACTIVATION_KERNELS[activation]._replace(backward=other.backward)
+    monkeypatch.setitem(ACTIVATION_KERNELS, activation, kernel)
+    assert worst_error(*draw(torch.float64, activation), 0.0, 0.0) > ROUNDING[torch.float64]
+
+
+# ---- whole trainings
+
+
+def loader(dtype: torch.dtype) -> DataLoader:
+    digits = load_digits()
+    inputs, labels = torch.tensor(digits.data, dtype=dtype) / 16, torch.tensor(digits.target, dtype=torch.int64)
+    return DataLoader(TensorDataset(inputs, labels), 50)
+
+
+def fit(
+    gradients: str, steps: int, folder: Path, precision: str = "64-true", resume: Path | None = None, **settings: object
+) -> tuple[Classifier, list[float]]:
+    """Train on digits, 36 batches an epoch; the network, and the loss of each step."""
+    torch.manual_seed(0)
+    options = {"hidden_sizes": [150, 110], "activation": "leaky_relu", "optimizer": ADAM, **settings}
+    model = Classifier(64, gradients=gradients, **options)
+    losses: list[float] = []
+    add = model.training_mean.add
+    model.training_mean.add = lambda loss, *others: (losses.append(loss.item()), add(loss, *others))[1]
+    options = {"accelerator": "cpu", "devices": 1, "precision": precision, "default_root_dir": folder, "logger": False}
+    options |= dict.fromkeys(["enable_checkpointing", "enable_progress_bar", "enable_model_summary"], False)
+    options |= {"gradient_clip_val": 1.0 if precision != "bf16-mixed" else None, "max_epochs": -(-steps // 36)}
+    trainer = Trainer(**options, max_steps=-1 if steps % 36 == 0 else steps)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Lightning's advice
+        trainer.fit(model, loader(torch.float64 if precision == "64-true" else torch.float32), ckpt_path=resume)
+    trainer.save_checkpoint(folder / f"{gradients}-{steps}.ckpt")
+    return model, losses
+
+
+@pytest.mark.parametrize(
+    ("precision", "close"), [("64-true", 1e-10), ("32-true", 2e-3), ("bf16-mixed", 0.1)], ids=lambda value: str(value)
+)
+def test_200_steps_are_autograd_s(precision: str, close: float, tmp_path: Path):
+    ours, mine = fit("hand", 200, tmp_path, precision)
+    theirs, its = fit("autograd", 200, tmp_path, precision)
+    assert len(mine) == 200
+    assert max(abs(a - b) for a, b in zip(mine, its, strict=True)) < close
+    for a, b in zip(ours.network.parameters(), theirs.network.parameters(), strict=True):
+        assert (a - b).norm() <= close * b.norm()
+    assert its[-1] < its[0] / 2
+
+
+def test_a_training_that_is_resumed_ends_with_the_same_bits_and_so_does_autograd_s_checkpoint(tmp_path: Path):
+    whole, _ = fit("hand", 72, tmp_path)
+    fit("hand", 36, tmp_path)
+    resumed, _ = fit("hand", 72, tmp_path, resume=tmp_path / "hand-36.ckpt")
+    for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(a, b)
+    fit("autograd", 36, tmp_path)
+    saved, former = (torch.load(tmp_path / f"{how}-36.ckpt") for how in ("hand", "autograd"))
+    (ours,), (theirs,) = saved["optimizer_states"], former["optimizer_states"]
+    assert ours["param_groups"] == theirs["param_groups"]
+    assert ours["state"].keys() == theirs["state"].keys()
+    for index, state in theirs["state"].items():
+        for name, value in state.items():
+            torch.testing.assert_close(ours["state"][index][name], value, rtol=0, atol=1e-10)
+    continued, _ = fit("hand", 72, tmp_path, resume=tmp_path / "autograd-36.ckpt")
+    for a, b in zip(whole.parameters(), continued.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adafactor"])
+def test_an_optimizer_that_sees_all_parameters_together_gets_them_one_by_one(optimizer: str, tmp_path: Path):
+    recipe = {"class_path": f"torch.optim.{optimizer}", "init_args": {"lr": 0.01}}
+    model, losses = fit("hand", 40, tmp_path, optimizer=recipe)
+    _, theirs = fit("autograd", 40, tmp_path, optimizer=recipe)
+    assert losses == pytest.approx(theirs, abs=1e-10)
+    assert len(model.trainer.optimizers[0].param_groups[0]["params"]) == (1 if optimizer == "SGD" else 6)
+
+
+def test_accumulated_batches_add_up():
+    network, inputs, labels = draw(torch.float64, "relu")
+    flat = FlatParameters(list(network.parameters()))
+    steps = HandDerivedSteps(network, 0.0, 0.0, Products(), flat)
+    for half in (slice(0, N // 2), slice(N // 2, N)):
+        steps(inputs[half], labels[half])
+        steps.deliver(0.5)
+    together = [parameter.grad.clone() for parameter in network.parameters()]
+    flat.parameter.grad = None
+    steps(inputs, labels)
+    steps.deliver()
+    for parameter, gradient in zip(network.parameters(), together, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient)
+
+
+# ---- matmuls
+
+
+def test_the_faster_library_is_taken_and_kept(monkeypatch: pytest.MonkeyPatch):
+    clock = iter(range(10_000))
+    monkeypatch.setattr(products, "_seconds", lambda way: next(clock) % 2)  # the second way takes longer
+    asked = (N, 140, D, torch.float32, torch.device("cpu"))
+    choice = Products()
+    assert choice.backward_weight(*asked) == "pytorch"
+    assert Products("onednn").backward_weight(*asked) == "onednn"
+    assert Products("auto", {"weight 140 x 130 float32": "onednn"}).backward_weight(*asked) == "onednn"
+    assert choice.describe() == "0 of 1 matmuls by oneDNN (measured)"
+    next(clock)
+    assert choice.backward_weight(*asked) == "pytorch"
+    assert Products().backward_weight(*asked) == "onednn"
+    assert Products().backward_weight(N, 9, 9, *asked[3:]) == "pytorch"
+
+
+@pytest.mark.parametrize("fault", ["missing", "rounded"])
+def test_a_library_that_is_absent_or_rounds_is_not_taken(fault: str, monkeypatch: pytest.MonkeyPatch):
+    def wrong(a: Tensor, b: Tensor, c: Tensor | None = None, *others: object) -> Tensor:
+        if fault == "missing":
+            raise AttributeError("'_OpNamespace' 'mkldnn' object has no attribute '_linear_pointwise'")
+        return nn.functional.linear(a.bfloat16(), b.bfloat16(), None if c is None else c.bfloat16()).float()
+
+    monkeypatch.setattr(products, "onednn", wrong)
+    assert Products("onednn").forward(N, 140, D, torch.float32, torch.device("cpu"), None) == "pytorch"
