@@ -102,6 +102,50 @@ def test_a_wrong_layer_s_cause_is_named(name: str):
     assert words in report.cause
 
 
+def filled(change: Any = lambda gradients: gradients) -> Any:
+    """A module whose .grad is that of its loss, changed."""
+    module = torch.nn.Sequential(torch.nn.Linear(D, H), torch.nn.ReLU(), torch.nn.Linear(H, C)).double()
+    inputs, labels = torch.randn(N, D, generator=torch.Generator().manual_seed(1)).double(), torch.arange(N) % C
+    loss = torch.nn.functional.cross_entropy(module(inputs), labels)
+    loss = loss + 0.05 * sum(p.square().sum() for p in module.parameters() if p.dim() > 1)
+    gradients = change(
+        dict(zip(dict(module.named_parameters()), torch.autograd.grad(loss, list(module.parameters())), strict=True))
+    )
+    for name, parameter in module.named_parameters():
+        parameter.grad = gradients[name]
+    return module, inputs, labels
+
+
+def test_a_module_s_filled_gradients_are_judged():
+    assert check.gradients(*filled()).verdict == "right"
+    report = check.gradients(*filled(lambda found: found | {"0.bias": found["0.bias"] / N}))
+    assert report.cause == "0.bias: the data's part is 1/57 of the right one = 1/N: divided by N once too often"
+
+
+class Silu(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, x: Any) -> Any:
+        context.save_for_backward(x)
+        return x * torch.sigmoid(x)
+
+    @staticmethod
+    def backward(context: Any, dy: Any) -> Any:
+        (x,) = context.saved_tensors
+        s = torch.sigmoid(x)
+        return dy * (s + x * s * (1 - s))
+
+
+class HalfOfIt(Silu):
+    @staticmethod
+    def backward(context: Any, dy: Any) -> Any:
+        return dy * torch.sigmoid(context.saved_tensors[0])
+
+
+def test_a_function_of_autograd_s_kind_is_judged():
+    assert check.layer(Silu, torch.ones(6, 4).double()).verdict == "right"
+    assert check.layer(HalfOfIt, torch.ones(6, 4).double()).cause == "dx: SiLU: second term missing"
+
+
 PROBLEMS = [
     (activation, kind, dropout)
     for activation, kind, dropout in product(get_args(Activation), (None, "batch", "layer"), (0.0, 0.25))

@@ -112,13 +112,6 @@ def _trial(subject: Subject, dropout: float) -> str:
     return ""
 
 
-def check_layout(function: Callable[..., Any], layout: Layout, regularization: float, convention: Convention,
-                 activation: str | None, normalization: str | None, dropout: float) -> Report:  # fmt: skip
-    """Check a function whose layout is known, at exactly its sizes."""
-    subject = Subject(function, layout, regularization)
-    return NetworkCheck(subject, convention, activation, normalization, dropout).report()
-
-
 def _module(module: nn.Module, *given: Any) -> Report:
     first, second, third, regularization, convention, activation, normalization, seed = given
     inputs, labels = (first, second) if third is None else (second, third)

@@ -1,6 +1,6 @@
 """Which function a loss belongs to: variants of the forward pass, reduction and penalty, tried in order."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -169,63 +169,50 @@ def _forward_slips(depth: int) -> Iterator[tuple[str, dict[tuple[str, int | None
         if index + 1 < depth:
             yield f"the activation of layer {index + 1} is missing", {("activation", index): lambda u: u}
 
-    def over_examples(right: Any, scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        p = scores.softmax(0)
-        return -p.gather(1, labels[:, None]).log().mean(), p
+    def of(probabilities: Callable[[Tensor], Tensor]) -> dict[tuple[str, int | None], Any]:
+        """The cross-entropy of probabilities that are not the softmax of the scores."""
 
-    def shifted_over_examples(right: Any, scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        e = (scores - scores.amax(1, keepdim=True)).exp()
-        p = e / e.sum(0, keepdim=True)
-        return -p.gather(1, labels[:, None]).log().mean(), p
+        def loss(right: Any, scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+            p = probabilities(scores)
+            return -p.gather(1, labels[:, None]).log().mean(), p
 
-    def twice(right: Any, scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        return right(scores.softmax(1), labels)
-
-    def all_together(right: Any, scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        p = (scores - scores.max()).exp() / (scores - scores.max()).exp().sum()
-        return -p.gather(1, labels[:, None]).log().mean(), p
+        return {("softmax_cross_entropy_forward", None): loss}
 
     def squared(right: Any, scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         p = scores.softmax(1)
         return (p - torch.nn.functional.one_hot(labels, p.shape[1])).square().sum(1).mean(), p
 
-    loss = ("softmax_cross_entropy_forward", None)
-    for function in ACTIVATIONS:
-        if function in ("relu", "sigmoid", "tanh"):
-            forward = ACTIVATIONS[function][0]
-            yield (
-                f"{function} is applied to the scores as well",
-                {loss: lambda right, s, y, forward=forward: right(forward(s), y)},
-            )
-    yield "softmax is taken over the examples, not over the classes", {loss: over_examples}
-    yield "softmax divides by the sum over the examples, not over the classes", {loss: shifted_over_examples}
-    yield "softmax divides by the sum over the whole batch", {loss: all_together}
-    yield "softmax is applied twice", {loss: twice}
-    yield "the loss is the squared error of the probabilities", {loss: squared}
+    yield "relu is applied to the scores as well", of(lambda scores: scores.relu().softmax(1))
+    yield "sigmoid is applied to the scores as well", of(lambda scores: scores.sigmoid().softmax(1))
+    yield "tanh is applied to the scores as well", of(lambda scores: scores.tanh().softmax(1))
+    yield "softmax is taken over the examples, not over the classes", of(lambda scores: scores.softmax(0))
+    yield "softmax divides by the sum over the examples, not over the classes", of(
+        lambda scores: (e := (scores - scores.amax(1, keepdim=True)).exp()) / e.sum(0))  # fmt: skip
     yield (
-        "dropout does not divide by the keep probability",
-        {("dropout_forward", None): lambda right, x, kept, p: x * kept},
+        "softmax divides by the sum over the whole batch",
+        of(lambda scores: scores.flatten().softmax(0).view_as(scores)),
     )
-    yield "dropout keeps what the mask drops", {("dropout_forward", None): lambda right, x, kept, p: right(x, ~kept, p)}
-    yield (
-        "dropout multiplies by the keep probability",
-        {("dropout_forward", None): lambda right, x, kept, p: x * kept * (1 - p)},
-    )
+    yield "softmax is applied twice", of(lambda scores: scores.softmax(1).softmax(1))
+    yield "the loss is the squared error of the probabilities", {("softmax_cross_entropy_forward", None): squared}
+    for words, dropped in {
+        "does not divide by the keep probability": lambda right, x, kept, p: x * kept,
+        "keeps what the mask drops": lambda right, x, kept, p: right(x, ~kept, p),
+        "multiplies by the keep probability": lambda right, x, kept, p: x * kept * (1 - p),
+    }.items():
+        yield f"dropout {words}", {("dropout_forward", None): dropped}
 
-    def outside(right: Any, x: Tensor, dim: int, eps: float) -> tuple[Tensor, Tensor]:
-        inverse = 1 / (x.var(dim, unbiased=False, keepdim=True).sqrt() + eps)
-        return (x - x.mean(dim, keepdim=True)) * inverse, inverse
+    def standardized(inverse: Callable[[Tensor, float], Tensor]) -> dict[tuple[str, int | None], Any]:
+        def wrong(right: Any, x: Tensor, dim: int, eps: float) -> tuple[Tensor, Tensor]:
+            r = inverse(x.var(dim, unbiased=False, keepdim=True), eps)
+            return (x - x.mean(dim, keepdim=True)) * r, r
 
-    def variance(right: Any, x: Tensor, dim: int, eps: float) -> tuple[Tensor, Tensor]:
-        inverse = 1 / (x.var(dim, unbiased=False, keepdim=True) + eps)
-        return (x - x.mean(dim, keepdim=True)) * inverse, inverse
+        return {("standardize_forward", None): wrong}
 
-    standardize = ("standardize_forward", None)
-    yield "the normalization adds epsilon outside the root", {standardize: outside}
-    yield "the normalization divides by the variance, not by its root", {standardize: variance}
+    yield "the normalization adds epsilon outside the root", standardized(lambda v, eps: 1 / (v.sqrt() + eps))
+    yield "the normalization divides by the variance, not by its root", standardized(lambda v, eps: 1 / (v + eps))
     yield (
         "the normalization does not subtract the mean",
-        {standardize: lambda right, x, dim, eps: (x * right(x, dim, eps)[1], right(x, dim, eps)[1])},
+        {("standardize_forward", None): lambda right, x, dim, eps: (x * (r := right(x, dim, eps)[1]), r)},
     )
 
 

@@ -13,19 +13,20 @@ from cifar_mlp.parity.check.explain import Sought, explain
 from cifar_mlp.parity.check.guesses import Convention, Guess, architectures_for, identify
 from cifar_mlp.parity.check.intermediates import first_wrong
 from cifar_mlp.parity.check.observed import calls_that_differ, relation, what_is_not_finite
-from cifar_mlp.parity.check.probes import at_a_kink, overflows
+from cifar_mlp.parity.check.probes import KINK, OVERFLOW, at_a_kink, overflows
 from cifar_mlp.parity.check.quotients import Quotient, quotients
 from cifar_mlp.parity.check.subject import Subject
 from cifar_mlp.parity.check.tape import Tape
 from cifar_mlp.parity.check.told import Report, TensorReport
+from cifar_mlp.parity.evidence.rows import normwise_error
 
 EXACT = {False: 1e-6, True: 1e-3}  # normwise; a student's small constant in a logarithm or a root must pass
 MATCH = {False: 1e-9, True: 2e-5}  # what a mistake must reproduce
 SAME_LOSS = {False: 1e-7, True: 2e-5}
-OFFSET = {False: 800.0, True: 100.0}  # exp overflows in float64 above 709, in float32 above 88
 HARMLESS = 1e-6
 FEW = 8  # differentiated entries of a tensor
 ROUNDING = "rounding alone"
+SINGLE = "it answers in float32: judged by float32's rounding; differences of its loss are coarse"
 KEPT = "right for the first numbers, wrong for the next: something stays from an earlier call, a stale value"
 NOT_FINITE = "an exponential without the shift by the maximum, or the logarithm of 0"
 
@@ -36,9 +37,7 @@ class NetworkCheck:
     def __init__(self, subject: Subject, declared: Convention, activation: str | None, normalization: str | None,
                  dropout: float, own: Drawn | None = None, seed: int = 0) -> None:  # fmt: skip
         self.subject, self.declared, self.seed, self.own_numbers = subject, declared, seed, own
-        self.options = activation, normalization, dropout
-        self.dropout = dropout
-        self.notes: list[str] = []
+        self.options, self.dropout = (activation, normalization, dropout), dropout
 
     def _draw(self, seed: int) -> Drawn:
         if self.own_numbers is not None:
@@ -72,39 +71,34 @@ class NetworkCheck:
             declared = self._nearest(drawn, answer, declared)
         misshapen = self.subject.misshapen(answer)
         if misshapen and not all(map(self.subject.right_size, (answer, elsewhere))):
-            return self._misshapen(answer, misshapen, state)
+            tensors = [TensorReport(name, tuple(g.shape), True, None, None) for name, g in answer.gradients.items()]
+            found = Report(told.WRONG, tensors, state)
+            found.misshapen(misshapen)
+            return found
         if misshapen:
             answer, elsewhere = self.subject.in_shape(answer), self.subject.in_shape(elsewhere)
         if bad := what_is_not_finite(answer):
             return Report(told.WRONG, causes=[f"{bad} is not finite", NOT_FINITE])
         found = self._judge(drawn, answer, other, elsewhere, declared, guess, single)
         if misshapen:
-            more = found.causes if found.verdict == told.WRONG else []
-            tensors = [
-                t._replace(right=t.right and t.name not in misshapen, words=misshapen.get(t.name, t.words))
-                for t in found.tensors
-            ]
-            found = Report(told.WRONG, tensors, [*(f"{name}: {said}" for name, said in misshapen.items()), *more])
+            found.misshapen(misshapen)
         if state and found.verdict != told.WRONG:
             found = replace(found, verdict=told.WRONG, causes=state)
         elif state:
-            found.causes = [
-                *state,
-                *(cause for cause in found.causes if cause not in (ROUNDING, KEPT) and "row" not in cause),
-            ]
-        if found.verdict in (told.RIGHT, told.OTHER):
-            self._probe(found, drawn, declared, single)
+            found.causes = [*state, *(cause for cause in found.causes if cause not in (ROUNDING, KEPT))]
+        if found.verdict in (told.RIGHT, told.OTHER) and self.own_numbers is None:
+            if not self.declared.biases and overflows(self.subject, drawn, single):
+                found.verdict, found.causes = told.LOSS, [OVERFLOW]
+            relu = declared.architecture.activation.startswith("relu") and len(drawn.parameters) > 1
+            if relu and found.verdict == told.RIGHT and (kink := at_a_kink(self.subject, drawn)) is not None:
+                found.notes += [KINK] if max(self._errors(*kink, declared)[0]) > EXACT[single] else []
         if single:
-            found.notes.append(
-                "it answers in float32: judged by float32's rounding; differences of its loss are coarse"
-            )
-        found.notes += self.notes
+            found.notes.append(SINGLE)
         return found
 
     def _identify(self, drawn: Drawn, answer: Answer, single: bool) -> Guess | None:
-        kinds = architectures_for(drawn, *self.options)
-        tolerance = SAME_LOSS[single]
-        return identify(drawn, kinds, self.declared, answer.loss, self.subject.regularization, tolerance)
+        kinds, regularization = architectures_for(drawn, *self.options), self.subject.regularization
+        return identify(drawn, kinds, self.declared, answer.loss, regularization, SAME_LOSS[single])
 
     def _nearest(self, drawn: Drawn, answer: Answer, declared: Guess) -> Guess:
         """The open choices under which most tensors are right, where the loss says nothing."""
@@ -123,13 +117,17 @@ class NetworkCheck:
                 values[index] = parts[part]
         return values
 
-    def _errors(self, drawn: Drawn, answer: Answer, guess: Guess) -> tuple[list[float], float]:
+    def _both(self, drawn: Drawn, answer: Answer, guess: Guess) -> tuple[float, list[Tensor], list[Tensor]]:
+        """The right loss, the right gradients and the answered ones, in the user's order."""
         loss, layered = guess.reference(drawn, self.subject.regularization)
-        expected, mine = self._flat(layered), self._flat(self.subject.by_layer(answer))
+        return loss, self._flat(layered), self._flat(self.subject.by_layer(answer))
+
+    def _errors(self, drawn: Drawn, answer: Answer, guess: Guess) -> tuple[list[float], float]:
+        loss, expected, mine = self._both(drawn, answer, guess)
         floor = 1e-6 * max(float(e.norm()) for e in expected) + 1e-14
         errors = []
         for g, e in zip(mine, expected, strict=True):
-            error = float((g - e).norm()) / max(float(e.norm()), floor) if g.shape == e.shape else math.inf
+            error = normwise_error(g, e, max(float(e.norm()), floor)) if g.shape == e.shape else math.inf
             errors.append(error if error == error else math.inf)
         return errors, abs(answer.loss - loss) / max(abs(loss), 1e-3)
 
@@ -194,8 +192,7 @@ class NetworkCheck:
     def _tensors(
         self, answer: Answer, rights: list[bool], errors: list[float], own: list[float], drawn: Drawn, guess: Guess
     ) -> list[TensorReport]:
-        _, layered = guess.reference(drawn, self.subject.regularization)
-        expected, mine = self._flat(layered), self._flat(self.subject.by_layer(answer))
+        _, expected, mine = self._both(drawn, answer, guess)
         made = []
         for i, name in enumerate(self.subject.layout.names):
             words = "" if rights[i] else relation(mine[i], expected[i], drawn)
@@ -239,43 +236,16 @@ class NetworkCheck:
         parts = self.subject.part_names[layer - 1]
         bad = [name for name in parts.values() if errors[name] > 1e-6]
         if len(bad) == 1 and len(parts) > 1:
-            words = relation(*self._pair(bad[0], answer, drawn, declared), drawn)
+            _, expected, mine = self._both(drawn, answer, declared)
+            at = self.subject.layout.names.index(bad[0])
+            words = relation(mine[at], expected[at], drawn)
             more = f"; {words}" if words else ""
             return f"look at the line of {bad[0]} alone: dz{layer}, which the others use, is right{more}"
-        at = f"dz{layer}" if layer < depth else "dscores, the gradient in the scores"
-        return f"look at the line of {at}: {names} come from it and are wrong, what is above is right"
-
-    def _pair(self, name: str, answer: Answer, drawn: Drawn, declared: Guess) -> tuple[Tensor, Tensor]:
-        index = self.subject.layout.names.index(name)
-        _, layered = declared.reference(drawn, self.subject.regularization)
-        return self._flat(self.subject.by_layer(answer))[index], self._flat(layered)[index]
+        line = f"dz{layer}" if layer < depth else "dscores, the gradient in the scores"
+        return f"look at the line of {line}: {names} come from it and are wrong, what is above is right"
 
     def _loss_words(self, answer: Answer, drawn: Drawn, guess: Guess | None, declared: Guess) -> list[str]:
         if guess is not None and (guess.words or guess.loss_only):
             return ["the loss's value is wrong: " + words for words in [*(guess.loss_only or []), *guess.words]]
         expected, _ = declared.reference(drawn, self.subject.regularization)
         return [f"the loss's value is {answer.loss:.6g}, the right one {expected:.6g}"]
-
-    def _misshapen(self, answer: Answer, words: dict[str, str], state: list[str]) -> Report:
-        tensors = [
-            TensorReport(name, tuple(answer.gradients[name].shape), name not in words, None, None, words.get(name, ""))
-            for name in self.subject.layout.names
-        ]
-        return Report(told.WRONG, tensors, [*state, *(f"{name}: {said}" for name, said in words.items())])
-
-    def _probe(self, found: Report, drawn: Drawn, declared: Guess, single: bool) -> None:
-        """Large scores, and a unit exactly at its kink."""
-        if self.own_numbers is not None:
-            return
-        if not self.declared.biases and overflows(self.subject, drawn, OFFSET[single]):
-            found.verdict = told.LOSS
-            found.causes = [
-                f"not finite with scores near {OFFSET[single]:g}: the exponential lacks the shift by the maximum"
-            ]
-        relu = declared.architecture.activation.startswith("relu") and len(drawn.parameters) > 1
-        if relu and found.verdict == told.RIGHT and (kink := at_a_kink(self.subject, drawn)) is not None:
-            errors, _ = self._errors(*kink, declared)
-            if max(errors) > EXACT[single]:
-                found.notes.append(
-                    "at the kink, z = 0, your derivative is not PyTorch's 0 (1 or another subgradient); no fault"
-                )

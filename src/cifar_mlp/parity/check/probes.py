@@ -8,13 +8,17 @@ from cifar_mlp.parity.check.drawing import Drawn
 from cifar_mlp.parity.check.observed import what_is_not_finite
 from cifar_mlp.parity.check.subject import Subject
 
+OFFSET = {False: 800.0, True: 100.0}  # exp overflows in float64 above 709, in float32 above 88
+OVERFLOW = "not finite with scores near 800 (float32: 100): the exponential lacks the shift by the maximum"
+KINK = "at the kink, z = 0, your derivative is not PyTorch's 0 (1 or another subgradient); no fault"
 
-def overflows(subject: Subject, drawn: Drawn, offset: float) -> bool:
-    """Whether loss or gradients are not finite once every score is larger by ``offset``, which changes neither."""
+
+def overflows(subject: Subject, drawn: Drawn, single: bool) -> bool:
+    """Whether loss or gradients are not finite once every score is much larger, which changes neither."""
     last = drawn.parameters[-1]
     if "bias" not in last:
         return False
-    moved = replace(drawn, parameters=[*drawn.parameters[:-1], {**last, "bias": last["bias"] + offset}])
+    moved = replace(drawn, parameters=[*drawn.parameters[:-1], {**last, "bias": last["bias"] + OFFSET[single]}])
     try:
         answer = subject(moved)
     except SubmissionError:

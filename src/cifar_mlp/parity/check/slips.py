@@ -1,6 +1,6 @@
 """Wrong versions of every step of a backward pass: the planted faults, and what students write."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -183,43 +183,44 @@ def through_normalization(tape: Tape, index: int) -> Iterator[tuple[str, Callabl
     for name, fault in FAULTS.items():
         if fault.function == "standardize_backward":
             yield name, fault.wrong
+    gamma = tape.drawn.parameters[index]["gamma"]
     yield "the normalization is passed through: dz is dxhat", lambda right, d, xhat, r, dim: d
     yield "mean and variance are held fixed: dz is r dxhat", lambda right, d, xhat, r, dim: d * r
-    yield "the normalization's factor r is missing", lambda right, d, xhat, r, dim: right(d, xhat, 1.0, dim)
-    yield "the scale gamma is missing in dxhat", lambda right, d, xhat, r, dim: (
-        right(d / tape.drawn.parameters[index]["gamma"], xhat, r, dim))  # fmt: skip
-    yield "the mean of dxhat is a sum", lambda right, d, xhat, r, dim: (
-        r * (d - d.sum(dim, keepdim=True) - xhat * (d * xhat).mean(dim, keepdim=True)))  # fmt: skip
-    yield "the mean in the variance term is a sum", lambda right, d, xhat, r, dim: (
-        r * (d - d.mean(dim, keepdim=True) - xhat * (d * xhat).sum(dim, keepdim=True)))  # fmt: skip
-    yield "both means are sums", lambda right, d, xhat, r, dim: (
-        r * (d - d.sum(dim, keepdim=True) - xhat * (d * xhat).sum(dim, keepdim=True)))  # fmt: skip
-    yield "xhat is missing in the variance term", lambda right, d, xhat, r, dim: (
-        r * (d - d.mean(dim, keepdim=True) - (d * xhat).mean(dim, keepdim=True)))  # fmt: skip
-    yield "the variance term is half of the right one: a 2 is missing", lambda right, d, xhat, r, dim: (
-        r * (d - d.mean(dim, keepdim=True) - 0.5 * xhat * (d * xhat).mean(dim, keepdim=True)))  # fmt: skip
-    yield "the variance term is twice the right one: the 1/2 of the root is missing", lambda right, d, xhat, r, dim: (
-        r * (d - d.mean(dim, keepdim=True) - 2 * xhat * (d * xhat).mean(dim, keepdim=True)))  # fmt: skip
-    yield "the variance term has the wrong sign", lambda right, d, xhat, r, dim: (
-        r * (d - d.mean(dim, keepdim=True) + xhat * (d * xhat).mean(dim, keepdim=True)))  # fmt: skip
-    yield "the mean term has the wrong sign", lambda right, d, xhat, r, dim: (
-        r * (d + d.mean(dim, keepdim=True) - xhat * (d * xhat).mean(dim, keepdim=True)))  # fmt: skip
-    for power, words in ((-1, "r^2 in place of r^3"), (-2, "r in place of r^3"), (1, "r^4 in place of r^3")):
-        yield f"the variance term has {words}", lambda right, d, xhat, r, dim, power=power: (
-            r * (d - d.mean(dim, keepdim=True) - r**power * xhat * (d * xhat).mean(dim, keepdim=True)))  # fmt: skip
-    yield "the normalization's factor is r^2", lambda right, d, xhat, r, dim: right(d, xhat, r * r, dim)
-    yield "the normalization is multiplied by the deviation, not divided", lambda right, d, xhat, r, dim: (
-        right(d, xhat, 1 / r, dim))  # fmt: skip
-    yield (
-        "the variance is taken over N - 1",
-        lambda right, d, xhat, r, dim: (
-            r * (d - d.mean(dim, keepdim=True) - xhat * (d * xhat).sum(dim, keepdim=True) / (d.shape[dim] - 1))
-        ),
-    )
+    yield "the scale gamma is missing in dxhat", lambda right, d, xhat, r, dim: right(d / gamma, xhat, r, dim)
     yield (
         "the normalization's moments are over the wrong axis",
         lambda right, d, xhat, r, dim: right(d, xhat, r, 1 - dim),
     )
+    yield "xhat is missing in the variance term", lambda right, d, xhat, r, dim: (
+        r * (d - d.mean(dim, keepdim=True) - (d * xhat).mean(dim, keepdim=True)))  # fmt: skip
+    for power, words in ((0, "is missing"), (2, "is r^2"), (-1, "is the deviation, multiplied, not divided by")):
+        yield f"the normalization's factor r {words}", lambda right, d, xhat, r, dim, power=power: (
+            right(d, xhat, r**power, dim))  # fmt: skip
+    for words, of_mean, of_variance in _moments(tape.z[index].shape, tape.inverse_std[index]):
+
+        def wrong(
+            right: Any, d: Tensor, xhat: Tensor, r: Tensor, dim: int, a: Any = of_mean, b: Any = of_variance
+        ) -> Tensor:
+            along_mean, along_variance = d.mean(dim, keepdim=True), (d * xhat).mean(dim, keepdim=True)
+            return r * (d - a(dim) * along_mean - b(dim) * xhat * along_variance)
+
+        yield words, wrong
+
+
+def _moments(shape: Sequence[int], r: Tensor) -> Iterator[tuple[str, Callable[[int], Any], Callable[[int], Any]]]:
+    """Wrong factors of the terms of the mean and of the variance, by the axis."""
+    one, count = (lambda dim: 1.0), (lambda dim: shape[dim])
+    yield "the mean of dxhat is a sum", count, one
+    yield "the mean in the variance term is a sum", one, count
+    yield "both means are sums", count, count
+    yield "the variance term is half of the right one: a 2 is missing", one, lambda dim: 0.5
+    yield "the variance term is twice the right one: the 1/2 of the root is missing", one, lambda dim: 2.0
+    yield "the variance term has the wrong sign", one, lambda dim: -1.0
+    yield "the mean term has the wrong sign", lambda dim: -1.0, one
+    yield "the variance is taken over N - 1", one, lambda dim: shape[dim] / (shape[dim] - 1)
+    yield "the variance term has r^2 in place of r^3", one, lambda dim: r**-1
+    yield "the variance term has r in place of r^3", one, lambda dim: r**-2
+    yield "the variance term has r^4 in place of r^3", one, lambda dim: r
 
 
 def of_width(tape: Tape, width: int) -> Iterator[tuple[str, Tensor]]:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cifar_mlp.parity.check.calling import Answer, SubmissionError, arguments_for, guarded, read_answer
+from cifar_mlp.parity.check.calling import Answer, arguments_for, guarded, read_answer
 from cifar_mlp.parity.check.drawing import Drawn, Layout
 from cifar_mlp.parity.check.forms import as_tensor, leaves, rebuild, shape_words
 
@@ -115,6 +115,3 @@ def of_module(module: nn.Module, inputs: Any, labels: Any, penalty: float) -> Ca
             return loss + penalty * regularization * sum(w.square().sum() for w in weights), filled
 
     return function
-
-
-__all__ = ["Subject", "SubmissionError", "of_module", "of_object"]

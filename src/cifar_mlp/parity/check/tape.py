@@ -151,9 +151,4 @@ class Tape:
         return found, dz
 
 
-def softmax_entropy(right: Any, scores: Tensor, labels: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
-    """The cross-entropy of probabilities that are not the softmax of the scores."""
-    return -p.gather(1, labels[:, None]).log().mean(), p
-
-
 LOGARITHMS = {"to base 2": math.log(2), "to base 10": math.log(10)}

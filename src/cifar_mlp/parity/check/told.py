@@ -1,5 +1,6 @@
 """What a check found, for people and for programs."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -42,6 +43,12 @@ class Report:
     def cause(self) -> str:
         """All causes in one line."""
         return "; ".join(self.causes)
+
+    def misshapen(self, words: Mapping[str, str]) -> None:
+        """Add what is wrong with the shapes of tensors, by name; these causes come first."""
+        more = self.causes if self.verdict == WRONG else []
+        self.verdict, self.causes = WRONG, [*(f"{name}: {said}" for name, said in words.items()), *more]
+        self.tensors = [t._replace(right=False, words=words[t.name]) if t.name in words else t for t in self.tensors]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""

@@ -1,5 +1,7 @@
 """The two-layer network differentiated by PyTorch's autograd: the reference, and the baseline for speed."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -25,6 +27,11 @@ def intermediates(
     return Trace(*(tensor.detach() for tensor in (z2, a2, z3, p, loss, *gradients)))
 
 
+def objective(scores: Tensor, labels: Tensor, regularization: float, weights: Iterable[Tensor]) -> Tensor:
+    """J ``()``: mean cross-entropy plus lambda times the sum of all squared weights."""
+    return functional.cross_entropy(scores, labels) + regularization * sum(w.square().sum() for w in weights)
+
+
 def _forward(
     parameters: Parameters, inputs: Tensor, labels: Tensor, regularization: float, computed: Trace | None = None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -34,7 +41,7 @@ def _forward(
     a2 = functional.relu(z2 if computed is None else with_value(z2, computed.z2))
     z3 = torch.addmm(b2, a2, w2)
     scores = z3 if computed is None else with_value(z3, computed.scores)
-    loss = functional.cross_entropy(scores, labels) + regularization * (w1.square().sum() + w2.square().sum())
+    loss = objective(scores, labels, regularization, (w1, w2))
     return z2, a2, z3, functional.softmax(scores, dim=1), loss
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cifar_mlp.parity import n_layer
-from cifar_mlp.parity.evidence.autograd import with_value
+from cifar_mlp.parity.evidence.autograd import objective, with_value
 from cifar_mlp.parity.evidence.cases import few_bits
 from cifar_mlp.parity.evidence.rows import Expected, Origin, Row
 from cifar_mlp.parity.network import EPSILON, Activation, Network, Normalization, read_state_dict
@@ -109,9 +109,9 @@ def by_autograd(
         x = activation(z if computed is None else with_value(z, computed[f"hidden.{index}.z"]))
         x = x * case.kept[index] / (1 - network.dropout) if case.kept else x
     scores = found["scores"] = functional.linear(x, *network.output)
-    penalty = sum(tensor.square().sum() for tensor in leaves.values() if tensor.dim() == 2)
+    weights = [tensor for tensor in leaves.values() if tensor.dim() == 2]
     seen = scores if computed is None else with_value(scores, computed["scores"])
-    loss = found["loss"] = functional.cross_entropy(seen, case.labels) + REGULARIZATION * penalty
+    loss = found["loss"] = objective(seen, case.labels, REGULARIZATION, weights)
     gradients = torch.autograd.grad(loss, [*leaves.values(), *affine.values()])
     if terms is not None and case.normalization == "batch":
         terms.update(zip(affine, (dz.abs().sum(0) for dz in gradients[len(leaves) :]), strict=True))
