@@ -24,7 +24,7 @@ from cifar_mlp.training.checkpoint_pictures import album, checkpoint_of
 PAPER_DPI = 220
 
 
-def draw_one(path: Path, which: str, output: Path | None) -> Path:
+def draw_one(path: Path, which: str | None, output: Path | None) -> Path:
     """Every picture of one network; returns the folder they are in."""
     checkpoint = checkpoint_of(path, which)
     folder = output or (path / "figures" if path.is_dir() else path.with_name(f"{path.stem}_figures"))
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Draw; a mistake is one line and exit code 1."""
     parser = OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="one or two run folders; one may be a .ckpt")
-    parser.add_argument("--which", choices=("best", "last"), default="best", help="checkpoint of a run's folder")
+    parser.add_argument("--which", choices=("best", "last"), help="checkpoint of a run's folder; default best, if any")
     parser.add_argument("--output", type=Path, metavar="DIR", help="folder of the figures; default RUN/figures")
     options = parser.parse_args(arguments)
     if len(options.runs) > 2:

@@ -155,7 +155,7 @@ def test_the_solvers_agree(small_cifar: Path):
 BAD = {
     "--data.n_components": [{"n_components": 0}, {"n_components": -1}, {"n_components": 3073}, {"n_components": 251}],
     "--data.batch_size": [{"batch_size": 0}, {"batch_size": -5}, {"batch_size": 251}],
-    "--data.val_size": [{"val_size": 300}, {"val_size": 0}, {"val_size": 999}],
+    "--data.val_size": [{"val_size": 300}, {"val_size": -1}, {"val_size": 0, "num_folds": 3}],
     "--data.test_size": [{"test_size": 0}, {"test_size": 101}],
     "--data.num_folds": [{"num_folds": 1}, {"num_folds": 301}],
     "--data.fold": [{"fold": 1}, {"num_folds": 3, "fold": 3}, {"num_folds": 3, "fold": -1}],

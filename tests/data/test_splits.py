@@ -22,6 +22,13 @@ def test_a_random_split_is_stratified_disjoint_and_follows_the_seed():
     assert not torch.equal(val, other)
 
 
+def test_of_no_validation_images_all_are_left_for_training():
+    for split in ("report", "random"):
+        train, val = train_val_indices(LABELS, split, 0, None, 0, seed=0)  # type: ignore[arg-type]
+        assert train.tolist() == list(range(100))
+        assert len(val) == 0
+
+
 @pytest.mark.parametrize("num_folds", [2, 5])
 def test_folds_hold_out_every_image_once(num_folds: int):
     held_out = [train_val_indices(LABELS, "report", 20, num_folds, fold, seed=0)[1] for fold in range(num_folds)]

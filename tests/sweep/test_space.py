@@ -74,6 +74,12 @@ def test_options_that_the_command_line_does_not_take_are_refused(
     assert said in str(refused.value)
 
 
+def test_without_validation_there_is_nothing_to_compare_trials_by(sweep_file: Callable[..., Path]):
+    space = read_space(sweep_file(settings={"data.val_size": 0}))
+    with pytest.raises(ValueError, match=r"mine\.yaml: data.val_size 0 leaves no validation"):
+        require_options(space)
+
+
 def test_ranges_and_choices_become_what_they_look_like(sweep_file: Callable[..., Path]):
     search = {
         "model.optimizer.lr": {"low": "1e-3", "high": 0.1, "log": True},

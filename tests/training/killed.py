@@ -78,7 +78,8 @@ def left_by(folder: Path) -> dict[str, Any]:
     """Everything that a finished run must leave, bit for bit, whether or not it was killed on the way."""
     (last,) = folder.rglob("last.ckpt")
     content = torch.load(last, weights_only=True)
-    best = torch.load(last.with_name("best.ckpt"), weights_only=True)
+    first = last.with_name("best.ckpt")
+    best = torch.load(first if first.exists() else last, weights_only=True)  # without validation there is none
     kept = {name: content[name] for name in ("state_dict", "optimizer_states", "lr_schedulers", "epoch", "global_step")}
     kept["best"] = {name: best[name] for name in ("state_dict", "optimizer_states", "epoch", "global_step")}
     kept["callbacks"] = {

@@ -28,6 +28,10 @@ RUNS = {
         "--trainer.callbacks+", "EarlyStopping", "--trainer.callbacks.monitor", "digits/val/loss",
         "--trainer.callbacks.patience", "2", *LAST, "--trainer.callbacks.every_n_train_steps", "10",
     ],
+    "without validation": [
+        "--model.hidden_sizes", "[16]", "--model.dropout", "0.3", "--data.val_size", "0",
+        *LAST, "--trainer.callbacks.every_n_train_steps", "8",
+    ],
     "gradients by hand, 64 bits": [
         "--model.hidden_sizes", "[16]", "--model.gradients", "hand", "--trainer.precision", "64-true",
         *LAST, "--trainer.callbacks.every_n_train_steps", "9",

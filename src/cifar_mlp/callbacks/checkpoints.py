@@ -50,9 +50,7 @@ class BestCheckpoint(ModelCheckpoint):
     def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
         """Save; pictures of a test of another epoch are out of date now."""
         super()._save_checkpoint(trainer, filepath)
-        if trainer.is_global_zero:
-            for picture in (Path(filepath).parent.parent / "pictures").glob("test_*.png"):
-                picture.unlink()
+        _forget_test(trainer, filepath)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Find the best checkpoint in this folder, even if the folder was renamed since; else bring it along."""
@@ -140,11 +138,20 @@ class LastCheckpoint(ModelCheckpoint):
         self._last_global_step_saved = trainer.global_step
         self.best_model_path = str(Path(self.dirpath or "") / "last.ckpt")
         trainer.save_checkpoint(self.best_model_path)
+        if not any(isinstance(callback, BestCheckpoint) for callback in trainer.checkpoint_callbacks):
+            _forget_test(trainer, self.best_model_path)  # without validation this is the one that is tested
 
     def on_save_checkpoint(self, trainer: Any, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Count the epoch as at its end, whenever the checkpoint is saved; say whether training has ended."""
         checkpoint["epoch"] = max(trainer.fit_loop.epoch_progress.current.started - 1, 0)
         checkpoint["ended"] = self._ended
+
+
+def _forget_test(trainer: Any, saved: str) -> None:
+    """Remove the pictures of a test of the checkpoint that has just been replaced."""
+    if trainer.is_global_zero:
+        for picture in (Path(saved).parent.parent / "pictures").glob("test_*.png"):
+            picture.unlink()
 
 
 class CheckpointStep(Callback):

@@ -62,12 +62,14 @@ class Hyperparameters(BoardCallback):
         self.attempt(self._write_best, trainer, pl_module)
 
     def _write_best(self, trainer: Any, pl_module: Any, board: Board) -> None:
+        if self._best is not None:
+            board.writer.add_scalar(METRICS[0], self._best, board.step)
+        is_new = self._best is None or self._best != self._best_before
+        if is_new and list(board.folder.glob("results_*.json")):
+            # an earlier part of the run was tested, and not this epoch
+            board.writer.add_scalar(METRICS[1], math.nan, board.step)
         if self._best is None:
             raise LeftOut(f"no metric {self.monitor} was logged for {METRICS[0]}")
-        board.writer.add_scalar(METRICS[0], self._best, board.step)
-        if self._best != self._best_before and list(board.folder.glob("results_*.json")):
-            # an earlier part of the run was tested, and not this best epoch
-            board.writer.add_scalar(METRICS[1], math.nan, board.step)
 
     def on_test_end(self, trainer: Any, pl_module: Any) -> None:
         """Write the test."""

@@ -48,8 +48,8 @@ class Components(View):
         preprocessing = preprocessing_of(pl_module)
         if preprocessing is None or preprocessing.pca is None:
             raise LeftOut("the module has no preprocessing with a PCA")
+        board.figure("pictures/eigen_images", eigen_images(preprocessing))
         images, labels = labelled(trainer, pl_module)
         names = class_names(pl_module, int(labels.max()) + 1)
-        board.figure("pictures/eigen_images", eigen_images(preprocessing))
         board.figure("pictures/explained_variance", explained_variance(preprocessing, images))
         board.figure("pictures/reconstructions", reconstructions(preprocessing, images, labels, names))

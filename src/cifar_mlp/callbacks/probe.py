@@ -9,7 +9,7 @@ from lightning.pytorch.utilities.combined_loader import CombinedLoader
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
-from cifar_mlp.callbacks.board import NotDrawn, preprocessing_of
+from cifar_mlp.callbacks.board import LeftOut, NotDrawn, preprocessing_of
 from cifar_mlp.pictures.predictions import Predictions, predict
 
 MOST = 5_000  # inputs; enough for every picture
@@ -35,11 +35,13 @@ def validation_batch(trainer: Any, pl_module: Any, most: int = MOST) -> tuple[Te
     the first validation loader yields, after the hooks that hand a batch to the module.
 
     Raises:
-        NotDrawn: If there is no validation loader, or its batches do not begin with inputs and targets.
+        NotDrawn: If there is no validation, or its batches do not begin with inputs and targets.
     """
     images = getattr(trainer.datamodule, "val_images", None)
     if images is not None and preprocessing_of(pl_module) is not None:
         inputs, targets = images()
+        if len(inputs) == 0:
+            raise LeftOut("there are no validation images")
         return inputs[:most], targets[:most]
     if trainer.val_dataloaders is None:
         raise NotDrawn("there is no validation loader")

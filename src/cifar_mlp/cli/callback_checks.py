@@ -6,6 +6,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import BatchSizeFinder, LearningRateFinder, ModelCheckpoint
 
+from cifar_mlp.callbacks.view import BoardCallback
 from cifar_mlp.models import Classifier
 
 INSTEAD = {BatchSizeFinder: "--data.batch_size", LearningRateFinder: "--model.optimizer.lr"}
@@ -43,9 +44,12 @@ def check_monitors(trainer: Trainer, module: LightningModule, has_validation: bo
     if not isinstance(module, Classifier):
         return
     known = module.metrics_of_fit(has_validation)
+    never = [] if has_validation else [name for name in module.metrics_of_fit() if name not in known]
     for callback in getattr(trainer, "callbacks", []):
         name = getattr(callback, "monitor", None)
-        if not isinstance(name, str) or not getattr(callback, "strict", True):
+        if not isinstance(name, str) or isinstance(callback, BoardCallback):  # a view leaves out what is not there
+            continue
+        if not getattr(callback, "strict", True) and not {name, module.metric_name(name)} & {*never}:
             continue
         counters = ["epoch", "step"] if isinstance(callback, ModelCheckpoint) else []
         settable: Any = callback
@@ -61,4 +65,5 @@ def _found(name: str, module: Classifier, known: list[str], option: str) -> str:
     for full in (name, module.metric_name(name)):
         if full in known:
             return full
-    raise ValueError(f"{option}: there is no metric {name!r} to monitor; there are {', '.join(known)}")
+    why = "--data.val_size 0 leaves no validation; " if module.metric_name(name) in module.metrics_of_fit() else ""
+    raise ValueError(f"{option}: there is no metric {name!r} to monitor; {why}there are {', '.join(known)}")

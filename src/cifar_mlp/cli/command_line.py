@@ -20,13 +20,12 @@ from cifar_mlp.callbacks.step_seed import StepSeed
 from cifar_mlp.callbacks.views import Views
 from cifar_mlp.cli.callback_checks import check_monitors, refuse_tuners
 from cifar_mlp.cli.devices import require_devices
+from cifar_mlp.cli.evaluating import EvaluatingCLI
 from cifar_mlp.cli.parser import LINKS, USER_ERRORS, Parser, errors_in_one_line
-from cifar_mlp.cli.resumable import ResumableCLI
 from cifar_mlp.cli.spellings import with_options
 from cifar_mlp.cli.warning_filters import one_line_warnings, quiet
 from cifar_mlp.common.provenance import device_name
 from cifar_mlp.common.stopped import answering_interrupts
-from cifar_mlp.data.cifar import CIFARFiles, Part
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.training.checkpoint_file import keep_files_whole
 from cifar_mlp.training.loop_choice import use_exact_loop, use_fast_loop
@@ -37,7 +36,7 @@ DEFAULT_EPOCHS = 20
 DEFAULT_SEED = 0
 
 
-class CommandLine(ResumableCLI):
+class CommandLine(EvaluatingCLI):
     """LightningCLI for this package's data, and its network or any LightningModule.
 
     Settings win in this order: class default < checkpoint < config file < command line. A checkpoint alone is enough
@@ -67,8 +66,7 @@ class CommandLine(ResumableCLI):
             parser_kwargs={
                 "prog": "cifar-mlp",
                 "version": __version__,
-                "description": "Fully connected networks on CIFAR-10. Options of one command: cifar-mlp fit --help. "
-                "Other commands: cifar-mlp export|seeds|cv|compare --help",
+                "description": "Fully connected networks on CIFAR-10. Options of one command: cifar-mlp fit --help",
                 "fit": {"description": "Train. Options of the network: cifar-mlp fit --model.help"},
             },
             subclass_mode_model=True,
@@ -152,7 +150,8 @@ class CommandLine(ResumableCLI):
             )
             callbacks += [StepSeed(seed), RunRecord(seed, command, text), NetworkSummary(), AskedSettings()]
             if config["enable_checkpointing"] is not False and not config["fast_dev_run"]:
-                callbacks += [BestCheckpoint(), LastCheckpoint()]
+                callbacks += [BestCheckpoint()] if self.datamodule.num_val else []
+                callbacks.append(LastCheckpoint())
         callbacks += self.views.callbacks() if config["logger"] else []
         bars = [callback for callback in config["callbacks"] if isinstance(callback, ProgressBar)]
         if not bars and config["enable_progress_bar"] is not False:
@@ -187,27 +186,10 @@ class CommandLine(ResumableCLI):
         if self._precision_chosen:
             why = " (suits this machine; --trainer.precision chooses another)"
         parts = [f"{self.run_name()}: {device}", f"precision {precision}{why}", f"seed {seed}", loop]
-        print(", ".join([*parts, *self._found_in("train")]), flush=True)
-
-    def _found_in(self, part: Part) -> list[str]:
-        """Which usual place has the images, where nothing is named."""
-        source = self.datamodule.source
-        found = source.found_in(self.datamodule.root, part) if isinstance(source, CIFARFiles) else ""
-        return [found] if found else []
-
-    def before_validate(self, part: Part = "train") -> None:
-        """Say where the images come from."""
-        for found in self._found_in(part) if self.trainer.is_global_zero else ():
-            print(found, flush=True)
-
-    def before_test(self) -> None:
-        """Say where the images come from."""
-        self.before_validate("test")
-
-    def before_predict(self) -> None:
-        """Say where the images come from, unless they are files of the user's."""
-        if self.datamodule.predict_path is None:
-            self.before_validate("test")
+        print(", ".join([*parts, *self.found_in("train")]), flush=True)
+        if self.datamodule.num_val == 0:
+            count = f"all {self.datamodule.num_train:,} images"
+            print(f"no validation: training on {count}, without a best epoch; the last epoch is tested", flush=True)
 
     def after_fit(self) -> None:
         """Say why training stopped early."""

@@ -1,4 +1,7 @@
-"""Fit, then look at the best and the last epoch: what ``scripts/fit.sh`` runs."""
+"""Fit, then look at the best and the last epoch: what ``scripts/fit.sh`` runs.
+
+A run without validation has no best epoch.
+"""
 
 import json
 import sys
@@ -47,16 +50,18 @@ def fit_and_test(arguments: list[str]) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(kept.read_text())
         show(command, found)
         return found
-    if not (checkpoints / "best.ckpt").is_file():
+    epochs = ("best", "last") if command.datamodule.num_val else ("last",)
+    first = checkpoints / f"{epochs[0]}.ckpt"
+    if not first.is_file():
         print("no checkpoint was kept, so there is nothing to test")
         return {}
     if not isinstance(command.model, Classifier):  # which metrics it has, it alone knows: Lightning prints them
-        command.trainer.test(command.model, command.datamodule, ckpt_path=checkpoints / "best.ckpt", weights_only=True)
+        command.trainer.test(command.model, command.datamodule, ckpt_path=first, weights_only=True)
         return {}
     results: dict[str, Any] = {"config": command.run_name()}
-    for which in ("best", "last"):
+    for which in epochs:
         path = checkpoints / f"{which}.ckpt"
-        shown = which == "best" and not tested_before(command, path)
+        shown = path == first and not tested_before(command, path)
         results[which] = evaluate(command, path, command.trainer.logger if shown else None)
     parts = records(Path(folder or "."))
     results["provenance"] = {**parts[-1], "fit_seconds": sum(part.get("fit_seconds", 0.0) for part in parts)}
@@ -97,7 +102,7 @@ def evaluate(command: CommandLine, checkpoint: Path, logger: Logger | None) -> R
     model = Classifier.load_from_checkpoint(checkpoint, weights_only=True)
     data = command.datamodule
     metrics: dict[str, float] = {}
-    for evaluation in (trainer.validate, trainer.test):
+    for evaluation in (trainer.validate, trainer.test) if data.num_val else (trainer.test,):
         # The fit has logged its validations.
         trainer.logger = None if evaluation == trainer.validate else logger
         # by its file: in a SLURM job Lightning would else take the weights of an interrupted job's hpc_ckpt
@@ -115,7 +120,8 @@ def tested_before(command: CommandLine, checkpoint: Path) -> bool:
         return False
     content = read_checkpoint(str(checkpoint))
     unchanged = content["global_step"] <= command.checkpoint["global_step"]
-    return unchanged and bool(json.loads(kept[-1].read_text())["best"]["epoch"] == content["epoch"] + 1)
+    before = json.loads(kept[-1].read_text()).get(checkpoint.stem, {})
+    return unchanged and bool(before.get("epoch") == content["epoch"] + 1)
 
 
 def show(command: CommandLine, results: dict[str, Any]) -> None:
@@ -124,29 +130,32 @@ def show(command: CommandLine, results: dict[str, Any]) -> None:
     is_cifar = data.source.name == "cifar10"
     table = Table(title=f"{results['config']}: accuracy on {data.source.name}")
     table.add_column("")
-    table.add_column(f"validation, {results['best']['val/images']:,} images", justify="right")
-    both = "test/accuracy_first_1000" in results["best"]
+    validated = results["last"]["val/images"]
+    if validated:
+        table.add_column(f"validation, {validated:,} images", justify="right")
+    both = "test/accuracy_first_1000" in results["last"]
     if both:
         table.add_column(f"test, first {REPORT_TEST_SIZE:,} images", justify="right")
     which_test = "all" if data.test_size == data.source.num_test else "first"
     table.add_column(f"test, {which_test} {data.test_size:,} images", justify="right")
-    averaged = [name for name in results["best"] if name.startswith("test/accuracy_views")]
+    averaged = [name for name in results["last"] if name.startswith("test/accuracy_views")]
     for name in averaged:
         table.add_column(f"test, {name.removeprefix('test/accuracy_views')} views averaged", justify="right")
 
     def percent(value: float | None) -> str:
         return "" if value is None else f"{100 * value:.1f} %"
 
-    for which in ("best", "last"):
+    for which in [which for which in ("best", "last") if which in results]:
         row = results[which]
-        accuracies = [row["val/accuracy"]]
+        accuracies = [row["val/accuracy"]] if validated else []
         accuracies += [row["test/accuracy_first_1000"]] if both else []
         accuracies += [row["test/accuracy"], *(row[name] for name in averaged)]
         table.add_row(f"{which} epoch ({row['epoch']})", *map(percent, accuracies))
     figure = REPORT.get(results["config"]) if is_cifar else None
     if figure is not None and both:
         table.add_section()
-        stated = [figure.val / 100, None if figure.test is None else figure.test / 100]
+        stated: list[float | None] = [figure.val / 100] if validated else []
+        stated.append(None if figure.test is None else figure.test / 100)
         table.add_row("the report", *map(percent, stated), *[""] * (1 + len(averaged)))
     Console(width=None if Console().is_terminal else 100).print(table)
 

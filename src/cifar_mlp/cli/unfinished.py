@@ -24,7 +24,7 @@ def latest_run(asked: dict[str, Any], root: str | None, name: str) -> Path | Non
     """``last.ckpt`` of the latest run of a name that was started with the same settings; ``None`` without any.
 
     Args:
-        asked: All settings, as a run's config.yaml holds them. A setting of ``None`` agrees with any.
+        asked: All settings, as a run's config.yaml holds them. A trainer's setting of ``None`` agrees with any.
         root: ``--trainer.default_root_dir``.
         name: Of the run.
     """
@@ -48,7 +48,8 @@ def _is_same(asked: dict[str, Any], kept: Path) -> bool:
         before = load_yaml(text)
         first, second = (flat({part: settings.get(part) for part in _COMPARED}) for settings in (asked, before))
         names = (first.keys() & second.keys()) - _FREE
-        return all(first[name] in (None, second[name]) for name in names)
+        chosen = {name for name in names if first[name] is None and name.startswith("trainer.")}
+        return all(first[name] == second[name] for name in names - chosen)
     return False
 
 

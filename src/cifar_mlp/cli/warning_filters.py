@@ -33,6 +33,7 @@ def quiet() -> None:
     for message in (
         r"(?s).*does not have many workers.*",  # a batch is one index operation: workers would only copy it
         r"(?s).*Checkpoint directory .* exists and is not empty.*",  # a run's folder holds two checkpoints
+        r"Total length of `list` across ranks is zero.*",  # no validation: the run's second line says so
         r"(?s).*The number of training batches .* is smaller than the logging interval.*",
         r"(?s).*The dirpath has changed from .*",  # resumed under another root, the search for the best starts again
         r"(?s).*callbacks used to create the checkpoint need to be provided.*",  # test and predict train nothing

@@ -71,10 +71,11 @@ def as_row(config: Path, options: Sequence[str], seed: int, results: dict[str, A
         seed: Its seed.
         results: Content of the file.
     """
-    kept = {
+    kept: dict[str, Any] = {
         which: {"epoch": results[which]["epoch"]}
         | {name: rounded(results[which][name], 6) for name in METRICS if name in results[which]}
         for which in ("best", "last")
+        if which in results  # without validation there is no best
     }
     wanted = ("commit", "date", "device", "python", "torch", "lightning", "precision", "fit_seconds")
     provenance = {name: results["provenance"][name] for name in wanted}

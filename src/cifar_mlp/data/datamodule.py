@@ -50,7 +50,8 @@ class CIFAR10DataModule(LightningDataModule):
         cache_dir: Folder where fitted PCAs are kept between runs.
         batch_size: Images per optimizer step on each device.
         split: report: the last val_size training images are for validation. random: a stratified draw of that many.
-        val_size: Images held out for validation; null is the source's own number, 1000 for CIFAR.
+        val_size: Images held out for validation; null is the source's own number, 1000 for CIFAR. 0 trains on all
+            images, without validation.
         test_size: Test images used, from the first; null is all of them, 1000 is the report's test.
         num_folds: If given, stratified cross-validation with this many folds instead of split and val_size.
         fold: Fold held out for validation, from 0, under num_folds.
@@ -175,7 +176,7 @@ class CIFAR10DataModule(LightningDataModule):
             self.num_train, self.num_val = len(train), len(val)  # folds differ by an image
             if stage in ("fit", None):
                 self._splits["train"] = self._training_split(images, labels, train)
-            if stage in ("fit", "validate", None):
+            if stage in ("fit", "validate", None) and self.num_val:
                 bytes_wanted = stage == "validate" and self.gives_bytes
                 self._splits["val"] = self._split(images, labels, val, None if bytes_wanted else self._feature_type())
         if "test" in self._parts(stage):
@@ -199,9 +200,9 @@ class CIFAR10DataModule(LightningDataModule):
         )
         return TrainingLoader(split, order, self.trainer)
 
-    def val_dataloader(self) -> DataLoader[Batch]:
-        """The validation split: features while fitting; for ``validate`` see ``byte_images``."""
-        return self._sequential(self._loaded("val", "fit"))
+    def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
+        """The validation split: features while fitting; for ``validate`` see ``byte_images``. Of no images: ``[]``."""
+        return self._sequential(self._loaded("val", "fit")) if self.num_val else []
 
     def test_dataloader(self) -> DataLoader[Batch]:
         """The first ``test_size`` test images, see ``byte_images``."""

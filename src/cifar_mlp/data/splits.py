@@ -17,12 +17,14 @@ def count_training_images(num_images: int, val_size: int, num_folds: int | None,
     if num_folds is None:
         if fold != 0:
             raise ValueError("--data.fold needs --data.num_folds")
-        if not 1 <= val_size < num_images:
+        if not 0 <= val_size < num_images:
             raise ValueError(
-                f"--data.val_size must lie between 1 and {num_images - 1}, so that some of the {num_images} images "
-                f"are left for training, not be {val_size}"
+                f"--data.val_size must lie between 0 (no validation) and {num_images - 1}, so that some of the "
+                f"{num_images} images are left for training, not be {val_size}"
             )
         return num_images - val_size
+    if val_size == 0:
+        raise ValueError(f"--data.val_size 0 leaves no validation, --data.num_folds {num_folds} needs one: drop one")
     if not 2 <= num_folds <= num_images:
         raise ValueError(f"--data.num_folds must lie between 2 and {num_images}, not be {num_folds}")
     if not 0 <= fold < num_folds:
@@ -38,7 +40,7 @@ def train_val_indices(
     Args:
         labels_N: Label of each image.
         split: ``report`` holds out the last ``val_size`` images; ``random`` a stratified draw of that many.
-        val_size: Images held out.
+        val_size: Images held out; 0 leaves all for training.
         num_folds: If given, stratified cross-validation instead: the images fall into this many folds.
         fold: Which fold is held out, from 0.
         seed: Decides the draw and the folds.
@@ -57,15 +59,15 @@ def _divide(
     labels_N: Tensor, split: Split, val_size: int, num_folds: int | None, fold: int, seed: int
 ) -> tuple[Tensor, Tensor]:
     num_images = len(labels_N)
+    order = torch.arange(num_images)
     if num_folds is not None:
         from sklearn.model_selection import StratifiedKFold
 
         folds = StratifiedKFold(num_folds, shuffle=True, random_state=seed)
         train, val = list(folds.split(labels_N, labels_N))[fold]
         return torch.from_numpy(train), torch.from_numpy(val)
-    if split == "report":
-        order = torch.arange(num_images)
-        return order[:-val_size], order[-val_size:]
+    if split == "report" or val_size == 0:
+        return order[: num_images - val_size], order[num_images - val_size :]
     from sklearn.model_selection import train_test_split
 
     train, val = train_test_split(range(num_images), test_size=val_size, stratify=labels_N, random_state=seed)

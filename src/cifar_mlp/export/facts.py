@@ -45,7 +45,7 @@ def accuracies(content: dict[str, Any], path: Path) -> dict[str, Any] | None:
         return None
     found = json.loads(results.read_text())
     for which in ("best", "last"):
-        if found[which]["epoch"] == content["epoch"] + 1:
+        if found.get(which, {}).get("epoch") == content["epoch"] + 1:
             return {name: found[which][name] for name in ACCURACIES if name in found[which]}
     return None
 

@@ -68,8 +68,13 @@ def seen(member: Member, which: str) -> Seen:
     Args:
         member: The network.
         which: ``validation`` or ``test``.
+
+    Raises:
+        ValueError: If there are no validation images.
     """
     data = member.data
+    if which == VALIDATION and data.num_val == 0:
+        raise ValueError(f"{member.path} was trained on all images, without validation: compare on test images")
     part: Part = "train" if which == VALIDATION else "test"
     data.source.prepare(data.root, part, data.mirror)
     if which == VALIDATION:

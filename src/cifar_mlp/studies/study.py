@@ -85,6 +85,8 @@ def require_studied(kind: str, count: int, settings: dict[str, Any]) -> None:
     data, trainer = settings["data"], settings["trainer"]
     if kind == FOLDS and data["num_folds"] not in (None, count):
         raise ValueError(f"--data.num_folds {data['num_folds']}: cv sets it by --folds {count}; drop it")
+    if data["val_size"] == 0:
+        raise ValueError(f"--data.val_size 0 leaves no validation, on which {kind} predicts: drop it")
     if kind == SEEDS and data["source"] == "digits":
         raise ValueError("--data.source digits: the seed decides which images are for testing; use cifar-mlp cv")
     usual = {"default_root_dir": (None,), "fast_dev_run": (False, 0), "logger": (None, True),

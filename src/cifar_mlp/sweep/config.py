@@ -56,15 +56,23 @@ def require_options(space: Space) -> None:
     """See that the command line takes every option with each of its choices and both ends of its range.
 
     Raises:
-        ValueError: For the first that it does not; names the file.
+        ValueError: For the first that it does not, and where there is no validation; names the file.
     """
     ends = {name: _ends(distribution) for name, distribution in space.search.items()}
-    for number in range(max(map(len, ends.values()))):
-        options = {name: values[number % len(values)] for name, values in ends.items()}
+    trials: list[Options | None] = [None] if space.settings else []  # the first trial has none of them
+    trials += [
+        {name: values[number % len(values)] for name, values in ends.items()}
+        for number in range(max(map(len, ends.values())))
+    ]
+    for options in trials:
         try:
-            config_text(arguments(space, options))
+            settings = flat(yaml.safe_load(config_text(arguments(space, options))))
         except ValueError as error:
             raise ValueError(f"{space.path}: {error}") from error
+        if settings.get("data.val_size") == 0:
+            raise ValueError(
+                f"{space.path}: data.val_size 0 leaves no validation, by which trials are compared: drop it"
+            )
 
 
 def _ends(distribution: BaseDistribution) -> list[Any]:

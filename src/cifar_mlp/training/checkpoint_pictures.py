@@ -19,13 +19,20 @@ from cifar_mlp.training.checkpoint import read_checkpoint
 from cifar_mlp.training.checkpoint_data import data_of
 
 
-def checkpoint_of(run: Path, which: str = "best") -> Path:
+def checkpoint_of(run: Path, which: str | None = None) -> Path:
     """A checkpoint's path: the given file, or the best or last checkpoint of the given run folder.
+
+    Args:
+        run: File or folder.
+        which: best or last; ``None`` is the last of a run without a best.
 
     Raises:
         FileNotFoundError: If there is none.
     """
-    path = run / "checkpoints" / f"{which}.ckpt" if run.is_dir() else run
+    folder = run / "checkpoints"
+    if which is None:
+        which = "best" if (folder / "best.ckpt").is_file() or not (folder / "last.ckpt").is_file() else "last"
+    path = folder / f"{which}.ckpt" if run.is_dir() else run
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint")
     return path
@@ -35,8 +42,8 @@ def album(checkpoint: Path) -> Iterator[tuple[str, Figure]]:
     """Name and figure of each picture of a network trained by this package.
 
     Args:
-        checkpoint: File. The pictures need the images that it was validated on, from the data root of the environment,
-            else from the one that the checkpoint names.
+        checkpoint: File. The pictures need the images that it was validated on (without validation, the test images),
+            from the data root of the environment, else from the one that the checkpoint names.
 
     Raises:
         FileNotFoundError: If there is no such file, or no images.
@@ -48,7 +55,10 @@ def album(checkpoint: Path) -> Iterator[tuple[str, Figure]]:
     model = Classifier.load_from_checkpoint(checkpoint, map_location="cpu").eval()
     data = data_of(content)
     data.prepare_data()
-    yield from pictures(model, *data.val_images())
+    if data.num_val:
+        yield from pictures(model, *data.val_images())
+    else:
+        yield from pictures(model, *data.source.load(data.root, "test", data.seed), "Test")
 
 
 def pictures(model: Any, images: Tensor, labels: Tensor, stage: str = "Validation") -> Iterator[tuple[str, Figure]]:
