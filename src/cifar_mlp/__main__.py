@@ -8,6 +8,7 @@ from cifar_mlp.common.stopped import end_at_interrupt
 
 # Commands with a parser of their own; all others are LightningCLI's.
 COMMANDS = {
+    "data": ("cifar_mlp.cli.data_command", "main"),
     "export": ("cifar_mlp.cli.export_command", "main"),
     "seeds": ("cifar_mlp.studies.study_command", "seeds"),
     "cv": ("cifar_mlp.studies.study_command", "cross_validation"),

@@ -188,11 +188,14 @@ def test_what_is_wrong_is_one_line_with_what_would_do(small_cifar: Path, tmp_pat
 
 @pytest.mark.parametrize("damage", ["cut", "web page"])
 def test_a_damaged_archive_is_named(small_cifar: Path, tmp_path: Path, damage: str):
-    path = tmp_path / "cifar-10-python.tar.gz"
+    (tmp_path / "folder").mkdir()
+    path = tmp_path / "folder/cifar-10-python.tar.gz"
     packed(small_cifar / FOLDER, path)
     path.write_bytes(path.read_bytes()[:100_000] if damage == "cut" else b"<!DOCTYPE html>")
     with pytest.raises((ValueError, FileNotFoundError), match=r"cifar-10-python.tar.gz.*(cut short|not recognised)"):
         SOURCES["cifar10"].load(str(path), "train", 0)
+    with pytest.raises((ValueError, FileNotFoundError), match=r"cifar-10-python.tar.gz.*(cut short|no archive)"):
+        SOURCES["cifar10"].load(str(path.parent), "train", 0)
 
 
 def test_pipes_are_never_opened(small_cifar: Path, tmp_path: Path):

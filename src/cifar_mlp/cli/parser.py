@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import yaml
-from jsonargparse import ActionConfigFile, Namespace
+from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -21,6 +21,13 @@ from cifar_mlp.common.configs import find_config
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.models import Classifier
 
+OTHER_COMMANDS = {
+    "data": "Say what images there are and whether they are whole; download them.",
+    "export": "Write a checkpoint as one file for other programs.",
+    "seeds": "Train with several seeds, as one study.",
+    "cv": "Cross-validate, as one study.",
+    "compare": "Compare two trainings or studies on the same images.",
+}
 USER_ERRORS = (ValueError, OSError, MisconfigurationException)
 SECTIONS = {"data": CIFAR10DataModule, "model": Classifier, "trainer": Trainer, "views": Views}
 
@@ -86,6 +93,13 @@ class Parser(LightningArgumentParser):
         if kwargs.get("action") is ActionConfigFile:
             kwargs |= {"action": NamedConfig, "help": "Path of a config file, or a name such as q4_best."}
         return super().add_argument(*args, **kwargs)
+
+    def add_subcommands(self, *args: Any, **kwargs: Any) -> Any:
+        """As always, and the commands that have parsers of their own, for ``--help``."""
+        commands = super().add_subcommands(*args, **kwargs)
+        for name, about in OTHER_COMMANDS.items():
+            commands.add_subcommand(name, ArgumentParser(), help=about)
+        return commands
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print the line and exit with code 2."""

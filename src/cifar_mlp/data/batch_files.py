@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cifar_mlp.data.containers import Container, PackedFolder
 
 Part = Literal["train", "test"]
+PARTS: tuple[Part, ...] = ("train", "test")
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 NUM_PIXELS = 3 * 32 * 32

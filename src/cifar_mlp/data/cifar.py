@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from cifar_mlp.data.archives import CIFAR10_ARCHIVE, CIFAR100_ARCHIVE, Archive
-from cifar_mlp.data.batch_files import Part, Table
+from cifar_mlp.data.batch_files import PARTS, Part, PythonBatches, Table
+from cifar_mlp.data.containers import PackedFolder
 from cifar_mlp.data.download import download, mirror_url
 from cifar_mlp.data.fingerprints import CIFAR10_FINGERPRINTS, digests, in_known_order
 from cifar_mlp.data.hugging_face import Rows, can_read
@@ -79,6 +80,31 @@ class CIFARFiles:
         if self.find(root, part) is None:
             download(self.archive, locate(root).path, lambda: self.find(root, part) is not None, first)
 
+    def fetch(self, root: str | None, mirror: str | None = None) -> None:
+        """Download the set to where ``root`` means, unless all of it is there; what is damaged there is replaced.
+
+        Args:
+            root: A folder, which is made if need be; ``None`` as for :meth:`prepare`.
+            mirror: As for :meth:`prepare`.
+
+        Raises:
+            FileNotFoundError: If the root is a file, or the download fails.
+            ValueError: If the mirror is no address.
+        """
+        first, (path, given_by) = mirror_url(mirror, self.archive), locate(root)
+        if os.path.lexists(path) and not path.is_dir():
+            raise FileNotFoundError(f"{given_by} {path} is no folder: name one to download {self.archive.name} to")
+        folder = path.parent if path.name == self.archive.folder else path
+
+        def is_whole() -> bool:
+            try:
+                return all(len(self.load(root, part, seed=0)[1]) for part in PARTS)
+            except (OSError, ValueError):
+                return False
+
+        if not is_whole():
+            download(self.archive, folder, is_whole, first)
+
     def find(self, root: str | None, part: Part) -> Form | None:
         """The files that hold ``part``; ``None`` where no root is given and no usual place has them.
 
@@ -94,6 +120,14 @@ class CIFARFiles:
         if (first := next(whole, None)) is None:
             raise FileNotFoundError(f"{location.given_by} {location.path}: {self._what_is_wrong(location.path, part)}")
         return first
+
+    def checked(self, form: Form, part: Part) -> str:
+        """In words, what :meth:`load` has compared with the published set."""
+        if part in self.fingerprints:
+            return "every image and label is the published one"
+        if type(form) is PythonBatches:
+            return "every file has its published MD5"
+        return f"of the right size; not compared with the published ones, for no fingerprint of {self.name} is known"
 
     def found_in(self, root: str | None, part: Part) -> str:
         """Which usual place has the images of ``part``; empty where a root is given, or no place has them."""
@@ -126,6 +160,8 @@ class CIFARFiles:
         if not path.is_dir():
             return f"a file of {path.stat().st_size:,} bytes, not recognised as {self.name}; {self._would_do()}"
         names = [child.name for child in sorted(path.iterdir())]
+        if self.archive.name in names and not PackedFolder(path / self.archive.name).first_names():
+            return f"{self.archive.name} there is no archive, or a damaged one; {self._would_do()}"
         holds = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "") or "nothing"
         return f"nothing there is recognised as {self.name} (it holds {holds}); {self._would_do()}"
 
@@ -153,7 +189,11 @@ class CIFARFiles:
         """
         form = self.find(root, part)
         if form is None:
-            raise FileNotFoundError(f"{self.name} lies in no usual place: give --data.root; {self._would_do()}")
+            broken = [other for place in usual_places() for other in self.forms(place) if other.missing(part)]
+            near = "".join(
+                f"; {other.words} in {other.path}, without {', '.join(other.missing(part))}" for other in broken
+            )
+            raise FileNotFoundError(f"{self.name} lies in no usual place{near}: give --data.root; {self._would_do()}")
         num_images = self.num_train if part == "train" else self.num_test
         pixels, labels = form.read(part, num_images)
         known = self.fingerprints.get(part)

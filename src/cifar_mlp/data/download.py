@@ -87,7 +87,10 @@ def mirror_url(option: str | None, archive: Archive) -> str | None:
     given = option or os.environ.get(MIRROR_VARIABLE)
     if not given:
         return None
-    address = urlsplit(given)
+    try:
+        address = urlsplit(given)
+    except ValueError:  # such as half an IPv6 address
+        address = urlsplit("")
     if address.scheme not in ("http", "https", "file") or not (address.netloc or address.scheme == "file"):
         name = "--data.mirror" if option else MIRROR_VARIABLE
         raise ValueError(

@@ -8,6 +8,7 @@ import numpy as np
 
 from cifar_mlp.data.batch_files import Labels, Part, Pixels
 
+# Of CIFAR-100 none is here yet: it must be computed from an original, and none was at hand.
 # SHA-256 of the labels, int64, and then the pixels of each batch, in the authors' order.
 CIFAR10_FINGERPRINTS: dict[Part, tuple[str, ...]] = {
     "train": (

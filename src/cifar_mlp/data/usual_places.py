@@ -18,18 +18,23 @@ class Location(NamedTuple):
 def locate(root: str | None) -> Location:
     """The data root: the option, else the environment variable, else ``data/`` in the working directory."""
     if root is not None:
-        return Location(Path(root).expanduser(), "--data.root")
+        return Location(_expanded(root), "--data.root")
     if from_environment := os.environ.get(ROOT_VARIABLE):
-        return Location(Path(from_environment).expanduser(), ROOT_VARIABLE)
+        return Location(_expanded(from_environment), ROOT_VARIABLE)
     return Location(Path(DEFAULT_ROOT), None)
+
+
+def _expanded(path: str | Path) -> Path:
+    """With the home directory in place of ``~``; as it stands where there is none."""
+    return Path(os.path.expanduser(path))
 
 
 def usual_places() -> list[Path]:
     """Folders that exist among ``data/``, ``~/data``, Hugging Face's caches and Keras's data sets."""
-    home = Path.home()
+    home = _expanded("~")
 
     def named(variable: str, default: Path) -> Path:
-        return Path(os.environ.get(variable) or default).expanduser()
+        return _expanded(os.environ.get(variable) or default)
 
     hugging_face = named("HF_HOME", named("XDG_CACHE_HOME", home / ".cache") / "huggingface")
     places = [
