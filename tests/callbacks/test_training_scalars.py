@@ -1,13 +1,15 @@
 """Points taken within an epoch are written, however the epoch ends."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from lightning.pytorch import Callback
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import Tensor
 
 from cifar_mlp.callbacks.training_scalars import TrainingScalars
+from cifar_mlp.callbacks.update_ratios import UpdateRatios
 from cifar_mlp.callbacks.views import Views
 from cifar_mlp.cli import run
 
@@ -50,3 +52,31 @@ def test_the_points_before_a_checkpoint_are_written_with_it(small_cifar: Path, m
     with pytest.raises(RuntimeError, match="out of luck"):
         run([*RUN, "--trainer.callbacks+", f"{__name__}.Fails", "--trainer.callbacks.save_to", "saved.ckpt"])
     assert steps_written() == list(range(4))
+
+
+class FirstWeights(Callback):
+    """Keeps the first layer's weights before each step and at the end."""
+
+    seen: ClassVar[list[Tensor]] = []
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        self.seen.append(pl_module.network.first.weight.detach().clone())
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        self.on_train_batch_start(trainer, pl_module, None, 0)
+
+
+@pytest.mark.parametrize("every", [1, 4])
+def test_update_ratios_are_those_of_the_steps(small_cifar: Path, monkeypatch: pytest.MonkeyPatch, every: int):
+    monkeypatch.setattr(Views, "callbacks", lambda self: [UpdateRatios(every)])
+    FirstWeights.seen.clear()
+    run([*RUN, "--trainer.callbacks+", f"{__name__}.FirstWeights"])
+    events = EventAccumulator(str(next(Path().rglob("events.out*")).parent)).Reload()
+    points = events.Scalars("update_ratio/hidden.0.affine.weight")
+    steps = list(range(0, len(FirstWeights.seen) - 1, every))
+    assert [point.step for point in points] == steps
+    expected = [(FirstWeights.seen[step + 1] - FirstWeights.seen[step]).norm() for step in steps]
+    sizes = [FirstWeights.seen[step].norm() for step in steps]
+    assert [point.value for point in points] == pytest.approx(
+        [float(moved / size) for moved, size in zip(expected, sizes, strict=True)], rel=1e-5
+    )

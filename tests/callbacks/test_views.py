@@ -99,17 +99,20 @@ def test_histograms_hold_the_parameters(events: EventAccumulator, last: Any):
     for layer in LAYERS:
         for part in ("weight", "bias"):
             parameter = last.network.get_parameter(f"{layer}.{part}").detach().double()
-            (point,) = events.Histograms(f"digits/weights/{layer}.{part}")
+            points = events.Histograms(f"digits/weights/{layer}.{part}")
+            assert steps(points) == [0, 12, 25]  # as initialized, after epochs 1 and 2
+            assert points[0].histogram_value != points[1].histogram_value
+            point = points[-1]
             shown = point.histogram_value
             assert (point.step, shown.num) == (25, parameter.numel())
             assert shown.sum == pytest.approx(float(parameter.sum()), rel=1e-4, abs=1e-4)
             assert shown.sum_squares == pytest.approx(float(parameter.square().sum()), rel=1e-5)
             assert (shown.min, shown.max) == pytest.approx([float(end) for end in parameter.aminmax()], rel=1e-6)
             assert sum(shown.bucket) == parameter.numel()
-            (gradient,) = events.Histograms(f"digits/gradients/{layer}.{part}")
+            *_, gradient = events.Histograms(f"digits/gradients/{layer}.{part}")
             assert gradient.histogram_value.num == parameter.numel()
     squares = [
-        events.Histograms(f"digits/gradients/{layer}.{part}")[0].histogram_value.sum_squares
+        events.Histograms(f"digits/gradients/{layer}.{part}")[-1].histogram_value.sum_squares
         for layer in LAYERS
         for part in ("weight", "bias")
     ]
@@ -122,10 +125,18 @@ def test_activations_and_dead_units_are_those_of_the_validation_images(
     hidden = last.preprocessing(held_out[0]).detach()
     for index, layer in enumerate(last.network.hidden):
         hidden = layer(hidden).detach()
-        (point,) = events.Histograms(f"digits/activations/hidden.{index}")
+        _, point = events.Histograms(f"digits/activations/hidden.{index}")
         assert point.histogram_value.sum == pytest.approx(float(hidden.sum()), rel=1e-3)
         dead = int((hidden == 0).all(0).sum()) / hidden.shape[1]
-        assert values(events, f"dead_units/hidden.{index}") == pytest.approx([dead])
+        assert values(events, f"dead_units/hidden.{index}")[1:] == pytest.approx([dead])
+
+
+def test_the_gap_is_training_less_validation(events: EventAccumulator):
+    for metric in ("loss", "accuracy"):
+        train, val, gap = (values(events, f"{part}/{metric}") for part in ("train", "val", "gap"))
+        assert gap == pytest.approx([first - second for first, second in zip(train, val, strict=True)], abs=1e-6)
+    assert values(events, "reference/chance") == pytest.approx([0.1, 0.1])
+    assert "digits/reference/linear" not in events.Tags()["scalars"]  # known for CIFAR-10 alone
 
 
 def test_precision_and_recall_are_right(events: EventAccumulator, last: Any, held_out: Any):
@@ -265,8 +276,9 @@ def test_a_real_tensorboard_answers_for_every_tab(server: Server):
     assert all(len(group["metricValues"]) == 2 for group in groups)
 
 
-OFF = {"all": False, "scalars_every_n_steps": 0, "class_accuracy": False, "hyperparameters": False, "text": False,
-       "first_layer_every_n_epochs": 0, "reliability_every_n_epochs": 0, "histograms_every_n_epochs": 0,
+OFF = {"all": False, "update_ratios_every_n_steps": 0, "scalars_every_n_steps": 0,
+       "class_accuracy": False, "hyperparameters": False, "text": False,
+       "first_layer_every_n_epochs": 0, "reliability_every_n_epochs": 0, "histograms_every_n_epochs": 0, "gap": False,
        "activations_every_n_epochs": 0, "precision_recall": False, "projector_images": 0, "graph": False,
        "augmented_images": False, "curve_layout": False, "components": False,
        "confident_errors": False, "confusion_matrix": False}  # fmt: skip

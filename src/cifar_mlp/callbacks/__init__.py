@@ -1,9 +1,11 @@
 """Callbacks: checkpoints, the run's record, progress, and views of a training for TensorBoard."""
 
 from cifar_mlp.callbacks.architecture import Graph, NetworkSummary
+from cifar_mlp.callbacks.augmented import AugmentedImages
 from cifar_mlp.callbacks.checkpoints import BestCheckpoint, CheckpointStep, LastCheckpoint
 from cifar_mlp.callbacks.confidence import ConfidentErrors, Reliability
 from cifar_mlp.callbacks.curve_layout import CurveLayout
+from cifar_mlp.callbacks.gap import Gap
 from cifar_mlp.callbacks.go_on import AskToGoOn
 from cifar_mlp.callbacks.histograms import Activations, Histograms
 from cifar_mlp.callbacks.hyperparameters import Hyperparameters
@@ -15,13 +17,14 @@ from cifar_mlp.callbacks.projector import Projector
 from cifar_mlp.callbacks.run_record import RunRecord, RunText
 from cifar_mlp.callbacks.step_seed import StepSeed
 from cifar_mlp.callbacks.training_scalars import TrainingScalars
+from cifar_mlp.callbacks.update_ratios import UpdateRatios
 from cifar_mlp.callbacks.view import View
 from cifar_mlp.callbacks.views import Views
 
 __all__ = [
-    "Activations", "AskToGoOn", "BestCheckpoint", "CheckpointStep", "ClassAccuracy", "Components",
-    "ConfidentErrors", "ConfusionMatrix", "CurveLayout", "EpochLines", "FirstLayerWeights", "Graph",
+    "Activations", "AskToGoOn", "AugmentedImages", "BestCheckpoint", "CheckpointStep", "ClassAccuracy", "Components",
+    "ConfidentErrors", "ConfusionMatrix", "CurveLayout", "EpochLines", "FirstLayerWeights", "Gap", "Graph",
     "Histograms", "Hyperparameters", "LastCheckpoint", "NetworkSummary", "PrecisionRecall", "PredictionWriter",
     "Projector", "Reliability", "RunRecord", "RunText", "SparingProgressBar", "StepSeed", "TrainingScalars",
-    "View", "Views",
+    "UpdateRatios", "View", "Views",
 ]  # fmt: skip

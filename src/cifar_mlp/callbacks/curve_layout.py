@@ -35,7 +35,10 @@ class CurveLayout(BoardCallback):
         charts = {}
         for train, val in pairs(trainer).items():
             title = train.removeprefix(board.prefix).replace("train", "", 1).strip("/_")
-            charts[title] = ["Multiline", [exactly(train), exactly(val)]]
+            lines = [train, val]
+            if title == "accuracy":  # those that Gap draws, where it does
+                lines += [f"{board.prefix}reference/{name}" for name in ("chance", "linear")]
+            charts[title] = ["Multiline", [exactly(line) for line in lines]]
         if not charts:
             raise LeftOut("no metric is logged both for train and for val, as train/loss and val/loss")
         classes = [exactly(per_class.tag(pl_module, name)) for name in getattr(pl_module, "class_names", [])]

@@ -13,11 +13,26 @@ NUM_BINS = 64
 NUM_INPUTS = 1_000  # for activations
 
 
-class Histograms(View):
+class Distributions(View):
+    """Writes after every ``every_n_epochs`` epochs, and after epochs 1, 2, 4, 8 and so on, when most changes."""
+
+    def due(self, epoch: int) -> bool:
+        """Whether to write after an epoch, counted from 1."""
+        return super().due(epoch) or (self.every_n_epochs is not None and epoch & (epoch - 1) == 0)
+
+
+class Histograms(Distributions):
     """Writes ``weights/PARAMETER`` and ``gradients/PARAMETER``; the gradient is that of the epoch's last batch.
 
+    The first point has the weights before training.
     If training stops before its last epoch, as by early stopping, the final point has weights only.
     """
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Write the weights as they were initialized."""
+        super().on_train_start(trainer, pl_module)
+        if trainer.global_step == 0 and self.every_n_epochs is not None:
+            self.attempt(self.show, trainer, pl_module)
 
     def show(self, trainer: Any, pl_module: Any, board: Board) -> None:
         """Write every parameter."""
@@ -29,9 +44,7 @@ class Histograms(View):
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Write every gradient after the last step of an epoch that is shown; validation will clear them."""
         epoch = trainer.current_epoch + 1
-        ends = trainer.is_last_batch and (
-            epoch == trainer.max_epochs or epoch % (self.every_n_epochs or epoch + 1) == 0
-        )
+        ends = trainer.is_last_batch and (epoch == trainer.max_epochs or self.due(epoch))
         if ends or trainer.global_step == trainer.max_steps:
             self.attempt(self._write_gradients, trainer, pl_module)
 
@@ -41,7 +54,7 @@ class Histograms(View):
                 add_histogram(board, f"gradients/{layer_name(name)}", parameter.grad)
 
 
-class Activations(View):
+class Activations(Distributions):
     """Writes ``activations/LAYER`` and ``dead_units/LAYER`` over the first 1,000 validation images.
 
     A dead unit outputs zero for every image. Only ReLU units can be dead.

@@ -79,9 +79,13 @@ class View(BoardCallback):
         """Forget an earlier fit."""
         self._shown_at = None
 
+    def due(self, epoch: int) -> bool:
+        """Whether to draw after an epoch, counted from 1."""
+        return self.every_n_epochs is not None and epoch % self.every_n_epochs == 0
+
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Draw every ``every_n_epochs`` epochs."""
-        if self.every_n_epochs is not None and (trainer.current_epoch + 1) % self.every_n_epochs == 0:
+        if self.due(trainer.current_epoch + 1):
             self._show_once(trainer, pl_module)
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:

@@ -9,6 +9,7 @@ from cifar_mlp.callbacks.architecture import Graph
 from cifar_mlp.callbacks.augmented import AugmentedImages
 from cifar_mlp.callbacks.confidence import ConfidentErrors, Reliability
 from cifar_mlp.callbacks.curve_layout import CurveLayout
+from cifar_mlp.callbacks.gap import Gap
 from cifar_mlp.callbacks.histograms import Activations, Histograms
 from cifar_mlp.callbacks.hyperparameters import Hyperparameters
 from cifar_mlp.callbacks.per_class import ClassAccuracy, ConfusionMatrix, PrecisionRecall
@@ -16,6 +17,7 @@ from cifar_mlp.callbacks.pixel_space import Components, FirstLayerWeights
 from cifar_mlp.callbacks.projector import Projector
 from cifar_mlp.callbacks.run_record import RunText
 from cifar_mlp.callbacks.training_scalars import TrainingScalars
+from cifar_mlp.callbacks.update_ratios import UpdateRatios
 
 
 @dataclass
@@ -26,7 +28,10 @@ class Views:
         all: Whether to show anything of what follows; false turns all of it off.
         scalars_every_n_steps: Optimizer steps between points of learning rate, gradient norm and weight norm; 0 for
             none.
+        update_ratios_every_n_steps: Optimizer steps between points of how far a step moves each layer's weights,
+            relative to their norm; 0 for none.
         curve_layout: Training and validation on one chart, under custom scalars.
+        gap: Training less validation of each metric as a curve, with chance and a linear network to compare with.
         class_accuracy: Accuracy of each class after every validation.
         hyperparameters: The HPARAMS tab.
         text: Config, commit and environment as text.
@@ -34,9 +39,10 @@ class Views:
             the end; 0 for none.
         reliability_every_n_epochs: Epochs between reliability diagrams, accuracy against confidence, and one at the
             end; 0 for none.
-        histograms_every_n_epochs: Epochs between histograms of weights and gradients, and at the end; 0 for none.
+        histograms_every_n_epochs: Epochs between histograms of weights and gradients; also at the start, after epochs
+            1, 2, 4, 8 and so on, and at the end; 0 for none.
         activations_every_n_epochs: Epochs between histograms of the hidden units' activations with the share of dead
-            units, and at the end; 0 for none.
+            units; also after epochs 1, 2, 4, 8 and so on, and at the end; 0 for none.
         precision_recall: Precision-recall curve of each class, at the end.
         projector_images: Validation images shown as points, by features and hidden layers, at the end; 0 for none.
         augmented_images: Training images as augmentation shows them in the first epochs.
@@ -48,7 +54,9 @@ class Views:
 
     all: bool = True
     scalars_every_n_steps: int = 50
+    update_ratios_every_n_steps: int = 50
     curve_layout: bool = True
+    gap: bool = True
     class_accuracy: bool = True
     hyperparameters: bool = True
     text: bool = True
@@ -74,6 +82,8 @@ class Views:
         views: list[tuple[int, Callable[..., Callback]]] = [
             (self.curve_layout, CurveLayout),
             (self.scalars_every_n_steps, TrainingScalars),
+            (self.update_ratios_every_n_steps, UpdateRatios),
+            (self.gap, Gap),
             (self.class_accuracy, ClassAccuracy),
             (self.hyperparameters, Hyperparameters),
             (self.text, RunText),

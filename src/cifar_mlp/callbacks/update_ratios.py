@@ -1,0 +1,62 @@
+"""How far a step moves each layer's weights, relative to their size."""
+
+from typing import Any
+
+from torch import Tensor
+
+from cifar_mlp.callbacks.board import board, prefix_of
+from cifar_mlp.callbacks.histograms import layer_name
+from cifar_mlp.callbacks.view import BoardCallback
+
+TINY = 1e-12  # a layer that starts at zero
+
+
+class UpdateRatios(BoardCallback):
+    """Logs ``update_ratio/WEIGHT``: the norm of one step's change divided by the weight's norm; near 1e-3 is usual.
+
+    Biases are left out. Values stay on their device until the epoch ends. Works under any logger.
+
+    Args:
+        every_n_steps: Optimizer steps between two points.
+    """
+
+    def __init__(self, every_n_steps: int = 50) -> None:
+        if every_n_steps < 1:
+            raise ValueError(f"every_n_steps must be at least 1, not {every_n_steps}")
+        self.every_n_steps = every_n_steps
+        self._step = 0
+        self._before: dict[str, Tensor] = {}
+        self._points: list[tuple[int, dict[str, Tensor]]] = []
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Forget an earlier fit; say so if there is no logger."""
+        self._before, self._points = {}, []
+        with self.guarded(pl_module):
+            board(trainer, pl_module)
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        """Keep the weights of a step that is shown."""
+        if trainer.global_step % self.every_n_steps == 0 and trainer.loggers and not self._before:
+            weights = ((name, value) for name, value in pl_module.named_parameters() if value.ndim > 1)
+            self._step = trainer.global_step
+            self._before = {layer_name(name): value.detach().clone() for name, value in weights}
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Compare them with those after the step."""
+        if self._before and trainer.global_step > self._step:  # a step may take several batches
+            now = {layer_name(name): value.detach() for name, value in pl_module.named_parameters()}
+            with self.guarded(pl_module):
+                ratios = {
+                    name: (now[name] - value).float().norm() / value.float().norm().clamp(min=TINY)
+                    for name, value in self._before.items()
+                }
+                self._points.append((self._step, ratios))
+            self._before = {}
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Write the epoch's points."""
+        points, self._points = self._points, []
+        for step, ratios in points:
+            named = {f"{prefix_of(pl_module)}update_ratio/{name}": float(value) for name, value in ratios.items()}
+            for logger in trainer.loggers:
+                logger.log_metrics(named, step=step)
