@@ -53,8 +53,8 @@ class Classifier(TrainedByHand, SelfContained):
         label_smoothing: Share of each target spread evenly over the classes in the training loss, in [0, 1).
         regularization: Factor of the sum of squared weights in the training loss, not negative.
         gradients: autograd: derived by PyTorch. hand: the hand-derived formulas of cifar_mlp.parity.
-        matmuls: Library of the matmuls of gradients hand on a CPU: PyTorch's default, onednn, or auto, the faster one
-            for each, measured at the first step; a resumed run keeps what was chosen.
+        matmuls: Library of the matmuls of gradients hand on a CPU: pytorch, its default; onednn; or auto, the faster
+            one for each, measured at the first step: a resumed run keeps the choice, another may choose differently.
         optimizer: A torch.optim class with its settings, e.g. Adam with optimizer.lr and optimizer.weight_decay. Its
             fused step is used where it has one, unless fused or foreach is set.
         lr_scheduler: A torch.optim.lr_scheduler class with its settings, or null for a constant rate. ExponentialLR
@@ -85,7 +85,7 @@ class Classifier(TrainedByHand, SelfContained):
         label_smoothing: float = 0.0,
         regularization: float = 0.0,
         gradients: Gradients = "autograd",
-        matmuls: Matmuls = "auto",
+        matmuls: Matmuls = "pytorch",
         optimizer: OptimizerCallable = Adam,
         lr_scheduler: Callable[[Optimizer], Schedule] | None = None,
         lr_interval: Literal["epoch", "step"] = "epoch",
