@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cifar_mlp.common import markdown
-from cifar_mlp.common.atomic_write import write_whole
+from cifar_mlp.common.atomic_write import replacing, write_whole
 from cifar_mlp.common.run_folder import differing, read_run
 from cifar_mlp.common.script_parser import OneLineParser
 from cifar_mlp.pictures.comparison import compared_classes, compared_curves
@@ -53,8 +53,9 @@ def write(figures: Iterable[tuple[str, Figure]], folder: Path) -> None:
     """Each figure as PNG and as SVG."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, figure in figures:
-        figure.savefig(folder / f"{name}.png", dpi=PAPER_DPI)
-        figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+        for kind, options in (("png", {"dpi": PAPER_DPI}), ("svg", {"metadata": {"Date": None}})):
+            with replacing(folder / f"{name}.{kind}") as unfinished:
+                figure.savefig(unfinished, **options)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,7 +6,7 @@ If CIFAR-10 cannot be downloaded and there were no options, it trains on scikit-
 
 import sys
 
-from cifar_mlp.common.stopped import answering_interrupts, end_at_interrupt
+from cifar_mlp.common.stopped import answering_interrupts, end_at_interrupt, end_with_parent
 
 
 def main(arguments: list[str]) -> None:
@@ -36,4 +36,5 @@ def main(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     end_at_interrupt("cifar-mlp")
+    end_with_parent()
     main(sys.argv[1:])

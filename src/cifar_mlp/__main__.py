@@ -4,7 +4,7 @@ import sys
 from importlib import import_module
 
 from cifar_mlp import __version__
-from cifar_mlp.common.stopped import end_at_interrupt
+from cifar_mlp.common.stopped import end_at_interrupt, end_with_parent
 
 # Commands with a parser of their own; all others are LightningCLI's.
 COMMANDS = {
@@ -19,6 +19,7 @@ COMMANDS = {
 def main() -> None:
     """Run the command line; ``--version`` alone answers without loading PyTorch."""
     end_at_interrupt("cifar-mlp")
+    end_with_parent()
     if sys.argv[1:] == ["--version"]:
         print(f"cifar-mlp {__version__}")
         return

@@ -120,11 +120,9 @@ class LastCheckpoint(ModelCheckpoint):
         self._save(trainer)
 
     def on_exception(self, trainer: Any, pl_module: LightningModule, exception: BaseException) -> None:
-        """Save where SIGTERM has stopped one process between two steps; note how to go on.
-
-        Several processes may have stopped at different steps.
-        """
-        if isinstance(exception, SIGTERMException) and trainer.training and trainer.world_size == 1:
+        """Save where SIGTERM has stopped training between two steps; note how to go on."""
+        together = trainer.world_size == 1 or not trainer.received_sigterm  # else each process may be at another step
+        if isinstance(exception, SIGTERMException) and trainer.training and together:
             self._save(trainer)
         last = Path(self.dirpath or "") / "last.ckpt"
         if last.is_file() and isinstance(exception, SIGTERMException | KeyboardInterrupt):

@@ -9,6 +9,7 @@ from torch.utils.tensorboard.summary import hparams
 
 from cifar_mlp.callbacks.board import Board, LeftOut, parameter_group, prefix_of
 from cifar_mlp.callbacks.view import BoardCallback
+from cifar_mlp.common.atomic_write import replacing
 from cifar_mlp.models import Classifier
 
 METRICS = ("hp/val_accuracy", "hp/test_accuracy")
@@ -42,7 +43,8 @@ class Hyperparameters(BoardCallback):
     def _declare(self, trainer: Any, pl_module: Any, board: Board) -> None:
         columns = settings(trainer, pl_module)
         events: Any = board.writer._get_file_writer()  # add_hparams would write them into a run of its own
-        save_hparams_to_yaml(board.folder / "hparams.yaml", columns)
+        with replacing(board.folder / "hparams.yaml") as unfinished:
+            save_hparams_to_yaml(unfinished, columns)
         for summary in hparams(columns, dict.fromkeys(METRICS, 0.0)):
             plugin = summary.value[0].metadata.plugin_data
             content = plugin_data_pb2.HParamsPluginData.FromString(plugin.content)

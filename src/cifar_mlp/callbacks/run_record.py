@@ -21,9 +21,10 @@ PACKAGES = ("torch", "lightning", "torchmetrics", "numpy", "scikit-learn", "matp
 
 
 class RunRecord(Callback):
-    """Writes ``provenance.json`` into the run's folder: a list with one record for each time it was started.
+    """Writes ``config.yaml`` and ``provenance.json`` into the run's folder when training begins.
 
-    Every checkpoint holds the last record and the config. Results of before a resumed run goes on are set aside.
+    The second is a list with one record for each time the run was started. Every checkpoint holds the last record and
+    the config. A run that goes on keeps its first config and gets one more; its results of before are set aside.
 
     Args:
         seed: The run's one seed.
@@ -38,7 +39,7 @@ class RunRecord(Callback):
         self._started = 0.0
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Record code, machine and settings, and print the run's folder."""
+        """Record code, machine and settings."""
         self._started = time.perf_counter()
         self._record = {
             "command": self.command,
@@ -48,17 +49,16 @@ class RunRecord(Callback):
             "processes": trainer.world_size,
             **provenance(trainer.strategy.root_device),
         }
-        folder = _folder(trainer)
-        if folder is not None:
-            self._before = records(folder)
-            self._write(folder)
-            print(f"run folder: {folder}", flush=True)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Record where this part of the run begins, and set aside what an earlier part has tested."""
+        """Record where this part of the run begins, set aside what an earlier part has tested, print the folder."""
         self._record["from_step"] = trainer.global_step
         folder = _folder(trainer)
         if folder is not None:
+            print(f"run folder: {folder}", flush=True)
+            self._before = records(folder)
+            if self.config:
+                write_whole(self.config, folder / (next_config(folder) if self._before else "config.yaml"))
             self._write(folder)
             set_results_aside(folder, len(self._before))
 

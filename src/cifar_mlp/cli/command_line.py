@@ -25,7 +25,7 @@ from cifar_mlp.cli.parser import LINKS, USER_ERRORS, Parser, errors_in_one_line
 from cifar_mlp.cli.spellings import with_options
 from cifar_mlp.cli.warning_filters import one_line_warnings, quiet
 from cifar_mlp.common.provenance import device_name
-from cifar_mlp.common.stopped import answering_interrupts
+from cifar_mlp.common.stopped import answering_interrupts, bring_along
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.training.checkpoint_file import keep_files_whole
 from cifar_mlp.training.loop_choice import use_exact_loop, use_fast_loop
@@ -54,7 +54,7 @@ class CommandLine(EvaluatingCLI):
         super().__init__(
             LightningModule,
             CIFAR10DataModule,
-            save_config_kwargs={"overwrite": True},
+            save_config_callback=None,  # RunRecord writes it
             trainer_defaults={
                 "use_distributed_sampler": False,
                 "devices": 1,  # batch_size is per device: more devices are an explicit choice
@@ -128,8 +128,6 @@ class CommandLine(EvaluatingCLI):
             config["logger"] = self._run_logger(config["default_root_dir"])
         elif own_logger:
             config["logger"] = False
-        if not fitting or config["logger"] is False:
-            self.save_config_callback = None
         given = config["callbacks"] or []
         config["callbacks"] = given = given if isinstance(given, list) else [given]
         refuse_tuners(given)
@@ -137,6 +135,8 @@ class CommandLine(EvaluatingCLI):
         added = [callback for callback in added if not any(type(callback) is type(other) for other in given)]
         trainer: Trainer = super()._instantiate_trainer(config, callbacks + added)
         keep_files_whole(trainer)
+        if trainer.world_size > 1:
+            bring_along()
         return trainer
 
     def _own_callbacks(self, fitting: bool, config: dict[str, Any]) -> list[Callback]:
@@ -177,7 +177,7 @@ class CommandLine(EvaluatingCLI):
         precision, seed = self.trainer.precision, self.datamodule.seed
         wanted = self._get(self.config, "fast_loop")
         obstacle = use_fast_loop(self.trainer, self.model) if wanted else "--fast_loop false"
-        if obstacle is not None and self.checkpoint is not None:
+        if obstacle is not None and (self.checkpoint is not None or self.trainer.world_size > 1):
             use_exact_loop(self.trainer)
         loop = describe(obstacle)
         if not self.trainer.is_global_zero:

@@ -39,7 +39,7 @@ def one_line(message: str) -> str:
     ]
     option = f"--{'.'.join(keys)}: " if keys else ""
     if expected and not reasons:
-        return f"{option}must be {' or '.join(dict.fromkeys(expected))}, not {given}"
+        return shortened(f"{option}must be {' or '.join(dict.fromkeys(expected))}, not {given}")
     text = re.sub(r"\s+", " ", " ".join(dict.fromkeys(reasons))) or "failed without a message"
     return shortened(option + text + (f" (given: {given})" if given is not None and given not in text else ""))
 

@@ -10,7 +10,6 @@ import yaml
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.plugins.environments import SLURMEnvironment
 
-from cifar_mlp.callbacks.run_record import next_config
 from cifar_mlp.cli.checkpoint_option import checkpoint_file, given, is_named
 from cifar_mlp.cli.parser import DEFAULT_MODEL, completed
 from cifar_mlp.cli.run_logger import RunLogger
@@ -22,6 +21,7 @@ from cifar_mlp.training.checkpoint import (
     read_checkpoint,
     require_same_course,
     require_same_data,
+    require_same_epoch,
     require_same_network,
 )
 from cifar_mlp.training.run_settings import left_out, replaced, run_settings, trainer_defaults
@@ -47,6 +47,13 @@ class ResumableCLI(LightningCLI):
         self.before: dict[str, Any] = {}
         self.resuming = self.finished = False
         super().__init__(*args, **kwargs)
+
+    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
+        """Give options to the command that is typed: those of all four take half of the time to start."""
+        others = self.subcommands().keys() - {subcommand}
+        if self.arguments and self.arguments[0] in others:
+            return self.init_parser(**kwargs)
+        return super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse; a checkpoint's settings are the defaults."""
@@ -119,17 +126,19 @@ class ResumableCLI(LightningCLI):
         path = self.checkpoint_path
         require_same_data(self.checkpoint, path, self.datamodule, self.subcommand == "fit")
         require_same_network(self.checkpoint, path, self.model)
+        if self.subcommand == "fit":
+            require_same_epoch(self.checkpoint, path, self.datamodule, self.trainer)
         if is_of_this_package(self.checkpoint):
             if self.subcommand == "fit":
                 require_same_course(self.checkpoint, self.model)
             self.datamodule.use_fitted(self.checkpoint["state_dict"])
 
     def _run_logger(self, root: str | None) -> RunLogger:
-        """A new version under the config's name; a resumed run stays in its folder unless a root is given."""
-        if self.checkpoint is not None and root is None:
+        """A new version under the config's name; a resumed run stays in its folder unless another root is given."""
+        if self.checkpoint is not None:
             folder = Path(self.checkpoint_path).resolve().parent.parent
-            if (folder / "provenance.json").is_file():
-                self.save_config_kwargs["config_filename"] = next_config(folder)
+            is_here = root is None or [Path(root).resolve()] == list(folder.parents)[2:3]
+            if is_here and (folder / "provenance.json").is_file():
                 # what was logged after the checkpoint will be logged again
                 step = self.checkpoint["global_step"]
                 place = (folder.parent.parent, folder.parent.name, folder.name)

@@ -5,8 +5,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from lightning.pytorch.core.saving import save_hparams_to_yaml
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only, rank_zero_warn
+
+from cifar_mlp.common.atomic_write import replacing
 
 
 class RunLogger(TensorBoardLogger):
@@ -48,8 +51,12 @@ class RunLogger(TensorBoardLogger):
             super().log_hyperparams(*args, **kwargs)
 
     def save(self) -> None:
-        """Lightning's; a full disk is a warning."""
+        """Lightning's, with hparams.yaml whole or not there; a full disk is a warning."""
         with self._warning():
+            file = Path(self.log_dir, self.NAME_HPARAMS_FILE)
+            if file.parent.is_dir() and not file.is_file():
+                with replacing(file) as unfinished:
+                    save_hparams_to_yaml(unfinished, self.hparams)
             super().save()
 
     def finalize(self, status: str) -> None:

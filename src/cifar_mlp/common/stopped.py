@@ -3,12 +3,15 @@
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
 BY_INTERRUPT = 128 + signal.SIGINT
 BY_TERMINATION = 128 + signal.SIGTERM  # what schedulers take for an interruption, not for a failure
+_PARENT = "CIFAR_MLP_PARENT"
 
 
 def end_at_interrupt(program: str) -> None:
@@ -22,7 +25,8 @@ def end_at_interrupt(program: str) -> None:
     """
 
     def end(*_: Any) -> None:
-        os.write(2, f"{program}: interrupted\n".encode())
+        if not _is_brought_along():
+            os.write(2, f"{program}: interrupted\n".encode())
         os._exit(BY_INTERRUPT)
 
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
@@ -51,6 +55,31 @@ def answering_interrupts(program: str) -> Iterator[None]:
 
 
 def _end(program: str, what: str, error: BaseException, code: int) -> NoReturn:
+    if _is_brought_along():  # the process that started this one speaks, and would be killed where this one fails
+        sys.exit(0)
     line = "; ".join([what, *getattr(error, "__notes__", [])])
     print(f"{program}: {line}", file=sys.stderr, flush=True)
     sys.exit(code)
+
+
+def bring_along() -> None:
+    """Let the processes that train with this one end with it, however it ends; see ``end_with_parent``."""
+    if "LOCAL_RANK" not in os.environ:  # else another program starts them
+        os.environ[_PARENT] = str(os.getpid())
+
+
+def end_with_parent() -> None:
+    """In such a process: end as soon as the one that started it is gone. Else it would wait for it half an hour."""
+    if not _is_brought_along():
+        return
+
+    def watch() -> None:
+        while os.environ[_PARENT] == str(os.getppid()):
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _is_brought_along() -> bool:
+    return _PARENT in os.environ and os.environ.get("LOCAL_RANK", "0") != "0"

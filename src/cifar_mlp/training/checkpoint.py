@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from cifar_mlp import models
 from cifar_mlp.common.whole_checkpoint import require_whole
 from cifar_mlp.data.datamodule import CIFAR10DataModule
-from cifar_mlp.data.loader import restored_position
+from cifar_mlp.data.loader import TrainingOrder, restored_position
 from cifar_mlp.data.usual_places import ROOT_VARIABLE
 from cifar_mlp.models.continued import override_restored
 from cifar_mlp.models.recipes import is_imported, to_recipe
@@ -151,13 +151,6 @@ def require_same_data(checkpoint: dict[str, Any], path: str, data: CIFAR10DataMo
         fixed += ["split", "val_size", "num_folds", "fold", "seed"]
     elif data.settings["source"] == "digits":
         fixed += ["seed"]  # it decides which digits are for testing
-    within = position_of(checkpoint)[1] if training else 0
-    for name in ("batch_size", "sampling"):
-        if within and settings.get(name, data.settings[name]) != data.settings[name]:
-            raise ValueError(
-                f"--data.{name} {data.settings[name]}: --ckpt_path {path} was taken within an epoch, after {within} "
-                f"batches of --data.{name} {settings[name]}; change that at an epoch's end"
-            )
     for name in fixed:
         if name in settings and settings[name] != data.settings[name]:
             option = "--seed_everything" if name == "seed" else f"--data.{name}"
@@ -165,6 +158,40 @@ def require_same_data(checkpoint: dict[str, Any], path: str, data: CIFAR10DataMo
                 f"--ckpt_path {path} was made with {option} {settings[name]}, not {data.settings[name]}: other images "
                 "would be for training, validation and testing; drop that option"
             )
+
+
+def require_same_epoch(checkpoint: dict[str, Any], path: str, data: CIFAR10DataModule, trainer: Any) -> None:
+    """Refuse what would cut the rest of an epoch that has begun into other batches.
+
+    Raises:
+        ValueError: Naming the option.
+    """
+    within = position_of(checkpoint)[1]
+    saved = (checkpoint["loops"]["fit_loop"]["state_dict"].get("combined_loader") or [{}])[0]
+    order = TrainingOrder(
+        data.num_train, data.settings["batch_size"], data.settings["sampling"], data.seed, 0, trainer.world_size
+    )
+    now = {
+        "batch_size": ("--data.batch_size", order.batch_size),
+        "sampling": ("--data.sampling", order.sampling),
+        "world_size": ("--trainer.devices", trainer.world_size),
+        "overfit_batches": ("--trainer.overfit_batches", trainer.overfit_batches),
+    }
+    for name, (option, value) in now.items():
+        if within and saved.get(name, value) != value:
+            raise ValueError(
+                f"{option} {value}: --ckpt_path {path} was taken within an epoch, after {within} batches of "
+                f"{option} {saved[name]}; change that at an epoch's end"
+            )
+    limit = trainer.limit_train_batches
+    there_are = (
+        min(limit, len(order)) if isinstance(limit, int) else int((1.0 if limit is None else limit) * len(order))
+    )
+    if within > there_are:
+        raise ValueError(
+            f"--trainer.limit_train_batches {limit}: --ckpt_path {path} was taken within an epoch, after {within} "
+            f"batches, and an epoch now has {there_are}; change that at an epoch's end"
+        )
 
 
 def require_same_network(checkpoint: dict[str, Any], path: str, module: nn.Module) -> None:

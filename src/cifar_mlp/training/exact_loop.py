@@ -6,6 +6,7 @@ Lightning's private names are used here and in ``fast_loop`` only, for the versi
 from typing import Any
 
 from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from cifar_mlp.data.loader import restored_position
 
@@ -17,9 +18,27 @@ class ExactEpochLoop(_TrainingEpochLoop):
     validation or a step of a schedule, count a batch twice, or run a second end of an epoch. Here a checkpoint
     becomes one of two states: all epochs whole, or so many batches within one. What was still to be done after its
     last batch, such as a validation, is done first.
+
+    SIGTERM on one of several processes stops all of them before the same step. Lightning's answer is a broadcast within
+    the signal's handler, which meets other exchanges of the processes halfway: they then wait for each other.
     """
 
-    _outstanding = False
+    _outstanding = _stop_asked = False
+
+    def __init__(self, trainer: Any, *limits: Any) -> None:
+        super().__init__(trainer, *limits)
+        self._hear_alone = trainer._signal_connector._sigterm_notifier_fn
+        trainer._signal_connector._sigterm_notifier_fn = self._hear
+
+    def _hear(self, number: int, frame: Any) -> None:
+        if self.trainer.world_size == 1:
+            self._hear_alone(number, frame)
+        self._stop_asked = True
+
+    def _broadcast_sigterm_tensor(self) -> None:
+        """Called by every process before each step."""
+        if self.trainer.strategy.reduce_boolean_decision(self._stop_asked, all=False):
+            raise SIGTERMException
 
     def load_state_dict(self, state_dict: dict[str, Any], prefix: str = "") -> None:
         """Restore, then bring all counts into one of the two states."""

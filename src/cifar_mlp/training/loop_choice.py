@@ -32,7 +32,7 @@ def use_fast_loop(trainer: Trainer, module: LightningModule) -> str | None:
 
 
 def use_exact_loop(trainer: Trainer) -> None:
-    """Let Lightning's own loop resume exactly where a checkpoint was taken, if it is a tested version."""
+    """Let Lightning's own loop resume and stop exactly, on any number of processes, if it is a tested version."""
     if lightning.__version__ in TESTED_LIGHTNING:
         from cifar_mlp.training.exact_loop import ExactEpochLoop
 
