@@ -108,6 +108,7 @@ def test_the_table_s_figures():
 def test_mistakes_are_one_line_before_anything_runs(capsys: pytest.CaptureFixture[str]):
     assert "--folds must be at least 2, not 1" in refused(capsys, "cv", "--folds", "1")
     assert "use cifar-mlp cv" in refused(capsys, "seeds", "--data.source", "digits")
+    assert "--data.val_size 0" in refused(capsys, "seeds", "--data.val_size", "0")
     assert "--data.num_folds 3" in refused(capsys, "cv", "--data.num_folds", "3")
     assert "--data.val_size 0 leaves no validation" in refused(capsys, "seeds", "--data.val_size", "0")
     assert "--trainer.logger False" in refused(capsys, "cv", "--trainer.logger", "false")

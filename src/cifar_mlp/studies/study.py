@@ -87,6 +87,8 @@ def require_studied(kind: str, count: int, settings: dict[str, Any]) -> None:
         raise ValueError(f"--data.num_folds {data['num_folds']}: cv sets it by --folds {count}; drop it")
     if data["val_size"] == 0:
         raise ValueError(f"--data.val_size 0 leaves no validation, on which {kind} predicts: drop it")
+    if data["val_size"] == 0:
+        raise ValueError(f"--data.val_size 0: {kind} compares its runs on images that they held out; drop it")
     if kind == SEEDS and data["source"] == "digits":
         raise ValueError("--data.source digits: the seed decides which images are for testing; use cifar-mlp cv")
     usual = {"default_root_dir": (None,), "fast_dev_run": (False, 0), "logger": (None, True),
