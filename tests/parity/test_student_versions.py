@@ -221,18 +221,18 @@ def test_no_two_planted_faults_coincide_on_the_drawn_numbers():
 
 
 EXAMPLE = re.search(r"```python\n(import numpy.*?)```", PAGE, re.S)
-ROWS = re.findall(r"^\| `(.+?)` \| `(.+?)` \| (.+?) \|$", PAGE, re.M)
+ROWS = re.findall(r"^\| `(.+?)` \| `(.+?)` \| (.+?) \| (.+?) \|$", PAGE, re.M)
 
 
 def test_the_page_s_ten_wrong_backward_passes_get_the_answers_that_it_shows():
     assert EXAMPLE is not None
     assert len(ROWS) == 10
     found = []
-    for before, after, _ in ROWS:
+    for before, after, *_ in ROWS:
         assert EXAMPLE[1].count(before) == 1
         space: dict[str, Any] = {}
         exec(EXAMPLE[1].replace(before, after), space)
         report = check.gradients(space["loss_and_gradients"], zeros(TWO_SHAPES), np.zeros((N, D)), np.arange(N) % C)
         wrong = ", ".join(tensor.name for tensor in report.tensors if not tensor.right)
-        found.append((before, after, f"{wrong or report.verdict}: {report.cause}"))
+        found.append((before, after, wrong or "the loss", report.cause))
     assert found == ROWS
