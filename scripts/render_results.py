@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """Write measured numbers into the texts that show them: README.md, the configs of configs/report, docs/results.md,
-docs/log.md and docs/performance.md, from docs/results.json, docs/parity/*.json and docs/performance/*/benchmark.json.
+docs/record.md, docs/log.md and docs/performance.md, from docs/results.json, docs/record.json, docs/parity/*.json and
+docs/performance/*/benchmark.json.
 """
 
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.common.script_parser import OneLineParser
+from cifar_mlp.reports.record_rows import add_runs
 from cifar_mlp.reports.render import documents, sources_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,8 +20,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Render; what is missing or broken is one line and exit code 2, before anything is written."""
     parser = OneLineParser(prog="render_results.py", description=__doc__, allow_abbrev=False)
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if something would change")
-    check = parser.parse_args(arguments).check
+    help_text = "first put runs of record cards into docs/record.json: the folders that scripts/fit.sh has left"
+    parser.add_argument("--record", nargs="+", type=Path, default=[], metavar="RUN", help=help_text)
+    parser.add_argument("--busy", action="store_true", help="other work ran beside those runs: do not keep their times")
+    asked = parser.parse_args(arguments)
+    check = asked.check
     try:
+        if asked.record:
+            add_runs(ROOT / "docs" / "record.json", asked.record, ROOT / "configs" / "record", asked.busy)
         changed = [(path, text) for path, text in documents(ROOT).items() if path.read_text() != text]
         for path, text in changed:
             if not check:

@@ -139,7 +139,7 @@ def test_another_jobs_numbers_and_those_that_lack_something_are_refused(script, 
 @pytest.mark.parametrize(
     ("path", "old", "new", "words"),
     [
-        ("README.md", "<!-- /results -->\n", "", "results:table is not closed"),
+        ("README.md", "<!-- /results -->\n", "", "results:record-short is not closed"),
         ("README.md", "<!-- results:table -->\n", "", "/results closes nothing"),
         ("README.md", "<!-- results:table -->", "<!-- results:tabel -->", "no block results:tabel; there are: "),
         ("docs/log.md", "<!-- results:dropout -->", "<!-- results: -->", "no block results:;"),

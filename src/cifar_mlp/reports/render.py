@@ -15,6 +15,7 @@ from cifar_mlp.reports.measured_files import FILES, Measured, blaming, read_meas
 from cifar_mlp.reports.parity_tables import parity_table
 from cifar_mlp.reports.performance_tables import MAKERS, job_text, speed_short
 from cifar_mlp.reports.performance_targets import targets_text
+from cifar_mlp.reports.record_tables import record_provenance, record_short, record_table
 from cifar_mlp.reproduction.result_plots import Picture
 from cifar_mlp.reproduction.write_up import outcome
 
@@ -26,6 +27,7 @@ MARKER = re.compile(r"^(?:# |<!-- )(?:results:(?P<name>\S*)|/results)", re.M)
 # By block: the names of the measured files that it is made from.
 MADE_FROM: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("config", "table", "provenance", "dropout", "reproduction"), ("results",)),
+    **dict.fromkeys(("record", "record-short", "record-provenance"), ("record",)),
     "parity": ("evidence",),
     "speed-short": ("train",),
     "benchmark-targets": ("train", "pca"),
@@ -50,7 +52,10 @@ def documents(root: Path) -> dict[Path, str]:
 
         maker = partial(config_text, measured["results"]["runs"], name, fingerprint, figure)
         made[config] = fill(config, root, {"config": maker})
-    for page in (root / "README.md", *(root / "docs" / name for name in ("results.md", "log.md", "performance.md"))):
+    for page in (
+        root / "README.md",
+        *(root / "docs" / name for name in ("results.md", "record.md", "log.md", "performance.md")),
+    ):
         made[page] = fill(page, root, page_makers(measured, root, page))
     return made
 
@@ -96,6 +101,9 @@ def page_makers(measured: Measured, root: Path, page: Path) -> dict[str, Maker]:
         "provenance": partial(provenance_text, rows),
         "dropout": partial(dropout_table, rows, root / "configs" / "report" / "q4_dropout.yaml"),
         "reproduction": partial(reproduction_text, measured["results"], root / "docs"),
+        "record": partial(record_table, measured["record"]),
+        "record-short": partial(record_short, measured["record"]),
+        "record-provenance": partial(record_provenance, measured["record"]),
         "parity": partial(parity_table, measured["evidence"]),
         "speed-short": partial(speed_short, measured["train"]),
         "benchmark-targets": partial(targets_text, measured),

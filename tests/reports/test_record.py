@@ -1,0 +1,84 @@
+"""A run of a record card becomes a row, and rows become tables."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cifar_mlp.common.results import config_fingerprint
+from cifar_mlp.models import Classifier
+from cifar_mlp.reports.record_rows import add_runs, flop_of_an_image
+from cifar_mlp.reports.record_tables import record_provenance, record_short, record_table
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def content(augment: dict | None) -> dict[str, Any]:
+    """A checkpoint of this package, as far as the record reads it."""
+    state = Classifier(in_features=4, hidden_sizes=[3], normalization="batch").state_dict()
+    state["preprocessing.pca.components"] = torch.zeros(4, 12)
+    recipe = {"class_path": "torch.optim.adam.Adam", "init_args": {}}
+    return {
+        "state_dict": state,
+        "datamodule_hyper_parameters": {"augment": augment},
+        "hyper_parameters": {"optimizer": recipe, "lr_scheduler": None},
+        "cifar_mlp": {"model": "Classifier", "preprocessing": None, "class_names": []},
+        "epoch": 1, "global_step": 1, "loops": {},
+    }  # fmt: skip
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    folder = tmp_path / "run"
+    (folder / "checkpoints").mkdir(parents=True)
+    torch.save(content({"crop": 4}), folder / "checkpoints" / "last.ckpt")
+    last = {"epoch": 10, "val/images": 5000, "val/accuracy": 0.7, "test/accuracy": 0.71234}
+    last["test/accuracy_views18"] = 0.73
+    provenance = {"seed": 3, "commit": "abc", "date": "2026-11-27T07:00:00", "device": "EPYC", "precision": "32-true"}
+    provenance |= {"torch": "2", "fit_seconds": 90.0}
+    results = {"config": "fast", "last": last, "provenance": provenance}
+    (folder / "results.json").write_text(json.dumps(results))
+    (tmp_path / "cards").mkdir()
+    (tmp_path / "cards" / "fast.yaml").write_text("trainer: {max_epochs: 10}\n")
+    published = {"what": "other", "test": 72.0, "parameters": 1000, "epochs": 2, "hardware": "GPU", "source": "paper"}
+    (tmp_path / "record.json").write_text(json.dumps({"schema": 1, "published": [published], "runs": []}))
+    return folder
+
+
+def test_a_run_becomes_a_row_once_and_its_lines_say_what_it_did(run: Path, tmp_path: Path):
+    document = tmp_path / "record.json"
+    for busy in (True, False):
+        add_runs(document, [run], tmp_path / "cards", busy)
+    found = json.loads(document.read_text())
+    (row,) = found["runs"]
+    assert (row["test"], row["test_views"], row["views"], row["images"]) == (0.7123, 0.73, 18, 45_000)
+    assert row["parameters"] == 4 * 3 + 3 + 3 + 3 + 3 * 10 + 10
+    assert row["flop"] == pytest.approx(45_000 * 10 * (4 * 12 + 6 * 30 + 2 * 48), rel=1e-2)
+    first, second = record_table(found).splitlines()[2:]
+    assert "[fast](../configs/record/fast.yaml)" in first, "73 is more than 72"
+    assert "| 71.2 | 73.0 (18) |" in first
+    assert "| 1.5 | EPYC |" in first
+    assert "| other | 72.0 |" in second
+    assert "| 73.0 (18) | 71.2 | 10 |" in record_short(found)
+    assert "seeds 3; 45,000 training images, validation 70.0 %; EPYC; 32-true" in record_provenance(found)
+    add_runs(document, [run], tmp_path / "cards", busy=True)
+    assert "| not measured | EPYC |" in record_table(json.loads(document.read_text()))
+
+
+def test_features_that_are_projected_once_cost_nothing_a_step():
+    assert flop_of_an_image(content({"crop": 4})) - flop_of_an_image(content(None)) == 2 * 48
+
+
+def test_a_run_of_no_card_is_refused(run: Path, tmp_path: Path):
+    (tmp_path / "cards" / "fast.yaml").unlink()
+    with pytest.raises(ValueError, match="fast is no card of"):
+        add_runs(tmp_path / "record.json", [run], tmp_path / "cards", busy=False)
+
+
+def test_the_published_rows_are_of_the_cards_as_they_stand():
+    rows = json.loads((ROOT / "docs" / "record.json").read_text())["runs"]
+    assert rows
+    for row in rows:
+        assert row["settings"] == config_fingerprint(ROOT / "configs" / "record" / f"{row['card']}.yaml")
