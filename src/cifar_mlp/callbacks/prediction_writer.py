@@ -61,7 +61,7 @@ class PredictionWriter(BasePredictionWriter):
         names = _names(trainer, pl_module)
         blanks = [""] * len(names)
         for index, probabilities in zip(batch.indices.tolist(), prediction.tolist(), strict=True):
-            file = str(images.files[index]) if isinstance(images, ImageFiles) else f"test/{index}"
+            file = str(images.files[index]) if getattr(images, "files", None) else f"test/{index}"
             self._rows += 1
             if isinstance(images, ImageFiles) and index in images.errors:
                 self._unreadable += 1

@@ -49,6 +49,9 @@ class RunRecord(Callback):
             "processes": trainer.world_size,
             **provenance(trainer.strategy.root_device),
         }
+        data: Any = getattr(trainer, "datamodule", None)
+        if facts := getattr(getattr(data, "source", None), "facts", None):  # of images that nobody else knows
+            self._record["data"] = facts
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Record where this part of the run begins, set aside what an earlier part has tested, print the folder."""

@@ -34,7 +34,12 @@ class DataParser(argparse.ArgumentParser):
 def data_parser() -> DataParser:
     """What the command takes."""
     parser = DataParser("cifar-mlp data", description=OTHER_COMMANDS["data"], allow_abbrev=False)
-    parser.add_argument("--source", choices=list(SOURCES), default="cifar10", help="the set; default %(default)s")
+    parser.add_argument(
+        "--source",
+        choices=[name for name in SOURCES if name != "folder"],
+        default="cifar10",
+        help="the set; default %(default)s",
+    )
     parser.add_argument(
         "--root", metavar="PATH", help=f"the set in any form; default: {ROOT_VARIABLE}, else the usual places"
     )

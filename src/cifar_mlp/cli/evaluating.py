@@ -2,6 +2,7 @@
 
 from cifar_mlp.cli.resumable import ResumableCLI
 from cifar_mlp.data.cifar import CIFARFiles, Part
+from cifar_mlp.data.folder_images import FolderImages
 
 
 class EvaluatingCLI(ResumableCLI):
@@ -10,7 +11,7 @@ class EvaluatingCLI(ResumableCLI):
     def found_in(self, part: Part) -> list[str]:
         """Which usual place has the images, where nothing is named."""
         source = self.datamodule.source
-        found = source.found_in(self.datamodule.root, part) if isinstance(source, CIFARFiles) else ""
+        found = source.found_in(self.datamodule.root, part) if isinstance(source, CIFARFiles | FolderImages) else ""
         return [found] if found else []
 
     def before_validate(self) -> None:

@@ -14,7 +14,6 @@ from cifar_mlp.cli.checkpoint_option import checkpoint_file, given, is_named
 from cifar_mlp.cli.parser import DEFAULT_MODEL, completed
 from cifar_mlp.cli.run_logger import RunLogger
 from cifar_mlp.cli.unfinished import latest_run, left_by_slurm, nothing_left
-from cifar_mlp.data.sources import SOURCES
 from cifar_mlp.training.checkpoint import (
     is_of_this_package,
     option_defaults,
@@ -22,6 +21,7 @@ from cifar_mlp.training.checkpoint import (
     require_same_course,
     require_same_data,
     require_same_epoch,
+    require_same_images,
     require_same_network,
 )
 from cifar_mlp.training.run_settings import left_out, replaced, run_settings, trainer_defaults
@@ -79,7 +79,7 @@ class ResumableCLI(LightningCLI):
             raise ValueError("--resume auto finds the checkpoint that fit goes on from: give it without --ckpt_path")
         config = parser.parse_args(completed(self.arguments))[subcommand]
         asked = yaml.safe_load(self._subcommand_parsers[subcommand].dump(config, skip_none=False))
-        run_name = name_of_run(config.config, SOURCES[config.data.source].name)
+        run_name = name_of_run(config.config, config.data.source)
         found = latest_run(asked, config.trainer.default_root_dir, run_name)
         self.resuming = found is not None
         return None if found is None else str(found)
@@ -125,6 +125,7 @@ class ResumableCLI(LightningCLI):
             return
         path = self.checkpoint_path
         require_same_data(self.checkpoint, path, self.datamodule, self.subcommand == "fit")
+        require_same_images(self.checkpoint, path, self.datamodule, self.subcommand == "fit")
         require_same_network(self.checkpoint, path, self.model)
         if self.subcommand == "fit":
             require_same_epoch(self.checkpoint, path, self.datamodule, self.trainer)

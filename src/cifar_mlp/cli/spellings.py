@@ -27,6 +27,7 @@ _MEANT = {
     "data.root": "data data_dir data_path data_root datadir path",
     "data.num_folds": "folds kfold k_folds n_folds",
     "data.val_size": "val_split validation_size validation_split valid_size",
+    "data.image_size": "img_size imgsz resize image_shape size",
     "data.predict_path": "images image input inputs photos",
     "data.output": "out output_file csv",
     "trainer.devices": "gpus num_gpus n_gpus ngpu gpu_ids num_devices nproc",

@@ -13,6 +13,7 @@ from cifar_mlp.data.augment.options import Augment, check_augment, require_two_l
 from cifar_mlp.data.checks import FeatureType, check_choices, check_sizes
 from cifar_mlp.data.cifar import Part
 from cifar_mlp.data.fitting import fit_or_read
+from cifar_mlp.data.folder_images import FolderImages
 from cifar_mlp.data.image_files import ImageFiles, find_image_files
 from cifar_mlp.data.loader import (
     Batch,
@@ -25,7 +26,7 @@ from cifar_mlp.data.loader import (
 )
 from cifar_mlp.data.pca_fit import Solver
 from cifar_mlp.data.preprocessing import Preprocessing, Scaling
-from cifar_mlp.data.sources import SOURCES
+from cifar_mlp.data.sources import source_of
 from cifar_mlp.data.splits import Split, count_training_images, train_val_indices
 
 EVALUATION_BATCH = 2_000  # images; large enough to be fast, small enough to stay out of the memory's way
@@ -39,15 +40,16 @@ class CIFAR10DataModule(LightningDataModule):
     its own preprocessing (see ``byte_images``). All statistics come from the training split.
 
     Args:
-        source: Set of images: cifar10, cifar100, or digits (scikit-learn's 8 x 8 handwritten digits, 1,257 / 270 /
-            270 images, always split by a stratified draw, no files needed).
+        source: Set of images: cifar10, cifar100, digits (scikit-learn's 8 x 8 handwritten digits, 1,257 / 270 /
+            270 images, always split by a stratified draw, no files needed), or folder: your own, in root.
         root: The set in any form: cifar-10-batches-py, the folder that holds it, cifar-10-python.tar.gz, the binary
-            version, Hugging Face's parquet files, or a folder with one of these. Not given: the environment variable
-            CIFAR10_ROOT, else data/, ~/data and the caches of Hugging Face and Keras; if it lies nowhere, it is
-            downloaded to data/.
+            version, Hugging Face's parquet files, or a folder with one of these. For source folder: one sub-folder a
+            class, or train/, val/ and test/ above these, or train/ and Kaggle's trainLabels.csv. Not given, for CIFAR:
+            the environment variable CIFAR10_ROOT, else data/, ~/data and the caches of Hugging Face and Keras; if it
+            lies nowhere, it is downloaded to data/.
         mirror: Where to download from first: an http, https or file address of the set's archive, or, ending in /, of a
             folder with it. Not given: the environment variable CIFAR10_MIRROR. The other servers follow.
-        cache_dir: Folder where fitted PCAs are kept between runs.
+        cache_dir: Folder where fitted PCAs, and the decoded images of source folder, are kept between runs.
         batch_size: Images per optimizer step on each device.
         split: report: the last val_size training images are for validation. random: a stratified draw of that many.
         val_size: Images held out for validation; null is the source's own number, 1000 for CIFAR. 0 trains on all
@@ -77,6 +79,9 @@ class CIFAR10DataModule(LightningDataModule):
             true where its takes_byte_images is true, as Classifier's is, else false.
         predict_path: Image files to predict: a file, a folder, or a list of them; null predicts the test images.
         output: CSV file that predict writes.
+        image_size: Height and width to which the images of source folder are resized; null is 32.
+        grey: Whether the images of source folder become grey; null: if all of them are.
+        class_names: Classes of source folder by label; null: as found, sorted. A checkpoint brings them.
         seed: Decides splits and the order of training; the command line sets it by --seed_everything.
 
     Raises:
@@ -107,6 +112,9 @@ class CIFAR10DataModule(LightningDataModule):
         byte_images: bool | None = None,
         predict_path: str | list[str] | None = None,
         output: str = "predictions.csv",
+        image_size: int | None = None,
+        grey: bool | None = None,
+        class_names: list[str] | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -114,21 +122,30 @@ class CIFAR10DataModule(LightningDataModule):
         self.save_hyperparameters(logger=False)
         self.settings: dict[str, Any] = dict(self.hparams)
         check_choices(self.settings)
-        self.source = SOURCES[source]
+        self.source = source_of(self.settings)
         self.root, self.mirror, self.cache_dir, self.seed = root, mirror, cache_dir, seed
-        self.val_size = self.source.default_val_size if val_size is None else val_size
-        self.test_size = self.source.num_test if test_size is None else test_size
         self.predict_path, self.output = predict_path, output
-        self.num_train = count_training_images(self.source.num_train, self.val_size, num_folds, fold)
-        self.num_val = self.source.num_train - self.num_train
         self.preprocessing = Preprocessing(
             self.source.image_shape, scaling, n_components, whiten, whiten_epsilon, pca_mirror
         )
         check_augment(augment or {}, self.source.image_shape)
-        check_sizes(batch_size, n_components, self.num_train, self.test_size, self.source.num_test)
+        self.num_train = self.num_val = 0
+        if source == FolderImages.name:  # so that a checkpoint knows them
+            self.hparams.update(class_names=list(self.class_names), grey=self.source.image_shape[0] == 1)
+        if source != FolderImages.name or predict_path is None:  # to predict, the folder need not be there
+            self._count_images()
         self._fitted = False
         self._images: dict[Part, tuple[Tensor, Tensor]] = {}
         self._splits: dict[str, TensorSplit | ImageFiles] = {}
+
+    def _count_images(self) -> None:
+        """How many images each split gets, as far as the source tells."""
+        asked = self.settings
+        self.val_size = self.source.default_val_size if asked["val_size"] is None else asked["val_size"]
+        self.test_size = self.source.num_test if asked["test_size"] is None else asked["test_size"]
+        self.num_train = count_training_images(self.source.num_train, self.val_size, asked["num_folds"], asked["fold"])
+        self.num_val = self.source.num_train - self.num_train
+        check_sizes(asked["batch_size"], asked["n_components"], self.num_train, self.test_size, self.source.num_test)
 
     # What the network needs to know before any file is opened
 
@@ -185,6 +202,8 @@ class CIFAR10DataModule(LightningDataModule):
             self._splits["test"] = self._split(
                 images, labels, first, None if self.gives_bytes else self._feature_type()
             )
+            if isinstance(self.source, FolderImages):
+                self._splits["test"].files = self.source.files_of("test", self.seed)
         if self.predict_path is not None and stage in ("predict", None):
             transform = None if self.gives_bytes else self._fitted_preprocessing()
             self._splits["predict"] = ImageFiles(
@@ -241,6 +260,8 @@ class CIFAR10DataModule(LightningDataModule):
 
     def _load(self, part: Part) -> tuple[Tensor, Tensor]:
         if part not in self._images:
+            if self.num_train == 0:
+                self._count_images()
             self._images[part] = self.source.load(self.root, part, self.seed)
         return self._images[part]
 

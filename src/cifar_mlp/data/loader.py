@@ -1,6 +1,7 @@
 """Batches as one index operation, in an order that can be recomputed from the seed."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -49,10 +50,11 @@ class TensorSplit(Dataset[Batch]):
     Args:
         inputs: Images or features, ``(N, ...)``.
         labels: int64 ``(N,)``.
+        files: Path of each image where it has one.
     """
 
-    def __init__(self, inputs: Tensor, labels: Tensor) -> None:
-        self.inputs, self.labels = inputs, labels
+    def __init__(self, inputs: Tensor, labels: Tensor, files: Sequence[Path] = ()) -> None:
+        self.inputs, self.labels, self.files = inputs, labels, files
 
     def __len__(self) -> int:
         return len(self.labels)

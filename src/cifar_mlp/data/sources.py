@@ -1,15 +1,18 @@
 """The image sets that ``--data.source`` can name."""
 
-from typing import Protocol
+from dataclasses import replace
+from typing import Any, Protocol
 
 from torch import Tensor
 
 from cifar_mlp.data.cifar import CIFAR10, CIFAR100, Part
 from cifar_mlp.data.digits import Digits
+from cifar_mlp.data.folder_images import DEFAULT_SIZE, FolderImages
 
 
 class Source(Protocol):
-    """A labelled set of images. Everything but the images themselves is known before a file is opened."""
+    """A labelled set of images. Everything but the images themselves is known before a file is opened, except of a
+    folder."""
 
     @property
     def name(self) -> str: ...
@@ -36,4 +39,31 @@ class Source(Protocol):
         ...
 
 
-SOURCES: dict[str, Source] = {source.name: source for source in (CIFAR10, CIFAR100, Digits())}
+SOURCES: dict[str, Source] = {source.name: source for source in (CIFAR10, CIFAR100, Digits(), FolderImages())}
+_OF_A_FOLDER = ("image_size", "grey", "class_names")
+
+
+def source_of(settings: dict[str, Any]) -> Source:
+    """The source that the data module's settings name.
+
+    Raises:
+        ValueError: For a setting that would change nothing, or cannot be.
+    """
+    source = SOURCES[settings["source"]]
+    given = [option for option in _OF_A_FOLDER if settings[option] is not None]
+    if not isinstance(source, FolderImages):
+        if given:
+            raise ValueError(f"--data.{given[0]} needs --data.source folder: {source.name} has its own")
+        return source
+    size = DEFAULT_SIZE if settings["image_size"] is None else settings["image_size"]
+    if size < 1:
+        raise ValueError(f"--data.image_size must be at least 1, not {size}")
+    names = settings["class_names"]
+    return replace(
+        source,
+        root=settings["root"],
+        image_size=size,
+        grey=settings["grey"],
+        classes=None if names is None else tuple(names),
+        cache_dir=settings["cache_dir"],
+    )

@@ -5,6 +5,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from cifar_mlp.common.seeds import derived_seed
+
 Split = Literal["report", "random"]
 
 
@@ -53,6 +55,29 @@ def train_val_indices(
     except ValueError as error:  # scikit-learn's words for a class of too few images
         option = f"--data.val_size {val_size}" if num_folds is None else f"--data.num_folds {num_folds}"
         raise ValueError(f"{option} leaves no share of every class in both splits ({error})") from error
+
+
+def stratified_order(labels_N: Tensor, seed: int) -> Tensor:
+    """The N images in an order of which any last ones, or any in a row, are a stratified draw.
+
+    Each class is shuffled and spread evenly over the order. One image of each class comes first, so that what is held
+    out leaves one to train on, however small a class is; scikit-learn's stratified draws refuse small classes.
+
+    Args:
+        labels_N: Label of each image, int64.
+        seed: Decides the order.
+
+    Returns:
+        Their indices, ``(N,)``.
+    """
+    generator = torch.Generator().manual_seed(derived_seed(seed, "stratified order"))
+    shuffled = torch.randperm(len(labels_N), generator=generator)
+    by_class = shuffled[labels_N[shuffled].argsort(stable=True)]
+    counts_C = torch.bincount(labels_N)
+    rank_N = torch.arange(len(labels_N)) - (counts_C.cumsum(0) - counts_C).repeat_interleave(counts_C)
+    shift_C = torch.rand(len(counts_C), generator=generator, dtype=torch.float64)
+    place_N = (rank_N + shift_C.repeat_interleave(counts_C)) / counts_C.repeat_interleave(counts_C)
+    return by_class[place_N.where(rank_N > 0, 0.0).argsort(stable=True)]
 
 
 def _divide(

@@ -7,7 +7,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from cifar_mlp.pictures.style import BLUE, BODY, GREY, TITLE, VERMILION, new_figure
+from cifar_mlp.pictures.style import BLUE, BODY, GREY, TITLE, VERMILION, labels_of, new_figure
 from cifar_mlp.pictures.tiles import Caption, about_grey, gallery
 
 # Shape legend: N = images, K = principal components, D = pixels
@@ -68,7 +68,7 @@ def reconstructions(preprocessing: Any, images: Tensor, labels: Tensor, class_na
     counts = _ladder(len(shares))
     rows = torch.cat([chosen, *(reconstruct(preprocessing, chosen, count) for count in counts)])
     names = ["original", *(f"{count:,} components\n{100 * shares[count - 1]:.1f} % of variance" for count in counts)]
-    heads = [class_names[label] for label in labels[first].tolist()]
+    heads = [labels_of(class_names)[label] for label in labels[first].tolist()]
     title = "Reconstructions from the leading principal components"
     return gallery(rows.cpu(), len(first), title, rows=names, heads=heads, tile=0.8)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from cifar_mlp.pictures.style import BODY, HEAT, SMALL, TITLE, new_figure
+from cifar_mlp.pictures.style import BODY, HEAT, SMALL, TITLE, labels_of, new_figure
 
 
 def confusion_matrix(counts_CC: Tensor, class_names: Sequence[str], title: str) -> Figure:
@@ -18,15 +18,15 @@ def confusion_matrix(counts_CC: Tensor, class_names: Sequence[str], title: str) 
     """
     counts_CC = counts_CC.cpu()
     shares_CC = counts_CC / counts_CC.sum(1, keepdim=True).clamp(min=1)
-    num_classes = len(class_names)
+    num_classes, names = len(class_names), labels_of(class_names)
     crowded = num_classes > 20
     side = 2.2 + (0.14 if crowded else 0.52) * num_classes
     figure = new_figure(side + 1.0, side)
     axes = figure.add_subplot()
     drawn = axes.imshow(shares_CC.numpy(), cmap=HEAT, vmin=0, vmax=1)
     size = 5 if crowded else BODY
-    axes.set_xticks(range(num_classes), class_names, rotation=90, fontsize=size)
-    axes.set_yticks(range(num_classes), class_names, fontsize=size)
+    axes.set_xticks(range(num_classes), names, rotation=90, fontsize=size)
+    axes.set_yticks(range(num_classes), names, fontsize=size)
     if not crowded:
         for true, row in enumerate(counts_CC.tolist()):
             for predicted, count in enumerate(row):

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from cifar_mlp.pictures.predictions import Predictions
-from cifar_mlp.pictures.style import TITLE, new_figure
+from cifar_mlp.pictures.style import TITLE, labels_of, new_figure
 from cifar_mlp.pictures.tiles import LETTER, Caption, gallery
 
 
@@ -32,8 +32,9 @@ def error_gallery(predictions: Predictions, class_names: Sequence[str], title: s
         figure.suptitle(f"{title}: no errors on {len(predictions.labels):,} images", fontsize=TITLE)
         return figure
     confidence = (100 * predictions.confidence[indices]).tolist()
+    names = labels_of(class_names)
     true, predicted = (
-        [class_names[label] for label in kind[indices].tolist()] for kind in (predictions.labels, predictions.predicted)
+        [names[label] for label in kind[indices].tolist()] for kind in (predictions.labels, predictions.predicted)
     )
     captions = [
         Caption(label, f"{other}: {percent:.0f}%")
@@ -72,7 +73,7 @@ def class_averages(predictions: Predictions, class_names: Sequence[str], title: 
         f"{title}: mean image of each class{some}",
         captions,
         ["true class", "predicted class"],
-        [class_names[label] for label in shown],
+        [labels_of(class_names)[label] for label in shown],
         note="Top: mean of the images of a class. Bottom: mean of the images predicted as that class.",
         tile=0.85,
     )

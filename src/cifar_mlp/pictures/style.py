@@ -1,6 +1,8 @@
 """The look of every picture: white background, colours for colour-blind readers, three font sizes."""
 
 import io
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, BLACK = (
 GREY = "#8C8C8C"
 HEAT = "cividis"
 DPI = 110
+LONGEST = 20  # letters of a class name
 TITLE, BODY, SMALL = 10, 8.5, 7  # points
 
 
@@ -36,8 +39,16 @@ def new_figure(width: float, height: float, arranged: bool = True) -> Figure:
 def pixels(figure: Figure) -> np.ndarray:
     """The figure rendered, uint8 ``(height, width, 3)``."""
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a name in another script shows as boxes
+        canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def labels_of(class_names: Sequence[str]) -> list[str]:
+    """Class names as they fit beside tiles: of long ones the middle is left out, and none is taken for a formula."""
+    cut = [name if len(name) <= LONGEST else f"{name[: LONGEST - 9]}…{name[-8:]}" for name in class_names]
+    return [name.replace("$", r"\$") for name in cut]
 
 
 def png(drawn: np.ndarray) -> bytes:

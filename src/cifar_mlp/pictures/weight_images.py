@@ -7,6 +7,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from cifar_mlp.pictures.style import labels_of
 from cifar_mlp.pictures.tiles import Caption, about_grey, gallery
 
 # Shape legend: U = units, K = features, D = pixels
@@ -44,7 +45,7 @@ def first_layer_weights(gradients: Tensor, names: Sequence[str] = (), when: str 
     norms = gradients.flatten(1).norm(dim=1).nan_to_num(0.0)
     order = torch.arange(len(gradients)) if names else norms.argsort(descending=True, stable=True)
     order = order[:MOST]
-    captions = [Caption(names[unit]) for unit in order.tolist()] if names else []
+    captions = [Caption(labels_of(names)[unit]) for unit in order.tolist()] if names else []
     channels = gradients.shape[1]
     more = "more of that colour" if channels == 3 else "more light"
     which = f"first {len(order)} of {len(gradients):,} units" if names else f"{len(order)} of {len(gradients):,} units"

@@ -10,6 +10,7 @@ from cifar_mlp.cli import run
 from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.common.bounded_yaml import load_yaml
 from cifar_mlp.common.run_folder import differing, flat
+from cifar_mlp.data.sources import source_of
 from cifar_mlp.reproduction.plan import Planned, Variant
 
 SEEDS, FOLDS = "seeds", "cv"
@@ -89,8 +90,10 @@ def require_studied(kind: str, count: int, settings: dict[str, Any]) -> None:
         raise ValueError(f"--data.val_size 0 leaves no validation, on which {kind} predicts: drop it")
     if data["val_size"] == 0:
         raise ValueError(f"--data.val_size 0: {kind} compares its runs on images that they held out; drop it")
-    if kind == SEEDS and data["source"] == "digits":
-        raise ValueError("--data.source digits: the seed decides which images are for testing; use cifar-mlp cv")
+    if kind == SEEDS and (data["source"] == "digits" or getattr(source_of(data), "draws_test", False)):
+        raise ValueError(
+            f"--data.source {data['source']}: the seed decides which images are for testing; use cifar-mlp cv"
+        )
     usual = {"default_root_dir": (None,), "fast_dev_run": (False, 0), "logger": (None, True),
              "enable_checkpointing": (None, True)}  # fmt: skip
     for option, allowed in usual.items():

@@ -15,7 +15,7 @@ from cifar_mlp.common.results import Row
 from cifar_mlp.common.script_parser import OneLineParser
 from cifar_mlp.common.stopped import answering_interrupts
 from cifar_mlp.data.cifar import Part
-from cifar_mlp.data.sources import SOURCES
+from cifar_mlp.data.sources import source_of
 from cifar_mlp.reproduction.pool import Bar, expected_seconds, run_all
 from cifar_mlp.reproduction.store import Store
 from cifar_mlp.studies.outcome import write_outcome
@@ -83,7 +83,7 @@ def perform(study: Study, jobs: int | None, program: Sequence[str], console: Con
     if missing:
         data = study.settings["data"]
         for part in get_args(Part):  # missing data is reported before anything starts
-            SOURCES[data["source"]].prepare(data["root"], part, data["mirror"])
+            source_of(data).prepare(data["root"], part, data["mirror"])
         jobs = min(jobs or default_jobs(), len(missing))
         known = store.document()["runs"]
         bar = Bar({planned: expected_seconds(planned, known, False) for planned in missing}, jobs, console)

@@ -1,6 +1,7 @@
 """Read what a checkpoint says about itself, without trusting it."""
 
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from cifar_mlp import models
 from cifar_mlp.common.whole_checkpoint import require_whole
 from cifar_mlp.data.datamodule import CIFAR10DataModule
+from cifar_mlp.data.folder_images import FolderImages
 from cifar_mlp.data.loader import TrainingOrder, restored_position
 from cifar_mlp.data.usual_places import ROOT_VARIABLE
 from cifar_mlp.models.continued import override_restored
@@ -118,7 +120,8 @@ def option_defaults(
 def _data_defaults(checkpoint: dict[str, Any]) -> dict[str, Any]:
     data = checkpoint.get("datamodule_hyper_parameters", {})
     defaults = {f"data.{name}": value for name, value in data.items() if name not in _OF_THE_MACHINE}
-    if data.get("root") and not os.environ.get(ROOT_VARIABLE) and Path(data["root"]).is_dir():
+    own = data.get("source") == FolderImages.name  # the environment names CIFAR-10
+    if data.get("root") and (own or not os.environ.get(ROOT_VARIABLE)) and Path(data["root"]).expanduser().is_dir():
         defaults["data.root"] = data["root"]
     if "seed" in data:
         defaults["seed_everything"] = data["seed"]
@@ -140,7 +143,8 @@ def require_same_data(checkpoint: dict[str, Any], path: str, data: CIFAR10DataMo
     saved = checkpoint.get("cifar_mlp", {}).get("preprocessing") or {}
     for name, value in data.preprocessing.spec.items():
         if saved.get(name, value) != value:
-            option = "source" if name == "image_shape" else name
+            own = data.settings["source"] == FolderImages.name
+            option = ("image_size" if own else "source") if name == "image_shape" else name
             raise ValueError(
                 f"--ckpt_path {path} was made for inputs with {name} {saved[name]}, but --data.{option} asks for "
                 f"{value}: drop that option, since the checkpoint carries its own preprocessing"
@@ -149,8 +153,8 @@ def require_same_data(checkpoint: dict[str, Any], path: str, data: CIFAR10DataMo
     fixed = ["source"]
     if training:
         fixed += ["split", "val_size", "num_folds", "fold", "seed"]
-    elif data.settings["source"] == "digits":
-        fixed += ["seed"]  # it decides which digits are for testing
+    elif data.settings["source"] in ("digits", FolderImages.name):
+        fixed += ["seed"]  # it decides which images are for testing
     for name in fixed:
         if name in settings and settings[name] != data.settings[name]:
             option = "--seed_everything" if name == "seed" else f"--data.{name}"
@@ -192,6 +196,30 @@ def require_same_epoch(checkpoint: dict[str, Any], path: str, data: CIFAR10DataM
             f"--trainer.limit_train_batches {limit}: --ckpt_path {path} was taken within an epoch, after {within} "
             f"batches, and an epoch now has {there_are}; change that at an epoch's end"
         )
+
+
+def require_same_images(checkpoint: dict[str, Any], path: str, data: CIFAR10DataModule, training: bool) -> None:
+    """Refuse to go on with a folder of other images; warn where some of those for testing may have been trained on.
+
+    Args:
+        checkpoint: As read.
+        path: Its file, for the message.
+        data: Of now; a folder is not read to predict other files.
+        training: Whether training continues.
+
+    Raises:
+        ValueError: If training would continue on other images.
+    """
+    if not isinstance(data.source, FolderImages) or (data.predict_path is not None and not training):
+        return
+    before, now = checkpoint.get("provenance", {}).get("data"), data.source.facts
+    if before in (None, now):
+        return
+    said = f"--data.root {data.root} holds other images ({now['images']:,}) than those of --ckpt_path {path}"
+    if training:
+        raise ValueError(f"{said} ({before['images']:,}): start a new run on them, or restore the folder")
+    if data.source.draws_test:
+        warnings.warn(f"{said}: some that are held out now may have been trained on", stacklevel=2)
 
 
 def require_same_network(checkpoint: dict[str, Any], path: str, module: nn.Module) -> None:
