@@ -53,7 +53,7 @@ def test_every_tensor_is_within_tolerance_for_any_seed(seed):
     assert compare(devices=("cpu",), sizes=SMALL, seed=seed, training_steps=0).failures == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("device", DEVICES)
 def test_every_tensor_is_within_tolerance_on_all_pixels(device):
     found = compare((device,), ("float64", "float32"), ("3072-2048-10:200",), training_steps=0)

@@ -121,6 +121,9 @@ DATA: dict[str, tuple[list[str], Any]] = {
     "byte_images": (["false"], ANYWAY),
     "predict_path": (["x.png"], ANYWAY),
     "output": (["x.csv"], ANYWAY),
+    "image_size": (["9"], "--data.image_size needs --data.source folder"),
+    "grey": (["true"], "--data.grey needs --data.source folder"),
+    "class_names": (["[a, b]"], "--data.class_names needs --data.source folder"),
     "seed": ([], ELSEWHERE),  # --seed_everything, in test_command_line
 }
 MODEL: dict[str, tuple[list[str], Any]] = {
