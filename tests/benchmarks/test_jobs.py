@@ -67,8 +67,8 @@ def test_training_tables_take_ratios_round_by_round(problem: Problem):
     short = speed_short(document)
     assert "`cifar-mlp fit` trains on 6 images/s in float32 (" in short
     assert "| baseline, float32 | images/s | fit in float32 / baseline |" in short
-    assert "| plain PyTorch loop | 13 | 0.5 |" in short
-    assert "| JAX, compiled epoch | 6 | 1 |" in short
+    assert "| plain PyTorch loop | 13 | 0.50 |" in short
+    assert "| JAX, compiled epoch | 6 | 1.00 |" in short
     without = {**document, "implementations": document["implementations"][1:], "roofline": []}
     assert [table.rows[0][6] for table in train_tables(without)] == [""]
 
