@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -508,3 +509,9 @@ def test_any_lightning_module_fits_tests_and_predicts_by_its_import_path(
     assert rows[0].startswith("file,predicted,airplane,")
     with pytest.raises(ValueError, match="another class than Classifier: name it by --model"):
         run(["test", "--ckpt_path", last])
+
+
+def test_the_former_class_of_hand_derived_gradients_is_known_by_its_short_name_in_a_fresh_process():
+    command = [sys.executable, "-m", "cifar_mlp", "fit", "--data.source", "digits", "--model", "HandwrittenClassifier"]
+    done = subprocess.run([*command, "--print_config"], capture_output=True, text=True, timeout=300)
+    assert "class_path: cifar_mlp.models.HandwrittenClassifier" in done.stdout, done.stderr

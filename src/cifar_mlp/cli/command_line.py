@@ -8,6 +8,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser
 
+import cifar_mlp.models.handwritten  # noqa: F401, its class is known by its short name, which old configs give
 from cifar_mlp import __version__
 from cifar_mlp.callbacks.architecture import NetworkSummary
 from cifar_mlp.callbacks.asked_settings import AskedSettings
