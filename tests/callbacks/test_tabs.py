@@ -19,7 +19,7 @@ HISTOGRAMS = ["digits/activations/hidden.1", "digits/gradients/hidden.0.affine.w
 # By tab: its text for two runs, and for none.
 SAYS = {
     "timeseries": (["version_0", "version_1", "digits/activations/hidden.0"], "Pin cards for a quick view"),
-    "scalars": (["version_1", "tag: digits/test/accuracy", "tag: digits/train/images_per_second"], "No scalar data"),
+    "scalars": (["version_1", "tag: digits/test/accuracy"], "No scalar data"),
     "custom_scalars": (["loss", "accuracy", "accuracy of each class", "Matches (20)"], "Write a regex to filter runs"),
     "images": (["digits/pictures/most_confident_errors", "digits/pictures/first_layer_weights"], "No image data"),
     "graphs": (["Main Graph"], "No graph definition files"),
