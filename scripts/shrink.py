@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Shrink; a mistake is one line and exit code 1."""
     parser = OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
-    parser.add_argument("output", type=Path, metavar="FILE", help="the small checkpoint; beside it its card as JSON")
+    parser.add_argument("output", type=Path, metavar="FILE", help="the small checkpoint")
     options = parser.parse_args(arguments)
     try:
         kept = shrunk(options.run)
@@ -73,10 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except USER_ERRORS as error:
         print(f"shrink.py: {error}", file=sys.stderr)
         return 1
-    card = {"config": options.run.resolve().parent.name, "bytes": options.output.stat().st_size}
-    card |= {"accuracy": kept["accuracy"], "provenance": kept["provenance"]}
-    write_whole(json.dumps(card, indent=2) + "\n", options.output.with_suffix(".json"))
-    print(f"{options.output}: {card['bytes']:,} bytes, {card['accuracy']}")
+    origin = {"config": options.run.resolve().parent.name, "bytes": options.output.stat().st_size}
+    origin |= {"accuracy": kept["accuracy"], "provenance": kept["provenance"]}
+    write_whole(json.dumps(origin, indent=2) + "\n", options.output.with_suffix(".json"))
+    print(f"{options.output}: {origin['bytes']:,} bytes, {origin['accuracy']}")
     return 0
 
 

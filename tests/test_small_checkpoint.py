@@ -13,18 +13,18 @@ from cifar_mlp.cli import export_command, run
 from cifar_mlp.cli.checkpoint_option import WITH_THE_PACKAGE, checkpoint_file
 
 ROOT = Path(__file__).resolve().parent.parent
-CARD = json.loads((WITH_THE_PACKAGE / "small.json").read_text())
+ORIGIN = json.loads((WITH_THE_PACKAGE / "small.json").read_text())
 FILE = WITH_THE_PACKAGE / "small.ckpt"
 
 
 def test_it_is_small_and_agrees_with_its_card():
     content = torch.load(FILE, weights_only=True)
-    assert FILE.stat().st_size == CARD["bytes"] < 1_000_000
+    assert FILE.stat().st_size == ORIGIN["bytes"] < 1_000_000
     assert {name: content[name] for name in ("accuracy", "provenance")} == {
-        name: CARD[name] for name in ("accuracy", "provenance")
+        name: ORIGIN[name] for name in ("accuracy", "provenance")
     }
     assert content["datamodule_hyper_parameters"]["root"] is None
-    assert "/" not in json.dumps(CARD["provenance"])
+    assert "/" not in json.dumps(ORIGIN["provenance"])
     model = Classifier.load_from_checkpoint(FILE)
     assert model.settings["hidden_sizes"] == [512]
     assert next(model.parameters()).dtype == torch.float32
@@ -54,7 +54,7 @@ def test_a_file_of_that_name_comes_first_and_training_is_refused():
 @pytest.mark.real_data
 def test_its_accuracy_is_the_stated_one_and_it_can_be_exported(real_root: str, capsys: pytest.CaptureFixture[str]):
     tested = run(["test", "--ckpt_path", "small"]).trainer.callback_metrics
-    assert float(tested["test/accuracy"]) == pytest.approx(CARD["accuracy"]["test/accuracy"], abs=2e-4)
+    assert float(tested["test/accuracy"]) == pytest.approx(ORIGIN["accuracy"]["test/accuracy"], abs=2e-4)
     export_command.main(["small", "--format", "pt2", "--fold"])
     assert "on 1,000 test images: the same classes" in capsys.readouterr().out
 

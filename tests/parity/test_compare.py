@@ -358,7 +358,7 @@ def test_a_switch_that_followed_the_general_one_follows_it_again():
     ("capability", "differs", "expected"), [((7, 5), True, False), ((8, 0), False, False), ((9, 0), True, True)]
 )
 def test_a_card_has_tf32_if_its_result_shows_it(monkeypatch, capability, differs, expected):
-    """A CPU plays the card; simulated TF32 makes its products differ."""
+    """A CPU plays the GPU; simulated TF32 makes its products differ."""
 
     @contextmanager
     def matmuls(precision):

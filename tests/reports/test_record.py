@@ -1,4 +1,4 @@
-"""A run of a record card becomes a row, and rows become tables."""
+"""A run of a record config becomes a row, and rows become tables."""
 
 import json
 from pathlib import Path
@@ -40,8 +40,8 @@ def run(tmp_path: Path) -> Path:
     provenance |= {"torch": "2", "fit_seconds": 90.0}
     results = {"config": "fast", "last": last, "provenance": provenance}
     (folder / "results.json").write_text(json.dumps(results))
-    (tmp_path / "cards").mkdir()
-    (tmp_path / "cards" / "fast.yaml").write_text("trainer: {max_epochs: 10}\n")
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "fast.yaml").write_text("trainer: {max_epochs: 10}\n")
     published = {"what": "other", "test": 72.0, "parameters": 1000, "epochs": 2, "hardware": "GPU", "source": "paper"}
     (tmp_path / "record.json").write_text(json.dumps({"schema": 1, "published": [published], "runs": []}))
     return folder
@@ -50,7 +50,7 @@ def run(tmp_path: Path) -> Path:
 def test_a_run_becomes_a_row_once_and_its_lines_say_what_it_did(run: Path, tmp_path: Path):
     document = tmp_path / "record.json"
     for busy in (True, False):
-        add_runs(document, [run], tmp_path / "cards", busy)
+        add_runs(document, [run], tmp_path / "configs", busy)
     found = json.loads(document.read_text())
     (row,) = found["runs"]
     assert (row["test"], row["test_views"], row["views"], row["images"]) == (0.7123, 0.73, 18, 45_000)
@@ -63,7 +63,7 @@ def test_a_run_becomes_a_row_once_and_its_lines_say_what_it_did(run: Path, tmp_p
     assert "| other | 72.0 |" in second
     assert "| 73.0 (18) | 71.2 | 10 |" in record_short(found)
     assert "seeds 3; 45,000 training images, validation 70.0 %; EPYC; 32-true" in record_provenance(found)
-    add_runs(document, [run], tmp_path / "cards", busy=True)
+    add_runs(document, [run], tmp_path / "configs", busy=True)
     assert "| not measured | EPYC |" in record_table(json.loads(document.read_text()))
 
 
@@ -72,13 +72,13 @@ def test_features_that_are_projected_once_cost_nothing_a_step():
 
 
 def test_a_run_of_no_card_is_refused(run: Path, tmp_path: Path):
-    (tmp_path / "cards" / "fast.yaml").unlink()
-    with pytest.raises(ValueError, match="fast is no card of"):
-        add_runs(tmp_path / "record.json", [run], tmp_path / "cards", busy=False)
+    (tmp_path / "configs" / "fast.yaml").unlink()
+    with pytest.raises(ValueError, match="fast is no config of"):
+        add_runs(tmp_path / "record.json", [run], tmp_path / "configs", busy=False)
 
 
-def test_the_published_rows_are_of_the_cards_as_they_stand():
+def test_the_published_rows_are_of_the_configs_as_they_stand():
     rows = json.loads((ROOT / "docs" / "record.json").read_text())["runs"]
     assert rows
     for row in rows:
-        assert row["settings"] == config_fingerprint(ROOT / "configs" / "record" / f"{row['card']}.yaml")
+        assert row["settings"] == config_fingerprint(ROOT / "configs" / "record" / f"{row['config']}.yaml")

@@ -12,40 +12,40 @@ TRAINING_IMAGES = 50_000  # of CIFAR-10, validation included
 VIEWS = "test/accuracy_views"
 
 
-def add_runs(document: Path, runs: list[Path], cards: Path, busy: bool) -> None:
-    """Put runs into the record's file; a run of the same card and seed replaces the former.
+def add_runs(document: Path, runs: list[Path], configs: Path, busy: bool) -> None:
+    """Put runs into the record's file; a run of the same config and seed replaces the former.
 
     Args:
         document: docs/record.json.
         runs: Folders of runs, each with its ``results.json`` and ``checkpoints/last.ckpt``.
-        cards: Folder of the record's configs.
+        configs: Folder of the record's configs.
         busy: Whether other work ran beside them: their times are then not kept.
 
     Raises:
-        ValueError: For a run of no card, or of a card that has changed since; names it.
+        ValueError: For a run of no config, or of a config that has changed since; names it.
         OSError: For a file that is missing.
     """
     content: dict[str, Any] = json.loads(document.read_text())
-    rows = {(row["card"], row["seed"]): row for row in content["runs"]}
-    for row in (record_row(run, cards, busy) for run in runs):
-        rows[row["card"], row["seed"]] = row
+    rows = {(row["config"], row["seed"]): row for row in content["runs"]}
+    for row in (record_row(run, configs, busy) for run in runs):
+        rows[row["config"], row["seed"]] = row
     content["runs"] = [rows[key] for key in sorted(rows)]
     write_json_rows(document, content, ["published", "runs"])
 
 
-def record_row(run: Path, cards: Path, busy: bool) -> Row:
+def record_row(run: Path, configs: Path, busy: bool) -> Row:
     """Accuracies at the last epoch, what they cost, and where they come from."""
     results = json.loads((run / "results.json").read_text())
-    card = cards / f"{results['config']}.yaml"
-    if not card.is_file():
-        raise ValueError(f"{run}: {results['config']} is no card of {cards}")
+    config = configs / f"{results['config']}.yaml"
+    if not config.is_file():
+        raise ValueError(f"{run}: {results['config']} is no config of {configs}")
     last, provenance = results["last"], results["provenance"]
     checkpoint = read_checkpoint(str(run / "checkpoints" / "last.ckpt"))
     (views,) = [name for name in last if name.startswith(VIEWS)] or [None]
     images = TRAINING_IMAGES - last.get("val/images", 0)
     return {
-        "card": card.stem,
-        "settings": config_fingerprint(card),
+        "config": config.stem,
+        "settings": config_fingerprint(config),
         "seed": provenance["seed"],
         "epochs": last["epoch"],
         "images": images,
@@ -61,12 +61,12 @@ def record_row(run: Path, cards: Path, busy: bool) -> Row:
 
 
 def flop_of_an_image(checkpoint: dict[str, Any]) -> int:
-    """Floating-point operations to train on one image: projection, forward and backward, matrix products alone."""
+    """Floating-point operations to train on one image: projection, forward and backward, matmuls alone."""
     weights = [value.numel() for value in _layers(checkpoint) if value.ndim == 2]
-    products = 6 * sum(weights) - 2 * weights[0]  # nothing needs the gradient of the features
+    matmuls = 6 * sum(weights) - 2 * weights[0]  # nothing needs the gradient of the features
     components = checkpoint["state_dict"].get("preprocessing.pca.components")
     augmented = checkpoint["datamodule_hyper_parameters"].get("augment")  # else features are projected once
-    return products + (2 * components.numel() if augmented and components is not None else 0)
+    return matmuls + (2 * components.numel() if augmented and components is not None else 0)
 
 
 def _layers(checkpoint: dict[str, Any]) -> list[Any]:

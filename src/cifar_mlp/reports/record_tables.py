@@ -13,48 +13,48 @@ COLUMNS += ["hardware", "source"]
 def record_table(document: Document) -> str:
     """Published results and ours, best first, by the better of one view and several."""
     lines = [(row["test"], _published(row)) for row in document["published"]]
-    for rows in _by_card(document).values():
+    for rows in _by_config(document).values():
         lines.append((statistics.fmean(100 * row["test_views"] for row in rows), _ours(rows)))
     return markdown.table(COLUMNS, [line for _, line in sorted(lines, key=lambda line: -line[0])], words=1)
 
 
 def record_short(document: Document) -> str:
-    """Our cards alone, for the README."""
+    """Our configs alone, for the README."""
     lines = [
-        [_link(card, "configs/record"), _views(rows), percent([row["test"] for row in rows]), str(rows[0]["epochs"]),
+        [_link(config, "configs/record"), _views(rows), percent([row["test"] for row in rows]), str(rows[0]["epochs"]),
          _flop(rows[0]["flop"]), _minutes(rows)]
-        for card, rows in _by_card(document).items()
+        for config, rows in _by_config(document).items()
     ]  # fmt: skip
-    header = ("card", "test accuracy, views averaged (how many)", "one view", "epochs", "training FLOP", "minutes")
+    header = ("config", "test accuracy, views averaged (how many)", "one view", "epochs", "training FLOP", "minutes")
     return markdown.table(header, lines)
 
 
 def record_provenance(document: Document) -> str:
-    """Where our figures come from, a paragraph a card."""
+    """Where our figures come from, a paragraph a config."""
     texts = []
-    for card, rows in _by_card(document).items():
+    for config, rows in _by_config(document).items():
         validation = f"validation {percent([row['val'] for row in rows])} %" if rows[0]["val"] else "no validation"
         days = ", ".join(sorted({row["date"][:10] for row in rows}))
         texts.append(
-            f"{card}: seeds {', '.join(str(row['seed']) for row in rows)}; {rows[0]['images']:,} training images, "
+            f"{config}: seeds {', '.join(str(row['seed']) for row in rows)}; {rows[0]['images']:,} training images, "
             f"{validation}; {same(rows, 'device')}; {same(rows, 'precision')}; torch {same(rows, 'torch')}; {days}; "
             f"commit {same(rows, 'commit')}.\n"
         )
     return "\n".join(texts)
 
 
-def _by_card(document: Document) -> dict[str, list[Row]]:
-    cards: dict[str, list[Row]] = {}
-    for row in sorted(document["runs"], key=lambda row: (row["flop"], row["card"], row["seed"])):
-        cards.setdefault(row["card"], []).append(row)
-    return cards
+def _by_config(document: Document) -> dict[str, list[Row]]:
+    configs: dict[str, list[Row]] = {}
+    for row in sorted(document["runs"], key=lambda row: (row["flop"], row["config"], row["seed"])):
+        configs.setdefault(row["config"], []).append(row)
+    return configs
 
 
 def _ours(rows: Sequence[Row]) -> list[str]:
     first = rows[0]
     cells = [percent([row["test"] for row in rows]), _views(rows), f"{first['parameters'] / 1e6:.2g}M"]
     cells += [f"{first['epochs']:,}", _flop(first["flop"]), _minutes(rows), same(rows, "device")]
-    return [f"**ours, {_link(first['card'], '../configs/record')}**", *cells, "this repository"]
+    return [f"**ours, {_link(first['config'], '../configs/record')}**", *cells, "this repository"]
 
 
 def _published(row: Row) -> list[str]:
@@ -64,8 +64,8 @@ def _published(row: Row) -> list[str]:
     return [row["what"], *cells, f"{row['epochs']:,}", flop, "", row["hardware"], row["source"]]
 
 
-def _link(card: str, folder: str) -> str:
-    return f"[{card}]({folder}/{card}.yaml)"
+def _link(config: str, folder: str) -> str:
+    return f"[{config}]({folder}/{config}.yaml)"
 
 
 def _views(rows: Sequence[Row]) -> str:

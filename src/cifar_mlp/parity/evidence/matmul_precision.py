@@ -23,7 +23,7 @@ def full_precision() -> Iterator[None]:
 
 @contextmanager
 def tf32(device: str) -> Iterator[str]:
-    """TF32 matmuls, native on a CUDA card that shows them, else simulated; gives the word for what runs."""
+    """TF32 matmuls, native on a CUDA device that shows them, else simulated; gives the word for what runs."""
     if device == "cuda" and has_tf32():
         with _matmuls("tf32"):
             yield "TF32"
@@ -33,7 +33,7 @@ def tf32(device: str) -> Iterator[str]:
 
 
 def has_tf32() -> bool:
-    """Whether the CUDA card has TF32, by its capability and by a result that changes with it."""
+    """Whether the CUDA device has TF32, by its capability and by a result that changes with it."""
     if torch.cuda.get_device_capability() < (8, 0):
         return False
     x = torch.rand(256, 256, generator=torch.Generator().manual_seed(0)).to("cuda")

@@ -1,4 +1,4 @@
-"""The cards of configs/record train, and their networks are fully connected and nothing else."""
+"""The configs of configs/record train, and their networks are fully connected and nothing else."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +10,7 @@ from cifar_mlp.cli import run
 from cifar_mlp.models.affine import Affine
 from cifar_mlp.models.mlp import ACTIVATIONS, MLP
 
-CARDS = sorted((Path(__file__).resolve().parents[2] / "configs" / "record").glob("*.yaml"))
+CONFIGS = sorted((Path(__file__).resolve().parents[2] / "configs" / "record").glob("*.yaml"))
 UNIT_BY_UNIT = (*ACTIVATIONS.values(), nn.BatchNorm1d, nn.LayerNorm, nn.Dropout)
 
 
@@ -27,10 +27,10 @@ def places_of_parameters(network: nn.Module) -> list[int]:
     return [parameter.data_ptr() for _, parameter in network.named_parameters(remove_duplicate=False)]
 
 
-@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.stem)
-def test_a_record_network_is_fully_connected_without_shared_weights(small_cifar: Path, card: Path):
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)
+def test_a_record_network_is_fully_connected_without_shared_weights(small_cifar: Path, config: Path):
     few = ["--data.n_components", "20", "--data.batch_size", "50", "--data.val_size", "50"]
-    command = run(["fit", "--config", str(card), *few, "--trainer.fast_dev_run", "1"])
+    command = run(["fit", "--config", str(config), *few, "--trainer.fast_dev_run", "1"])
     network = command.model.network
     assert command.trainer.global_step == 1
     assert kinds_beyond_fully_connected(network) == []
