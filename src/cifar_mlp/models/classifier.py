@@ -1,25 +1,21 @@
-"""The system around a network: loss, metrics and optimizer."""
+"""The system around a network: its settings, steps and optimizer."""
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 from torch.optim import Adam, Optimizer
-from torchmetrics import MeanMetric, MetricCollection
-from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
 
 from cifar_mlp.data.preprocessing import Preprocessing
 from cifar_mlp.models.averaged_views import VIEWS, TestTime, mean_probabilities
 from cifar_mlp.models.by_hand.products import Matmuls
 from cifar_mlp.models.by_hand.trained import TrainedByHand
+from cifar_mlp.models.evaluated import Evaluated
 from cifar_mlp.models.initialization import Initialization
 from cifar_mlp.models.inputs import features_of_first_batch, inputs_and_labels, to_features
 from cifar_mlp.models.loss import Gradients, check_loss
-from cifar_mlp.models.metrics import evaluation_metrics
 from cifar_mlp.models.mlp import MLP, Activation, Normalization
 from cifar_mlp.models.optimization import configured
 from cifar_mlp.models.recipes import is_imported, to_recipe, try_out
@@ -27,10 +23,8 @@ from cifar_mlp.models.schedules import Schedule
 from cifar_mlp.models.self_contained import SelfContained
 from cifar_mlp.models.training_mean import TrainingMean
 
-REPORT_TEST_SIZE = 1_000  # the report tested on the first 1,000 test images
 
-
-class Classifier(TrainedByHand, SelfContained):
+class Classifier(TrainedByHand, Evaluated, SelfContained):
     """A fully connected network that classifies images, trained by cross-entropy.
 
     Byte images go through the preprocessing that it carries; features are taken as they are. Batches are pairs
@@ -123,11 +117,7 @@ class Classifier(TrainedByHand, SelfContained):
         self.preprocessing = None
         self.class_names = [str(label) for label in range(num_classes)]
         self.training_mean = TrainingMean()
-        self.val_metrics, self.val_confusion = evaluation_metrics(num_classes)
-        self.test_metrics, self.test_confusion = evaluation_metrics(num_classes)
-        self.val_loss, self.test_loss = (MeanMetric(nan_strategy=math.nan) for _ in range(2))
-        self.test_accuracy_report = MulticlassAccuracy(num_classes, average="micro")
-        self.views_accuracy = MulticlassAccuracy(num_classes, average="micro")
+        self.add_metrics(num_classes)
 
     def _build(self, in_features: int) -> MLP:
         shape = ("num_classes", "hidden_sizes", "activation", "dropout", "normalization", "initialization", "init_std")
@@ -204,21 +194,6 @@ class Classifier(TrainedByHand, SelfContained):
             for name, mean in zip(("loss", "accuracy"), means, strict=True):
                 self.log(self.metric_name(f"train/{name}"), mean, on_step=False, on_epoch=True, sync_dist=True)
 
-    def validation_step(self, batch: Any, batch_idx: int) -> None:
-        """Metrics of a batch of the validation split."""
-        self._evaluate(batch, "val", self.val_metrics, self.val_confusion)
-
-    def test_step(self, batch: Any, batch_idx: int) -> None:
-        """Metrics of a batch of test images, and separately those of the report's 1,000."""
-        logits, labels = self._evaluate(batch, "test", self.test_metrics, self.test_confusion)
-        data = getattr(self.trainer, "datamodule", None)
-        indices = getattr(batch, "indices", None)
-        if indices is not None and getattr(data, "test_size", 0) > REPORT_TEST_SIZE:
-            in_report = indices < REPORT_TEST_SIZE
-            if in_report.any():
-                self.test_accuracy_report.update(logits[in_report], labels[in_report])
-                self.log(self.metric_name("test/accuracy_first_1000"), self.test_accuracy_report, on_epoch=True)
-
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Probability of each class, ``(N, classes)``."""
         inputs = batch[0] if isinstance(batch, tuple | list) else batch
@@ -234,47 +209,3 @@ class Classifier(TrainedByHand, SelfContained):
     def members(self) -> list["Classifier"]:
         """The networks that it consists of, each with its preprocessing: itself alone."""
         return [self]
-
-    def metric_name(self, name: str) -> str:
-        """The full name of a metric: the source's prefix, then e.g. ``val/accuracy``."""
-        prefix = self.settings["metric_prefix"]
-        return name if prefix and name.startswith(prefix) else prefix + name
-
-    def metrics_of_fit(self, has_validation: bool = True) -> list[str]:
-        """Full names of the metrics that training and its validation log."""
-        names = ["train/loss", "train/accuracy"]
-        if has_validation:
-            names += ["val/loss", *(f"val/{name}" for name in self.val_metrics)]
-        return [self.metric_name(name) for name in names]
-
-    def _evaluate(
-        self, batch: Any, stage: str, metrics: MetricCollection, confusion: MulticlassConfusionMatrix
-    ) -> tuple[Tensor, Tensor]:
-        inputs, labels = inputs_and_labels(batch)
-        # Mixed precision is for training steps: reported numbers come from the saved float32 weights, on any machine.
-        with torch.autocast(self.device.type, enabled=False):
-            logits: Tensor = self(inputs)
-            loss = cross_entropy(logits, labels)
-        metrics.update(logits.float(), labels)
-        confusion.update(logits, labels)
-        named = {self.metric_name(f"{stage}/{name}"): metric for name, metric in metrics.items()}
-        # A metric, since Lightning's own mean over processes rounds the number of images when it is odd.
-        mean_loss = self.val_loss if stage == "val" else self.test_loss
-        mean_loss.update(loss, len(labels))
-        self.log(self.metric_name(f"{stage}/loss"), mean_loss, on_epoch=True)
-        self.log_dict(named, on_epoch=True, prog_bar=stage == "val")
-        test_time = self.settings["test_time"]
-        if test_time != "none" and self.trainer.state.fn != "fit":  # its validation sees features
-            with torch.autocast(self.device.type, enabled=False):
-                self.views_accuracy.update(mean_probabilities(self, inputs, test_time), labels)
-            name = self.metric_name(f"{stage}/accuracy_views{VIEWS[test_time]}")
-            self.log(name, self.views_accuracy, on_epoch=True)
-        return logits, labels
-
-    def on_validation_epoch_start(self) -> None:
-        """Start this epoch's confusion matrix."""
-        self.val_confusion.reset()
-
-    def on_test_epoch_start(self) -> None:
-        """Start this test's confusion matrix."""
-        self.test_confusion.reset()
