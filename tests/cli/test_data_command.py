@@ -14,7 +14,7 @@ from torch import Tensor
 from cifar_mlp.cli import main as command_line
 from cifar_mlp.cli.data_command import main
 from cifar_mlp.data.archives import Archive
-from cifar_mlp.data.cifar import CIFAR100_CLASSES
+from cifar_mlp.data.class_names import CIFAR100_CLASSES
 from cifar_mlp.data.download import MIRROR_VARIABLE
 from cifar_mlp.data.sources import SOURCES
 from cifar_mlp.data.usual_places import ROOT_VARIABLE

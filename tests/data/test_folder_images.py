@@ -117,11 +117,12 @@ def test_unreadable_files_are_listed_and_left_out(capsys: pytest.CaptureFixture[
     fill("photos")
     Path("photos/black/cut.png").write_bytes(Path("photos/black/1.png").read_bytes()[:40])
     Path("photos/grey/gone.png").symlink_to("nowhere.png")
+    Path("photos/white/zero.png").touch()
     os.mkfifo("photos/white/pipe.png")
     assert len(source().read.labels) == 60
     said = capsys.readouterr().out
-    assert "photos: 3 of 63 files cannot be read and are left out: black/cut.png (" in said
-    assert "white/pipe.png (ValueError: not a regular file)" in said
+    assert "photos: 4 of 64 files cannot be read and are left out: black/cut.png (" in said
+    assert "white/pipe.png (ValueError: not a regular file), white/zero.png (ValueError: an empty file)" in said
     request.getfixturevalue("no_decoding")
     again = source()
     assert len(again.read.labels) == 60
@@ -181,6 +182,7 @@ def test_options_of_a_folder_are_for_a_folder():
             CIFAR10DataModule(**options)
     for options, said in (
         ({"root": None}, "needs --data.root"),
+        ({"class_names": ["black", "white", "grey", "black"]}, "--data.class_names has 'black' twice"),
         ({"image_size": 0}, "--data.image_size must be at least 1"),
         ({"image_size": 200_000}, r"--data.image_size 200000: 9 images of that size need 5,\d+ GB"),
         ({"batch_size": 9}, "--data.batch_size must lie between 1 and the 7 training images"),

@@ -13,6 +13,7 @@ from cifar_mlp.common.stopped import answering_interrupts
 from cifar_mlp.data.batch_files import PARTS, Part
 from cifar_mlp.data.cifar import CIFARFiles
 from cifar_mlp.data.download import MIRROR_VARIABLE
+from cifar_mlp.data.published import DIFFERS, FoundPart
 from cifar_mlp.data.regular_files import is_regular
 from cifar_mlp.data.sources import SOURCES, Source
 from cifar_mlp.data.usual_places import ROOT_VARIABLE, locate
@@ -79,10 +80,15 @@ def look_at_data(options: argparse.Namespace) -> None:
     problems: list[str] = []
     for part in PARTS:
         try:
-            if not isinstance(source, CIFARFiles):
+            if isinstance(source, CIFARFiles):
+                read = source.read(options.root, part)
+                found[part], words = (read.images, read.labels), _described(read, options.root)
+                if read.checked == DIFFERS:
+                    problems.append(f"{part} images from {read.form.path}: {read.checked}")
+            else:
                 source.prepare(options.root, part)
-            found[part] = source.load(options.root, part, 0)
-            print(f"{part}: {len(found[part][1]):,} images, {_described(source, options.root, part)}", flush=True)
+                found[part], words = source.load(options.root, part, 0), "as scikit-learn brings them"
+            print(f"{part}: {len(found[part][1]):,} images, {words}", flush=True)
         except (OSError, ValueError) as error:
             problems.append(str(error))
     if "train" in found and options.sheet != "none":
@@ -93,13 +99,10 @@ def look_at_data(options: argparse.Namespace) -> None:
         fail(" ".join(whole_line.split()), 1)  # names every file that is missing, however many
 
 
-def _described(source: Source, root: str | None, part: Part) -> str:
-    if not isinstance(source, CIFARFiles):
-        return "as scikit-learn brings them"
-    form, given_by = source.find(root, part), locate(root).given_by
-    assert form is not None, "it has been loaded"
+def _described(found: FoundPart, root: str | None) -> str:
+    given_by = locate(root).given_by
     how = "found in a usual place" if given_by is None else f"named by {given_by}"
-    return f"{form.words} in {form.path} ({how}): {source.checked(form, part)}"
+    return f"{found.form.words} in {found.form.path} ({how}): {found.checked}"
 
 
 def _remedy(source: Source, root: str | None) -> list[str]:

@@ -19,6 +19,20 @@ Labels = NDArray[np.int64]
 NUM_PIXELS = 3 * 32 * 32
 
 
+class Records(NamedTuple):
+    """Images with their labels.
+
+    Attributes:
+        pixels: ``(N, 3072)``.
+        labels: ``(N,)``; the fine ones of CIFAR-100.
+        coarse: CIFAR-100's other labels, ``(N,)``; ``None`` where there are none.
+    """
+
+    pixels: Pixels
+    labels: Labels
+    coarse: Labels | None = None
+
+
 class Table(NamedTuple):
     """Where a set's files lie below the root, and the MD5 that each must have.
 
@@ -74,8 +88,8 @@ class PythonBatches:
         """Names of the files of ``part``, in reading order."""
         return [name + self.suffix for name in self.table.md5s(part)]
 
-    def read(self, part: Part, num_images: int) -> tuple[Pixels, Labels]:
-        """Pixels ``(N, 3072)`` and labels ``(N,)`` of all files, in reading order.
+    def read(self, part: Part, num_images: int) -> Records:
+        """The records of all files, in reading order.
 
         Raises:
             FileNotFoundError: If a file is missing.
@@ -83,17 +97,25 @@ class PythonBatches:
         """
         names = self.names(part)
         pixels = np.empty((num_images, NUM_PIXELS), np.uint8)
-        labels = np.empty(num_images, np.int64)
+        labels, coarse = np.empty(num_images, np.int64), np.empty(num_images, np.int64)
         each = num_images // len(names)
         for name, content in self.container.read(names):
             rows = slice(names.index(name) * each, (names.index(name) + 1) * each)
-            pixels[rows], labels[rows] = self._decode(name, content, each)
-        return pixels, labels
+            found = self._decode(name, content, each)
+            pixels[rows], labels[rows] = found.pixels, found.labels
+            if found.coarse is not None:
+                coarse[rows] = found.coarse
+        return Records(pixels, labels, coarse if self._has_coarse else None)
 
-    def _decode(self, name: str, content: bytes, num_images: int) -> tuple[Pixels, Labels]:
+    @property
+    def _has_coarse(self) -> bool:
+        return self.labels_key == "fine_labels"
+
+    def _decode(self, name: str, content: bytes, num_images: int) -> Records:
         md5 = {**self.table.md5s("train"), **self.table.md5s("test")}[name]
         batch = pickle.loads(verified(content, md5, self.container.where(name)), encoding="latin1")  # bytes we know
-        return batch["data"], np.asarray(batch[self.labels_key])
+        coarse = np.asarray(batch["coarse_labels"]) if self._has_coarse else None
+        return Records(batch["data"], np.asarray(batch[self.labels_key]), coarse)
 
 
 class BinaryBatches(PythonBatches):
@@ -106,14 +128,15 @@ class BinaryBatches(PythonBatches):
         """What it is, for messages."""
         return super().words.replace("Python batches", "binary batches")
 
-    def _decode(self, name: str, content: bytes, num_images: int) -> tuple[Pixels, Labels]:
-        label_bytes = 2 if self.labels_key == "fine_labels" else 1
+    def _decode(self, name: str, content: bytes, num_images: int) -> Records:
+        label_bytes = 2 if self._has_coarse else 1
         expected = num_images * (label_bytes + NUM_PIXELS)
         if len(content) != expected:
             where = self.container.where(name)
             raise ValueError(f"{where} is damaged: it has {len(content):,} bytes, expected {expected:,}")
         records = np.frombuffer(content, np.uint8).reshape(num_images, -1)
-        return records[:, label_bytes:], records[:, label_bytes - 1].astype(np.int64)
+        labels = records[:, :label_bytes].astype(np.int64)
+        return Records(records[:, label_bytes:], labels[:, -1], labels[:, 0] if self._has_coarse else None)
 
 
 def verified(content: bytes, md5: str, where: str) -> bytes:

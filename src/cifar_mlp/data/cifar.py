@@ -12,11 +12,13 @@ import torch
 from torch import Tensor
 
 from cifar_mlp.data.archives import CIFAR10_ARCHIVE, CIFAR100_ARCHIVE, Archive
-from cifar_mlp.data.batch_files import PARTS, Part, PythonBatches, Table
+from cifar_mlp.data.batch_files import PARTS, Part, Table
+from cifar_mlp.data.class_names import CIFAR10_CLASSES, CIFAR100_CLASSES
 from cifar_mlp.data.containers import PackedFolder
 from cifar_mlp.data.download import download, mirror_url
-from cifar_mlp.data.fingerprints import CIFAR10_FINGERPRINTS, digests, in_known_order
+from cifar_mlp.data.fingerprints import CIFAR10_FINGERPRINTS, CIFAR100_FILES, digests
 from cifar_mlp.data.hugging_face import Rows, can_read
+from cifar_mlp.data.published import FoundPart, compared
 from cifar_mlp.data.recognition import Form, forms_at
 from cifar_mlp.data.usual_places import locate, usual_places
 
@@ -49,8 +51,9 @@ class CIFARFiles:
         num_test: Images that the test files hold.
         default_val_size: Images held out for validation where no number is asked for.
         image_shape: Channels, height and width.
-        fingerprints: Digests of the images and labels of each part, see :mod:`fingerprints`; a part without any is
-            checked only by the MD5 of its Python batches.
+        fingerprints: Digests of the images and labels of each part, computed from an original, see :mod:`fingerprints`.
+        file_digests: Where there are none: SHA-256 of the binary file of each part, from public code. A binary file
+            must have it; other forms that do not give its bytes are read, and the difference is said.
     """
 
     name: str
@@ -63,6 +66,7 @@ class CIFARFiles:
     default_val_size: int = 1_000
     image_shape: tuple[int, int, int] = (3, 32, 32)
     fingerprints: Mapping[Part, tuple[str, ...]] = field(default_factory=dict)
+    file_digests: Mapping[Part, str] = field(default_factory=dict)
 
     def prepare(self, root: str | None, part: Part, mirror: str | None = None) -> None:
         """Check that ``part`` is there in some form; download the set if no root was named and it lies nowhere.
@@ -121,14 +125,6 @@ class CIFARFiles:
             raise FileNotFoundError(f"{location.given_by} {location.path}: {self._what_is_wrong(location.path, part)}")
         return first
 
-    def checked(self, form: Form, part: Part) -> str:
-        """In words, what :meth:`load` has compared with the published set."""
-        if part in self.fingerprints:
-            return "every image and label is the published one"
-        if type(form) is PythonBatches:
-            return "every file has its published MD5"
-        return f"of the right size; not compared with the published ones, for no fingerprint of {self.name} is known"
-
     def found_in(self, root: str | None, part: Part) -> str:
         """Which usual place has the images of ``part``; empty where a root is given, or no place has them."""
         form = self.find(root, part) if locate(root).given_by is None else None
@@ -173,7 +169,7 @@ class CIFARFiles:
         )
 
     def load(self, root: str | None, part: Part, seed: int) -> tuple[Tensor, Tensor]:
-        """Read and check the files of ``part``.
+        """Read and check the files of ``part``; says it if they could not be proven to be the published ones.
 
         Args:
             root: As for :meth:`prepare`.
@@ -187,6 +183,13 @@ class CIFARFiles:
             FileNotFoundError: If a file is missing.
             ValueError: If a checksum, or the fingerprint of all images and labels, is not the published one.
         """
+        found = self.read(root, part)
+        if not found.is_proven:
+            print(f"{part} images from {found.form.path}: {found.checked}", flush=True)
+        return found.images, found.labels
+
+    def read(self, root: str | None, part: Part) -> FoundPart:
+        """What :meth:`load` gives, and how far it was checked; raises the same."""
         form = self.find(root, part)
         if form is None:
             broken = [other for place in usual_places() for other in self.forms(place) if other.missing(part)]
@@ -195,31 +198,19 @@ class CIFARFiles:
             )
             raise FileNotFoundError(f"{self.name} lies in no usual place{near}: give --data.root; {self._would_do()}")
         num_images = self.num_train if part == "train" else self.num_test
-        pixels, labels = form.read(part, num_images)
-        known = self.fingerprints.get(part)
-        if known is not None:
-            pixels, labels = in_known_order(pixels, labels, known, f"{form.path} ({form.words})")
-        elif not 0 <= labels.min() <= labels.max() < len(self.class_names):
+        records = form.read(part, num_images)
+        if not 0 <= records.labels.min() <= records.labels.max() < len(self.class_names):
             raise ValueError(f"{form.path} holds labels that are no classes of {self.name}: put the original there")
-        return torch.from_numpy(pixels).view(-1, *self.image_shape), torch.from_numpy(labels)
+        known, digest = self.fingerprints.get(part), self.file_digests.get(part)
+        records, checked = compared(records, form, part, known, digest)
+        images = torch.from_numpy(records.pixels).view(-1, *self.image_shape)
+        return FoundPart(images, torch.from_numpy(records.labels), form, checked)
 
     def fingerprint(self, images: Tensor) -> list[str]:
         """What identifies the training images: their known fingerprint, else one computed from them."""
         known = self.fingerprints.get("train")
         return list(known or digests(images.flatten(1).numpy(), np.zeros(len(images), np.int64), 1))
 
-
-CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-
-CIFAR100_CLASSES = tuple(
-    """apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can
-    castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin
-    elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster
-    man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck
-    pine_tree plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk
-    skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table tank telephone television tiger
-    tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm""".split()
-)
 
 CIFAR10 = CIFARFiles(
     "cifar10",
@@ -230,5 +221,10 @@ CIFAR10 = CIFARFiles(
     fingerprints=CIFAR10_FINGERPRINTS,
 )
 CIFAR100 = CIFARFiles(
-    "cifar100", CIFAR100_CLASSES, "fine_labels", partial(torchvision_table, "CIFAR100"), CIFAR100_ARCHIVE
+    "cifar100",
+    CIFAR100_CLASSES,
+    "fine_labels",
+    partial(torchvision_table, "CIFAR100"),
+    CIFAR100_ARCHIVE,
+    file_digests=CIFAR100_FILES,
 )

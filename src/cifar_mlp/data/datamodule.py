@@ -1,19 +1,14 @@
 """The Lightning data module: a source, a split, a preprocessing, and batches on the right device."""
 
-from typing import Any
-
 import torch
-from lightning.pytorch import LightningDataModule
-from torch import Tensor
 from torch.utils.data import DataLoader
 
-from cifar_mlp.data.augment.augmentation import Augmentation
-from cifar_mlp.data.augment.augmented_split import AugmentedSplit
-from cifar_mlp.data.augment.options import Augment, check_augment, require_two_labels
-from cifar_mlp.data.checks import FeatureType, check_choices, check_sizes
+from cifar_mlp.data.augment.options import Augment, require_two_labels
+from cifar_mlp.data.checks import FeatureType
 from cifar_mlp.data.cifar import Part
-from cifar_mlp.data.fitting import fit_or_read
+from cifar_mlp.data.features import CHUNK
 from cifar_mlp.data.folder_images import FolderImages
+from cifar_mlp.data.image_data import ImageData
 from cifar_mlp.data.image_files import ImageFiles, find_image_files
 from cifar_mlp.data.loader import (
     Batch,
@@ -25,14 +20,11 @@ from cifar_mlp.data.loader import (
     evaluation_loader,
 )
 from cifar_mlp.data.pca_fit import Solver
-from cifar_mlp.data.preprocessing import Preprocessing, Scaling
-from cifar_mlp.data.sources import source_of
-from cifar_mlp.data.splits import Split, count_training_images, train_val_indices
-
-EVALUATION_BATCH = 2_000  # images; large enough to be fast, small enough to stay out of the memory's way
+from cifar_mlp.data.preprocessing import Scaling
+from cifar_mlp.data.splits import Split
 
 
-class CIFAR10DataModule(LightningDataModule):
+class CIFAR10DataModule(ImageData):
     """CIFAR-10, or another source of images, split, scaled and projected.
 
     Batches are pairs ``(inputs, labels)`` for any LightningModule. Training and its validation run on features,
@@ -120,54 +112,9 @@ class CIFAR10DataModule(LightningDataModule):
         super().__init__()
         root = None if root is None else str(root)
         self.save_hyperparameters(logger=False)
-        self.settings: dict[str, Any] = dict(self.hparams)
-        check_choices(self.settings)
-        self.source = source_of(self.settings)
-        self.root, self.mirror, self.cache_dir, self.seed = root, mirror, cache_dir, seed
+        self.describe(dict(self.hparams))
         self.predict_path, self.output = predict_path, output
-        self.preprocessing = Preprocessing(
-            self.source.image_shape, scaling, n_components, whiten, whiten_epsilon, pca_mirror
-        )
-        check_augment(augment or {}, self.source.image_shape)
-        self.num_train = self.num_val = 0
-        if source == FolderImages.name:  # so that a checkpoint knows them
-            self.hparams.update(class_names=list(self.class_names), grey=self.source.image_shape[0] == 1)
-        if source != FolderImages.name or predict_path is None:  # to predict, the folder need not be there
-            self._count_images()
-        self._fitted = False
-        self._images: dict[Part, tuple[Tensor, Tensor]] = {}
         self._splits: dict[str, TensorSplit | ImageFiles] = {}
-
-    def _count_images(self) -> None:
-        """How many images each split gets, as far as the source tells."""
-        asked = self.settings
-        self.val_size = self.source.default_val_size if asked["val_size"] is None else asked["val_size"]
-        self.test_size = self.source.num_test if asked["test_size"] is None else asked["test_size"]
-        self.num_train = count_training_images(self.source.num_train, self.val_size, asked["num_folds"], asked["fold"])
-        self.num_val = self.source.num_train - self.num_train
-        check_sizes(asked["batch_size"], asked["n_components"], self.num_train, self.test_size, self.source.num_test)
-
-    # What the network needs to know before any file is opened
-
-    @property
-    def num_features(self) -> int:
-        """Features per image."""
-        return self.preprocessing.num_features
-
-    @property
-    def num_classes(self) -> int:
-        """Classes of the source."""
-        return len(self.class_names)
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """Name of each class, by label."""
-        return self.source.class_names
-
-    @property
-    def metric_prefix(self) -> str:
-        """Put before every metric's name, so that no other source's figures pass for CIFAR-10's."""
-        return "" if self.source.name == "cifar10" else f"{self.source.name}/"
 
     # Lightning's hooks
 
@@ -179,7 +126,7 @@ class CIFAR10DataModule(LightningDataModule):
         if self.trainer is not None and stage == "fit":
             require_two_labels(self.settings["augment"] or {}, self.trainer.lightning_module)
         if stage == "fit" or (stage is not None and not self.gives_bytes):
-            self._fit()
+            self.fitting.fitted(self.device)
 
     def setup(self, stage: str | None = None) -> None:
         """On every process: load what ``stage`` needs.
@@ -187,32 +134,28 @@ class CIFAR10DataModule(LightningDataModule):
         Args:
             stage: ``fit``, ``validate``, ``test`` or ``predict``; ``None`` loads all splits.
         """
-        images, labels = self._load("train") if "train" in self._parts(stage) else (None, None)
-        if images is not None and labels is not None:
-            train, val = self._indices()
-            self.num_train, self.num_val = len(train), len(val)  # folds differ by an image
+        if "train" in self._parts(stage):
+            images, labels = self.labelled.load("train")
+            train, val = self.labelled.indices()
             if stage in ("fit", None):
-                self._splits["train"] = self._training_split(images, labels, train)
+                self._splits["train"] = self.training_split(images, labels, train)
             if stage in ("fit", "validate", None) and self.num_val:
                 bytes_wanted = stage == "validate" and self.gives_bytes
-                self._splits["val"] = self._split(images, labels, val, None if bytes_wanted else self._feature_type())
+                self._splits["val"] = self.split(images, labels, val, None if bytes_wanted else self.feature_type)
         if "test" in self._parts(stage):
-            images, labels = self._load("test")
-            first = torch.arange(self.test_size)
-            self._splits["test"] = self._split(
-                images, labels, first, None if self.gives_bytes else self._feature_type()
-            )
+            dtype = None if self.gives_bytes else self.feature_type
+            self._splits["test"] = self.split(*self.labelled.load("test"), torch.arange(self.test_size), dtype)
             if isinstance(self.source, FolderImages):
                 self._splits["test"].files = self.source.files_of("test", self.seed)
         if self.predict_path is not None and stage in ("predict", None):
-            transform = None if self.gives_bytes else self._fitted_preprocessing()
+            transform = None if self.gives_bytes else self.fitting.fitted(self.device)
             self._splits["predict"] = ImageFiles(
                 find_image_files(self.predict_path), self.source.image_shape, transform
             )
 
     def train_dataloader(self) -> TrainingLoader:
         """Features and labels of the training split, in the order that ``sampling`` asks for."""
-        rank, world_size = self._rank()
+        rank, world_size = self.rank()
         split = self._loaded("train", "fit")
         order = TrainingOrder(
             self.num_train, self.settings["batch_size"], self.settings["sampling"], self.seed, rank, world_size
@@ -238,103 +181,17 @@ class CIFAR10DataModule(LightningDataModule):
     def require_test_files(self) -> None:
         """See that the test images can be read; a test after hours of training must not fail for want of them."""
         self.source.prepare(self.root, "test", self.mirror)
-        self._load("test")
+        self.labelled.load("test")
 
     # How it is done
 
-    @property
-    def gives_bytes(self) -> bool:
-        """Whether ``validate``, ``test`` and ``predict`` give byte images."""
-        if self.settings["byte_images"] is not None:
-            return bool(self.settings["byte_images"])
-        module = None if self.trainer is None else self.trainer.lightning_module
-        return bool(getattr(module, "takes_byte_images", False))
-
     def _parts(self, stage: str | None) -> list[Part]:
         """The files that ``stage`` reads; features need a fitted preprocessing, and that the training images."""
-        needs_fit = stage in ("test", "predict") and not (self.gives_bytes or self._fitted)
+        needs_fit = stage in ("test", "predict") and not (self.gives_bytes or self.fitting.is_fitted)
         parts: list[Part] = ["train"] if stage in ("fit", "validate", None) or needs_fit else []
         if stage in ("test", None) or (stage == "predict" and self.predict_path is None):
             parts.append("test")
         return parts
-
-    def _load(self, part: Part) -> tuple[Tensor, Tensor]:
-        if part not in self._images:
-            if self.num_train == 0:
-                self._count_images()
-            self._images[part] = self.source.load(self.root, part, self.seed)
-        return self._images[part]
-
-    def _indices(self) -> tuple[Tensor, Tensor]:
-        # The digits come in no particular order, so the report's split has no meaning for them.
-        split: Split = "random" if self.source.name == "digits" else self.settings["split"]
-        labels = self._load("train")[1]
-        return train_val_indices(
-            labels, split, self.val_size, self.settings["num_folds"], self.settings["fold"], self.seed
-        )
-
-    def _fit(self) -> None:
-        if not self._fitted:
-            images, train = self._load("train")[0], self._indices()[0]
-            edition = {"source": self.source.name, "files": self.source.fingerprint(images)}
-            device = self._device if self._device.type == "cuda" else "cpu"  # others lack float64
-            solver = self.settings["pca_solver"]
-            fit_or_read(self.preprocessing, images, train, edition, self.cache_dir, solver, device)
-            self._fitted = True
-
-    def use_fitted(self, state: dict[str, Tensor]) -> None:
-        """Take a checkpoint's preprocessing as it is, instead of fitting.
-
-        Args:
-            state: A checkpoint's ``state_dict``.
-        """
-        prefix = "preprocessing."
-        mine = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-        self.preprocessing.load_state_dict(mine)
-        self._fitted = True
-
-    def _fitted_preprocessing(self) -> Preprocessing:
-        self._fit()
-        return self.preprocessing
-
-    def _split(self, images: Tensor, labels: Tensor, indices: Tensor, dtype: torch.dtype | None) -> TensorSplit:
-        """The images at ``indices`` as bytes, or as features of ``dtype``, on the device, where batches are cut."""
-        inputs = images[indices] if dtype is None else self.features(images, indices, dtype)
-        return TensorSplit(inputs.to(self._device), labels[indices].to(self._device))
-
-    def _training_split(self, images: Tensor, labels: Tensor, indices: Tensor) -> TensorSplit:
-        if not self.settings["augment"]:
-            return self._split(images, labels, indices, self._training_type())
-        plain = self._split(images, labels, indices, None)
-        augmentation = Augmentation(self.settings["augment"], len(indices), self.seed)
-        preprocessing = self._fitted_preprocessing()
-        return AugmentedSplit(plain.inputs, plain.labels, augmentation, preprocessing, self._training_type())
-
-    def _feature_type(self) -> torch.dtype:
-        chosen: torch.dtype = getattr(torch, self.settings["dtype"] or "float32")
-        return chosen
-
-    def _training_type(self) -> torch.dtype:
-        mixed = self.trainer is not None and self.trainer.precision == "bf16-mixed"
-        return torch.bfloat16 if mixed and self.settings["dtype"] is None else self._feature_type()
-
-    def val_images(self) -> tuple[Tensor, Tensor]:
-        """The validation split as it was loaded, for pictures: uint8 images and int64 labels, on the CPU."""
-        images, labels = self._load("train")
-        val = self._indices()[1]
-        return images[val], labels[val]
-
-    def val_indices(self) -> Tensor:
-        """Which of the source's training images the validation split holds, ``(V,)``, rising."""
-        return self._indices()[1]
-
-    def features(self, images: Tensor, indices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Features of the images at ``indices``, ``(len(indices), num_features)``, computed a chunk at a time."""
-        preprocessing = self._fitted_preprocessing()
-        features = torch.empty(len(indices), self.num_features, dtype=dtype)
-        for chunk, rows in zip(features.split(EVALUATION_BATCH), indices.split(EVALUATION_BATCH), strict=True):
-            chunk.copy_(preprocessing(images[rows]))
-        return features
 
     def _loaded(self, name: str, stage: str) -> TensorSplit | ImageFiles:
         if name not in self._splits:
@@ -342,11 +199,4 @@ class CIFAR10DataModule(LightningDataModule):
         return self._splits[name]
 
     def _sequential(self, split: TensorSplit | ImageFiles) -> DataLoader[Batch]:
-        return evaluation_loader(split, SequentialOrder(len(split), EVALUATION_BATCH, *self._rank()))
-
-    def _rank(self) -> tuple[int, int]:
-        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
-
-    @property
-    def _device(self) -> torch.device:
-        return torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
+        return evaluation_loader(split, SequentialOrder(len(split), CHUNK, *self.rank()))

@@ -33,8 +33,11 @@ def decoded(path: Path, image_shape: tuple[int, int, int]) -> NDArray[np.uint8]:
         OSError, ValueError, SyntaxError: Whatever the decoder says of a file that it cannot read.
     """
     channels, height, width = image_shape
-    if not stat.S_ISREG(path.stat().st_mode):
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
         raise ValueError("not a regular file")  # a pipe or device may never answer
+    if status.st_size == 0:
+        raise ValueError("an empty file")
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         warnings.simplefilter("ignore", UserWarning)  # odd metadata that does not touch the pixels

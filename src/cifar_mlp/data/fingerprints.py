@@ -6,10 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from cifar_mlp.data.batch_files import Labels, Part, Pixels
+from cifar_mlp.data.batch_files import Labels, Part, Pixels, Records
 
-# Of CIFAR-100 none is here yet: it must be computed from an original, and none was at hand.
-# SHA-256 of the labels, int64, and then the pixels of each batch, in the authors' order.
+# Computed from an original. SHA-256 of the labels, int64, and then the pixels of each batch, in the authors' order.
 CIFAR10_FINGERPRINTS: dict[Part, tuple[str, ...]] = {
     "train": (
         "c515ee719fe6a7dea29bccfafe57632bc55a0af5e4bf7af96ccbd8d4b25f9f6a",
@@ -20,6 +19,28 @@ CIFAR10_FINGERPRINTS: dict[Part, tuple[str, ...]] = {
     ),
     "test": ("eba4797bb15bdfbdc888a65c9e56e83632aa990818919b7dc0eb9e3b8ec98f45",),
 }
+
+# SHA-256 of the authors' binary files of CIFAR-100. No original was at hand; they stand in ankane/torchvision-ruby,
+# lib/torchvision/datasets/cifar100.rb. That repository's digests of CIFAR-10's six binary files are those of an
+# original, as are the MD5s in rai-project/dldataset, vision/cifar10.go. Of these two files, vision/cifar100.go there
+# gives the MD5s 6172c7755cfe09b2fe270c85cebc1b15 and 4499cfba6c016c1be1438163640a0898.
+CIFAR100_FILES: dict[Part, str] = {
+    "train": "f31298fc616915fa142368359df1c4ca2ae984d6915ca468b998a5ec6aeebf29",
+    "test": "d8b1e6b7b3bee4020055f0699b111f60b1af1e262aeb93a0b659061746f8224a",
+}
+
+
+def digest_of_file(records: Records) -> str | None:
+    """SHA-256 of CIFAR-100's binary file with these records: coarse label, fine label, pixels.
+
+    ``None`` without coarse labels, or where a label is no byte.
+    """
+    if records.coarse is None:
+        return None
+    labels = np.stack([records.coarse, records.labels], 1)
+    if not 0 <= labels.min() <= labels.max() < 256:
+        return None
+    return hashlib.sha256(np.concatenate([labels.astype(np.uint8), records.pixels], 1).data).hexdigest()
 
 
 def digests(pixels: Pixels, labels: Labels, num_batches: int) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from cifar_mlp.data.batch_files import NUM_PIXELS, Labels, Part, Pixels
+from cifar_mlp.data.batch_files import NUM_PIXELS, Part, Pixels, Records
 from cifar_mlp.data.regular_files import is_regular, open_regular
 
 SUFFIXES = (".parquet", ".arrow")
@@ -29,6 +29,7 @@ FOLDERS = (
     "datasets/*cifar*/*/[0-9].[0-9].[0-9]/*",
 )
 HEAD = 1 << 16  # bytes in which an arrow stream describes its columns
+COARSE = "coarse_label"  # CIFAR-100's other column of labels
 CHUNK = 1_000  # images decoded by a thread at a time
 
 
@@ -54,8 +55,8 @@ class Rows:
         """What is not there."""
         return [] if self._of(part) else [f"{part}-*{self.files[0].suffix}"]
 
-    def read(self, part: Part, num_images: int) -> tuple[Pixels, Labels]:
-        """Pixels ``(N, 3072)`` and labels ``(N,)`` of all rows, in the files' order.
+    def read(self, part: Part, num_images: int) -> Records:
+        """Images and labels of all rows, in the files' order.
 
         Raises:
             ValueError: If pyarrow is missing, a file is damaged, or the rows are not as many as expected.
@@ -64,13 +65,19 @@ class Rows:
             raise ValueError(f"{self.path} holds {self.words}, which need pyarrow: pip install pyarrow")
         pngs: list[bytes] = []
         labels: list[int] = []
+        coarse: list[int] = []
         for path in self._of(part):
             for batch in _batches(path):
                 pngs += [cell["bytes"] for cell in _images(batch)]
                 labels += batch.column(self.label).to_pylist()
+                if COARSE in batch.schema.names:
+                    coarse += batch.column(COARSE).to_pylist()
         if len(pngs) != num_images:
             raise ValueError(f"{self.path} holds {len(pngs):,} {part} rows, expected {num_images:,}")
-        return _decoded(pngs, self.path), np.asarray(labels, np.int64)
+        both = len(coarse) == len(labels)
+        return Records(
+            _decoded(pngs, self.path), np.asarray(labels, np.int64), np.asarray(coarse, np.int64) if both else None
+        )
 
     def _of(self, part: Part) -> list[Path]:
         return [path for path in self.files if part in path.name]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from cifar_mlp.data.batch_files import Labels, Part, Pixels, Table, batch_files_in
+from cifar_mlp.data.batch_files import Part, Records, Table, batch_files_in
 from cifar_mlp.data.containers import Folder, PackedFolder
 from cifar_mlp.data.hugging_face import rows_below
 from cifar_mlp.data.regular_files import is_regular
@@ -30,8 +30,8 @@ class Form(Protocol):
         """Names of the files of ``part`` that are not there."""
         ...
 
-    def read(self, part: Part, num_images: int) -> tuple[Pixels, Labels]:
-        """Pixels ``(N, 3072)`` and labels ``(N,)``, in the order of the files."""
+    def read(self, part: Part, num_images: int) -> Records:
+        """Images and labels, in the order of the files."""
         ...
 
 
