@@ -2,12 +2,13 @@
 
 import copy
 
-from torch import Tensor, nn
+from torch import nn
 
+from cifar_mlp.data.affine_map import through_pca
 from cifar_mlp.data.preprocessing import Preprocessing
 from cifar_mlp.models.mlp import MLP
 
-# Shape legend: D = pixels, K = features, H = outputs of the first layer
+# Shape legend: D = pixels, H = outputs of the first layer
 
 
 def fold(network: MLP, preprocessing: Preprocessing) -> MLP:
@@ -27,14 +28,3 @@ def fold(network: MLP, preprocessing: Preprocessing) -> MLP:
     first.weight, first.bias = (nn.Parameter(tensor.to(first.weight.dtype)) for tensor in (weight_HD, bias_H))
     first.in_features = weight_HD.shape[1]
     return merged
-
-
-def through_pca(weight_HK: Tensor, bias_H: Tensor, preprocessing: Preprocessing) -> tuple[Tensor, Tensor]:
-    """Weight ``(H, D)`` and bias ``(H,)`` on scaled pixels, of an affine map on their features."""
-    pca = preprocessing.pca
-    if pca is None:
-        return weight_HK, bias_H
-    if pca.whiten:
-        weight_HK = weight_HK / (pca.explained_variance.double() + pca.epsilon).sqrt()
-    weight_HD = weight_HK @ pca.components.double()
-    return weight_HD, bias_H - weight_HD @ pca.mean.double()

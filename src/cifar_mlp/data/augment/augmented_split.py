@@ -1,6 +1,5 @@
 """A training split whose images are changed anew each time that they are seen."""
 
-import copy
 from collections.abc import Iterable, Iterator
 
 import torch
@@ -8,6 +7,7 @@ from torch import Tensor
 
 from cifar_mlp.data.augment.augmentation import Augmentation, Place
 from cifar_mlp.data.augment.mixing import MixedBatch, Mixture, blend
+from cifar_mlp.data.augment.projection import BytesToFeatures
 from cifar_mlp.data.loader import Batch, TensorSplit, TrainingOrder
 from cifar_mlp.data.preprocessing import Preprocessing
 
@@ -19,7 +19,7 @@ class AugmentedSplit(TensorSplit):
         images: uint8 ``(N, channels, height, width)``, on the device where the batches are needed.
         labels: int64 ``(N,)``.
         augmentation: What changes them.
-        preprocessing: Fitted; a copy is kept on the images' device.
+        preprocessing: Fitted.
         dtype: Of the features.
     """
 
@@ -32,8 +32,8 @@ class AugmentedSplit(TensorSplit):
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__(images, labels)
-        self.augmentation, self.dtype = augmentation, dtype
-        self.preprocessing = copy.deepcopy(preprocessing).to(images.device)
+        self.augmentation = augmentation
+        self._to_features = BytesToFeatures(preprocessing, dtype, images.device)
 
     def batches(self, indices: Iterable[Tensor], order: TrainingOrder) -> Iterator[Batch | MixedBatch]:
         """The batches of an order's rest of an epoch."""
@@ -49,10 +49,10 @@ class AugmentedSplit(TensorSplit):
         """Features of the images at ``indices`` as they are at this place of the training."""
         images, mixture = self.changed(indices, place)
         rows = indices.to(images.device, non_blocking=True)
-        features, labels = self.preprocessing(images), self.labels.index_select(0, rows)
+        features, labels = self._to_features(images), self.labels.index_select(0, rows)
         if mixture is None:
-            return Batch(features.to(self.dtype), labels, rows)
+            return Batch(features, labels, rows)
         if mixture.box is None:
             features = blend(features, mixture)
         weight = torch.full((len(rows),), mixture.share, device=rows.device)
-        return MixedBatch(features.to(self.dtype), labels, labels[mixture.partners], weight)
+        return MixedBatch(features, labels, labels[mixture.partners], weight)
