@@ -21,13 +21,13 @@ from cifar_mlp.models.metrics import evaluation_metrics
 from cifar_mlp.models.mlp import MLP
 from cifar_mlp.models.training_mean import TrainingMean
 from cifar_mlp.parity import layers, n_layer, two_layer
-from cifar_mlp.parity.evidence.deep import deep_cases
+from cifar_mlp.parity.evidence.deep import FORMS, Form, deep_cases
 from cifar_mlp.parity.network import read_module
 
 Module = TypeVar("Module", bound=torch.nn.Module)
 N, D, H, C = 7, 5, 6, 4
 DTYPES = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
-DEEP = [(case.activation, case.normalization) for case in deep_cases(0)]
+DEEP = [(case.activation, FORMS[case.form]) for case in deep_cases(0)]
 
 
 @pytest.fixture(autouse=True)
@@ -70,12 +70,22 @@ def check_two_layers(dtype: torch.dtype = torch.float32) -> None:
     assert_on_gpu(two_layer.forward(parameters, inputs), loss, *gradients, *stepped, *trace, dtype=dtype)
 
 
-def check_deep(activation: str, normalization: str, dtype: torch.dtype = torch.float32) -> None:
-    training = normalization != "running"
-    kind = "batch" if normalization == "running" else normalization
-    network = on_gpu(lambda: MLP(D, C, [H, 3], activation, 0.3, kind), dtype)
-    kept = [torch.ones(N, width, dtype=torch.bool, device="cuda") for width in (H, 3)] if training else []
-    passed = n_layer.passes(read_module(network), cuda(N, D, dtype=dtype), labels(), 0.1, training=training, kept=kept)
+def built(activation: str, form: Form, dtype: torch.dtype = torch.float32) -> MLP:
+    kind = "batch" if form.normalization == "running" else form.normalization
+    blocks = int(form.is_residual)
+    return on_gpu(lambda: MLP(D, C, [H, 3], activation, 0.3, kind, residual_blocks=blocks, expansion=2), dtype)
+
+
+def labels_of(form: Form, dtype: torch.dtype = torch.float32) -> Tensor:
+    return cuda(N, C, dtype=dtype) if form.has_two_labels else labels()
+
+
+def check_deep(activation: str, form: Form, dtype: torch.dtype = torch.float32) -> None:
+    training, widths = form.normalization != "running", (H, 3, 6)[: 2 + form.is_residual]
+    network = built(activation, form, dtype)
+    kept = [torch.ones(N, width, dtype=torch.bool, device="cuda") for width in widths] if training else []
+    problem = read_module(network), cuda(N, D, dtype=dtype), labels_of(form, dtype)
+    passed = n_layer.passes(*problem, 0.1, training=training, kept=kept)
     assert_on_gpu(passed.loss, passed.scores, *passed.gradients.values(), dtype=dtype)
 
 
@@ -97,15 +107,15 @@ def in_place(monkeypatch):
 
 
 @pytest.mark.parametrize("half", [False, True], ids=["float32", "bfloat16"])
-@pytest.mark.parametrize(("activation", "normalization"), [case for case in DEEP if case[1] != "running"])
-def test_a_whole_step_by_hand(activation, normalization, half, in_place, monkeypatch):
-    network = on_gpu(lambda: MLP(D, C, [H, 3], activation, 0.3, normalization))
+@pytest.mark.parametrize(("activation", "form"), [case for case in DEEP if case[1].normalization != "running"])
+def test_a_whole_step_by_hand(activation, form, half, in_place, monkeypatch):
+    network = built(activation, form)
     flat = FlatParameters(list(network.parameters()))
     steps = HandDerivedSteps(network, 0.1, 0.1, Products(), flat)
     optimizer = torch.optim.Adam([flat.parameter], fused=True, capturable=True)
     monkeypatch.setattr("cifar_mlp.models.by_hand.steps.rounds_to_bfloat16", lambda kind: half)
     for _ in range(2):
-        loss, scores = steps(cuda(N, D), labels())
+        loss, scores = steps(cuda(N, D), labels_of(form))
         optimizer.zero_grad()
         steps.deliver()
         torch.nn.utils.clip_grad_norm_([flat.parameter], 1.0)
@@ -171,7 +181,7 @@ def mixing(right: Callable[..., Tensor]) -> Callable[..., Tensor]:
 @pytest.mark.parametrize("function", ["relu_forward", "relu_backward", "affine_forward", "affine_backward_input"])
 def test_a_value_that_is_read_and_a_tensor_left_on_the_cpu_are_caught(monkeypatch, function, fault):
     monkeypatch.setattr(layers, function, fault(getattr(layers, function)))
-    for check in (check_two_layers, lambda: check_deep("relu", "none")):
+    for check in (check_two_layers, lambda: check_deep("relu", Form())):
         with pytest.raises(RuntimeError):
             check()
 

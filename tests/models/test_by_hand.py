@@ -52,8 +52,10 @@ def worst_error(
     return max(float(error) for error in [*errors, (ours / theirs.detach() - 1).abs()])
 
 
-def draw(dtype: torch.dtype, *settings: object, scale: float = 1.0) -> tuple[MLP, Tensor, Tensor]:
-    network = MLP(D, C, [140, 120], *settings).to(dtype)
+def draw(dtype: torch.dtype, *settings: object, scale: float = 1.0, blocks: int = 0) -> tuple[MLP, Tensor, Tensor]:
+    network = MLP(D, C, [140, 120], *settings, residual_blocks=blocks, expansion=2).to(dtype)
+    for layer in network.hidden[2:]:
+        torch.nn.init.normal_(layer.exit.weight, std=0.05)  # at its start of 0 a block would hide mistakes
     return network, scale * torch.randn(N, D, dtype=dtype), torch.randint(C, (N,))
 
 
@@ -66,6 +68,15 @@ def test_a_step_is_autograd_s(activation: str, normalization: str, dtype: torch.
     half = dtype == torch.bfloat16
     for dropout, matmuls in ((0.0, "onednn"), (0.3, "pytorch")):
         problem = draw(torch.float32 if half else dtype, activation, dropout, normalization)
+        assert worst_error(*problem, 0.1, 0.01, matmuls, half) < ROUNDING[dtype]
+
+
+@pytest.mark.parametrize("dtype", ROUNDING)
+@pytest.mark.parametrize(("activation", "normalization"), [("relu", "none"), ("gelu", "batch"), ("tanh", "layer")])
+def test_a_step_through_residual_blocks_is_autograd_s(activation: str, normalization: str, dtype: torch.dtype):
+    half = dtype == torch.bfloat16
+    for dropout, matmuls in ((0.0, "onednn"), (0.3, "pytorch")):
+        problem = draw(torch.float32 if half else dtype, activation, dropout, normalization, blocks=2)
         assert worst_error(*problem, 0.1, 0.01, matmuls, half) < ROUNDING[dtype]
 
 
@@ -90,7 +101,8 @@ UNSEEN = {"batch norm: batch moments in evaluation", "batch norm: not divided in
 def problem_that_shows(layer: str, dtype: torch.dtype) -> tuple[MLP, Tensor, Tensor]:
     normalization = layer.removesuffix("_normalization") if layer.endswith("_normalization") else "none"
     activation = layer if layer in ACTIVATIONS else "relu"
-    network, inputs, labels = draw(dtype, activation, 0.3 if layer == "dropout" else 0.0, normalization)
+    dropout, blocks = 0.3 if layer == "dropout" else 0.0, int(layer == "residual")
+    network, inputs, labels = draw(dtype, activation, dropout, normalization, blocks=blocks)
     with torch.no_grad():
         for parameter in network.parameters():
             if parameter.dim() == 1:

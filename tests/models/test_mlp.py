@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from cifar_mlp.models.affine import Affine
 from cifar_mlp.models.mlp import ACTIVATIONS, MLP
 
 
@@ -25,6 +26,24 @@ def test_any_depth_maps_features_to_logits(hidden_sizes, activation, normalizati
 def test_a_hidden_layer_is_affine_normalization_activation_dropout():
     kinds = [type(part).__name__ for part in MLP(4, 2, [3], "gelu", 0.5, "layer").hidden[0]]
     assert kinds == ["Affine", "LayerNorm", "GELU", "Dropout"]
+
+
+def test_a_residual_block_adds_to_its_input_and_starts_as_the_identity():
+    network = MLP(4, 2, [6], "silu", 0.5, "batch", residual_blocks=2, expansion=3)
+    x = torch.randn(9, 6)
+    block = network.hidden[1]
+    assert [type(part).__name__ for part in block] == ["Affine", "BatchNorm1d", "SiLU", "Dropout", "Affine"]
+    assert (block.affine.out_features, block.exit.in_features, block.exit.out_features) == (18, 18, 6)
+    assert torch.equal(block(x), x)
+    for scheme in ("kaiming", "normal"):
+        assert not MLP(4, 2, [6], initialization=scheme, residual_blocks=1).hidden[1].exit.weight.any()
+    torch.nn.init.normal_(block.exit.weight)
+    block.eval()
+    inside = block.exit(torch.nn.functional.silu(block.normalization(block.affine(x))))
+    assert torch.equal(block(x), x + inside)
+    assert float(network.squared_weights().detach()) == pytest.approx(
+        sum(float(module.weight.detach().square().sum()) for module in network.modules() if type(module) is Affine)
+    )
 
 
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
@@ -60,8 +79,15 @@ def test_initializations_are_what_they_say():
         ("init_std", 0.0),
         ("dropout", 1.0),
         ("dropout", -0.1),
+        ("residual_blocks", -1),
+        ("expansion", 0),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(name: str, value: object):
     with pytest.raises(ValueError, match=name):
         MLP(4, 2, **{name: value})
+
+
+def test_residual_blocks_need_a_width():
+    with pytest.raises(ValueError, match="residual_blocks needs hidden_sizes"):
+        MLP(4, 2, [], residual_blocks=1)

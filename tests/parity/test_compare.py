@@ -13,7 +13,7 @@ from cifar_mlp.parity import compare as compare_module
 from cifar_mlp.parity import layers, n_layer, two_layer
 from cifar_mlp.parity.compare import compare
 from cifar_mlp.parity.evidence import autograd, cases, matmul_precision
-from cifar_mlp.parity.evidence.deep import NORMALIZATIONS, deep_cases, deep_rows
+from cifar_mlp.parity.evidence.deep import FORMS, deep_cases, deep_rows
 from cifar_mlp.parity.evidence.matmul_precision import SimulatedTF32, full_precision, round_to_tf32, tf32
 from cifar_mlp.parity.evidence.reference import Reference, hand_rows, numpy_rows
 from cifar_mlp.parity.evidence.rows import Expected, Origin, ratio
@@ -251,7 +251,7 @@ def test_a_cancelled_gradient_is_measured_by_its_terms():
 def test_every_deep_network_is_within_tolerance(device, seed):
     dtypes = [dtype for dtype in compare_module.DTYPES.values() if (device, dtype) != ("mps", torch.float64)]
     networks = deep_cases(seed)
-    assert {(one.activation, one.normalization) for one in networks} == set(product(ACTIVATIONS, NORMALIZATIONS))
+    assert {(one.activation, one.form) for one in networks} == set(product(ACTIVATIONS, FORMS))
     rows = [row for one in networks for dtype in dtypes for row in deep_rows(one, device, dtype)]
     assert [str(row) for row in rows if row.verdict != "pass"] == []
 
@@ -270,7 +270,7 @@ def test_wrong_gradients_of_a_deep_network_fail_everywhere(monkeypatch, function
     for one, dtype in product(deep_cases(0), compare_module.DTYPES.values()):
         assert any(row.verdict == "FAIL" for row in deep_rows(one, "cpu", dtype)), (one.activation, dtype)
     found = compare(("cpu",), ("bfloat16",), (), training_steps=0)
-    assert {row.case for row in found.rows if row.verdict == "FAIL"} == {f"deep, {name}" for name in NORMALIZATIONS}
+    assert {row.case for row in found.rows if row.verdict == "FAIL"} == {f"deep, {name}" for name in FORMS}
 
 
 def test_a_gradient_that_is_lost_fails(monkeypatch):

@@ -107,6 +107,12 @@ CASES = {
         lambda x: torch.where(kept_on(x.device), x / (1 - P), 0.0),
         ((N, I),),
     ),
+    "residual": Case(
+        lambda x: layers.residual_forward(x, layers.silu_forward(x)),
+        lambda dy, x: (layers.residual_backward(dy, layers.silu_backward(dy, x)),),
+        lambda x: x + functional.silu(x),
+        ((N, I),),
+    ),
     "batch_normalization": normalization(
         0, lambda x, scale, shift: functional.batch_norm(x, None, None, scale, shift, training=True)
     ),

@@ -32,9 +32,10 @@ def draw_mlp(
     normalization: str = "none",
     dropout: float = 0.0,
     sizes: tuple[int, int] = (D, C),
+    blocks: int = 0,
 ) -> MLP:
     """A network with no tensor left at 0 or 1, which could hide a mistake."""
-    network = MLP(*sizes, hidden, activation, dropout, normalization).double()
+    network = MLP(*sizes, hidden, activation, dropout, normalization, residual_blocks=blocks, expansion=2).double()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.normal_(0.0, 0.6)
@@ -123,6 +124,21 @@ def test_every_network_agrees_with_autograd(hidden, activation, normalization, d
     assert_agrees_with_autograd(network, inputs, labels, kept)
 
 
+@pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])
+@pytest.mark.parametrize(("normalization", "dropout"), list(itertools.product(NORMALIZATIONS, [0.0, 0.3])))
+def test_residual_blocks_agree_with_autograd(normalization, dropout, training):
+    network = draw_mlp([7, 6], "silu", normalization, dropout, blocks=2).train(training)
+    kept = draw_kept(network, N) if dropout and training else []
+    assert_agrees_with_autograd(network, *draw_data(), kept)
+
+
+def test_two_labels_agree_with_autograd():
+    network, (inputs, labels) = draw_mlp([7], "gelu", "batch"), draw_data()
+    first, second = (functional.one_hot(each, C).double() for each in (labels, labels.flip(0)))
+    targets = 0.3 * first + 0.7 * second
+    assert_agrees_with_autograd(network, inputs, targets)
+
+
 @st.composite
 def architectures(draw: st.DrawFn) -> dict[str, object]:
     return {
@@ -130,6 +146,7 @@ def architectures(draw: st.DrawFn) -> dict[str, object]:
         "activation": draw(st.sampled_from(ACTIVATIONS)),
         "normalization": draw(st.sampled_from(["none", "layer"])),
         "sizes": (draw(st.integers(1, 9)), draw(st.integers(1, 6))),
+        "blocks": draw(st.integers(0, 2)),
     }
 
 
@@ -147,7 +164,7 @@ def test_any_architecture_agrees_with_autograd(architecture, num_examples, scale
     and the results of both sides are noise.
     """
     torch.manual_seed(seed)
-    network = draw_mlp(**architecture)
+    network = draw_mlp(**architecture | {"blocks": architecture["blocks"] if architecture["hidden"] else 0})
     inputs, labels = draw_data(num_examples, *architecture["sizes"])
     ours, mine = loss_and_gradients(read_module(network), scale * inputs, labels, LAMBDA)
     theirs, its, _ = autograd(network, scale * inputs, labels, LAMBDA)
@@ -302,6 +319,8 @@ def test_mixed_hidden_layers_are_refused():
     ("message", "arguments"),
     [
         (r"labels must have shape", {"labels": torch.zeros(N - 1, dtype=torch.int64)}),
+        (r"labels must have shape \(9, 4\), \(N, C\), targets", {"labels": torch.zeros(N, 3, dtype=torch.float64)}),
+        (r"labels must be of the dtype of inputs", {"labels": torch.zeros(N, C)}),
         (r"inputs must have shape \(9, 8\)", {"inputs": torch.zeros(N, D + 1, dtype=torch.float64)}),
         (r"inputs must hold at least one", {"inputs": torch.zeros(0, D, dtype=torch.float64)}),
         (r"hidden.0.affine.weight must be of the dtype of inputs", {"inputs": torch.zeros(N, D)}),
@@ -361,6 +380,8 @@ def network_that_has(layer: str) -> MLP:
         return draw_mlp([7, 6], layer)
     if layer == "dropout":
         return draw_mlp([7, 6], dropout=0.3)
+    if layer == "residual":
+        return draw_mlp([7, 6], blocks=1)
     if layer.endswith("_normalization"):
         kind = layer.removesuffix("_normalization")
         return draw_mlp([7, 6], normalization={"running": "batch"}.get(kind, kind)).train(kind != "running")

@@ -26,12 +26,22 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 NORMALIZATIONS: dict[str, type[nn.Module]] = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
 
 
+class ResidualBlock(nn.Sequential):
+    """A hidden layer and its exit, of which the sum with the input is the output (He et al. 2016)."""
+
+    def forward(self, x_BH: Tensor) -> Tensor:
+        """Shape ``(B, H)`` stays."""
+        inside: Tensor = super().forward(x_BH)
+        return x_BH + inside
+
+
 class MLP(nn.Module):
     """A fully connected network.
 
     A layer is one affine map, so ``hidden_sizes=[550, 128, 100]`` is a 4-layer network and ``[]`` is linear
     softmax regression. A hidden layer is affine map, normalization, activation, dropout, in that order; the
-    output layer is the affine map alone.
+    output layer is the affine map alone. A residual block adds to its input what a hidden layer ``expansion`` times as
+    wide and a second affine map, the exit, make of it; the exit starts at zero, so a block starts as the identity.
 
     Args:
         in_features: Inputs per image, D.
@@ -42,9 +52,11 @@ class MLP(nn.Module):
         normalization: What normalizes a hidden layer's affine output before its activation.
         initialization: How the affine maps start, see :func:`initialize`.
         init_std: Standard deviation of the weights where ``initialization`` is ``normal``.
+        residual_blocks: Blocks between the hidden layers and the output layer, as wide as the last hidden layer.
+        expansion: Width of a block's inside over that of its ends.
 
     Raises:
-        ValueError: For a size below 1, an unknown name, or a dropout outside [0, 1).
+        ValueError: For a size below 1, an unknown name, a dropout outside [0, 1), or blocks without a hidden layer.
     """
 
     def __init__(
@@ -57,6 +69,8 @@ class MLP(nn.Module):
         normalization: Normalization = "none",
         initialization: Initialization = "default",
         init_std: float = 1e-4,
+        residual_blocks: int = 0,
+        expansion: int = 4,
     ) -> None:
         super().__init__()
         if in_features < 1 or num_classes < 1:
@@ -71,21 +85,32 @@ class MLP(nn.Module):
             )
         if not 0.0 <= dropout < 1.0:
             raise ValueError(f"dropout must lie in [0, 1), not {dropout}")
+        if residual_blocks < 0 or expansion < 1:
+            raise ValueError(
+                f"residual_blocks must be at least 0 and expansion 1, not {residual_blocks} and {expansion}"
+            )
+        if residual_blocks and not hidden_sizes:
+            raise ValueError("residual_blocks needs hidden_sizes: the last of them is the width of a block")
 
-        def hidden_layer(inputs: int, outputs: int) -> nn.Sequential:
+        def hidden_layer(inputs: int, outputs: int, exit: Affine | None = None) -> nn.Sequential:
             parts: OrderedDict[str, nn.Module] = OrderedDict(affine=Affine(inputs, outputs))
             if normalization != "none":
                 parts["normalization"] = NORMALIZATIONS[normalization](outputs)
             parts["activation"] = ACTIVATIONS[activation]()
             if dropout > 0.0:
                 parts["dropout"] = nn.Dropout(dropout)
-            return nn.Sequential(parts)
+            return nn.Sequential(parts) if exit is None else ResidualBlock(parts | {"exit": exit})
 
         self.hidden_sizes = list(hidden_sizes)
         widths = [in_features, *hidden_sizes]
         self.hidden = nn.ModuleList(hidden_layer(inputs, outputs) for inputs, outputs in pairwise(widths))
-        self.output = Affine(widths[-1], num_classes)
+        width, inside = widths[-1], expansion * widths[-1]
+        self.hidden.extend(hidden_layer(width, inside, Affine(inside, width)) for _ in range(residual_blocks))
+        self.output = Affine(width, num_classes)
         initialize(self, initialization, init_std)
+        for name, parameter in self.named_parameters():
+            if ".exit." in name:
+                nn.init.zeros_(parameter)
 
     def forward(self, x_BD: Tensor) -> Tensor:
         """Map features ``(B, D)`` to logits ``(B, C)``."""

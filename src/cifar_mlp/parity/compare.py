@@ -106,7 +106,7 @@ def compare(
         for device in present:
             progress(f"{device}: deep networks")
             for deep, dtype in product(deep_cases(seed), _offered(device, kinds)):
-                with _collecting(evidence, Origin(f"deep, {deep.normalization}", "hand: n_layer", device, dtype)):
+                with _collecting(evidence, Origin(deep.name, "hand: n_layer", device, dtype)):
                     evidence.rows += deep_rows(deep, device, dtype)
             progress(f"{device}: same step twice, {training_steps} training steps")
             with _collecting(evidence, Origin("repeat", "hand: same step twice", device, torch.float64)):

@@ -101,6 +101,9 @@ FAULTS = {
     "tanh: square missing": Fault("tanh", "tanh_backward", lambda right, dy, x: dy * (1 - torch.tanh(x))),
     "dropout: not scaled": Fault("dropout", "dropout_backward", lambda right, dy, kept, p: dy * kept),
     "dropout: mask inverted": Fault("dropout", "dropout_backward", lambda right, dy, kept, p: right(dy, ~kept, p)),
+    "residual: way around forgotten": Fault("residual", "residual_backward", lambda right, dy, through: through),
+    "residual: way around counted twice": Fault(
+        "residual", "residual_backward", lambda right, dy, through: right(2 * dy, through)),
     "batch norm: mean held fixed": Fault(
         "batch_normalization", "standardize_backward",
         lambda right, d, xhat, r, dim: r * (d - xhat * (d * xhat).mean(dim, keepdim=True))),

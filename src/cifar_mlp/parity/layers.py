@@ -118,6 +118,21 @@ def dropout_backward(dy: Tensor, kept: Tensor, probability: float) -> Tensor:
     return dy * kept / (1 - probability)
 
 
+# ---- residual block: what goes around it plus what comes through it
+
+
+@torch.no_grad()
+def residual_forward(x_NI: Tensor, inside_NI: Tensor) -> Tensor:
+    """y = x + inside, where ``inside`` is what the block's layers make of x."""
+    return x_NI + inside_NI
+
+
+@torch.no_grad()
+def residual_backward(dy_NI: Tensor, through_NI: Tensor) -> Tensor:
+    """dx = dy + through, where ``through`` is the gradient of x by way of the block's layers."""
+    return dy_NI + through_NI
+
+
 # ---- normalization: standardize over the examples (batch) or over the features (layer), then scale and shift
 
 

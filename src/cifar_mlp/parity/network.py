@@ -40,10 +40,19 @@ class Normalization(NamedTuple):
 
 
 class HiddenLayer(NamedTuple):
-    """An affine map and an optional normalization; activation and dropout have no tensors."""
+    """An affine map and an optional normalization; activation and dropout have no tensors.
+
+    With an exit, a second affine map back to the input's width, it is a residual block: input + exit(layer(input)).
+    """
 
     affine: AffineTensors
     normalization: Normalization | None = None
+    exit: AffineTensors | None = None
+
+    @property
+    def affines(self) -> list[AffineTensors]:
+        """Its affine maps, from input to output."""
+        return [self.affine] if self.exit is None else [self.affine, self.exit]
 
 
 class Network(NamedTuple):
@@ -57,7 +66,14 @@ class Network(NamedTuple):
     @property
     def affines(self) -> list[AffineTensors]:
         """The affine maps, from input to output."""
-        return [*(layer.affine for layer in self.hidden), self.output]
+        return [*(affine for layer in self.hidden for affine in layer.affines), self.output]
+
+    @property
+    def affine_names(self) -> list[str]:
+        """Of the affine maps, in the same order."""
+        layers = enumerate(self.hidden)
+        parts = [(index, part) for index, layer in layers for part in ("affine", "exit")[: len(layer.affines)]]
+        return [*(f"hidden.{index}.{part}" for index, part in parts), "output"]
 
     def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Learned tensors, named and ordered as in ``MLP.named_parameters()``."""
@@ -67,6 +83,9 @@ class Network(NamedTuple):
             if layer.normalization is not None:
                 yield f"hidden.{index}.normalization.weight", layer.normalization.weight
                 yield f"hidden.{index}.normalization.bias", layer.normalization.bias
+            if layer.exit is not None:
+                yield f"hidden.{index}.exit.weight", layer.exit.weight
+                yield f"hidden.{index}.exit.bias", layer.exit.bias
         yield "output.weight", self.output.weight
         yield "output.bias", self.output.bias
 
@@ -123,12 +142,15 @@ def read_module(module: Any) -> Network:
 
 def _take_hidden(tensors: dict[str, Tensor], prefix: str) -> HiddenLayer:
     affine = AffineTensors(tensors.pop(prefix + "affine.weight"), tensors.pop(prefix + "affine.bias"))
+    has_exit = prefix + "exit.weight" in tensors
+    exit = AffineTensors(tensors.pop(prefix + "exit.weight"), tensors.pop(prefix + "exit.bias")) if has_exit else None
     prefix += "normalization."
     if prefix + "weight" not in tensors:
-        return HiddenLayer(affine)
+        return HiddenLayer(affine, None, exit)
     tensors.pop(prefix + "num_batches_tracked", None)
     moments = (tensors.pop(prefix + name, None) for name in ("running_mean", "running_var"))
-    return HiddenLayer(affine, Normalization(tensors.pop(prefix + "weight"), tensors.pop(prefix + "bias"), *moments))
+    scale_shift = (tensors.pop(prefix + name) for name in ("weight", "bias"))
+    return HiddenLayer(affine, Normalization(*scale_shift, *moments), exit)
 
 
 def _expect(part: Any, option: str, value: object) -> None:

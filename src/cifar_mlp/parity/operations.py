@@ -21,7 +21,8 @@ class Standardized(NamedTuple):
 class Formulas:
     """Every operation as :mod:`cifar_mlp.parity.layers` has it. A subclass may compute the same in another way.
 
-    Layers are numbered from the input; the output layer has the number after the last hidden one.
+    Affine maps are numbered from the input, exits and the output layer included; normalizations and dropout have the
+    number of their hidden layer.
 
     Args:
         network: Its activation and its rate of dropout.
@@ -40,6 +41,14 @@ class Formulas:
         """What the activation's backward takes, and y (N, O), of an affine map without normalization."""
         z_NO = self.affine_forward(number, x_NI, affine)
         return z_NO, self.activation_forward(z_NO)
+
+    def residual_forward(self, number: int, x_NO: Tensor, y_NI: Tensor, exit: AffineTensors) -> Tensor:
+        """x (N, O) plus the exit's output."""
+        return layers.residual_forward(x_NO, self.affine_forward(number, y_NI, exit))
+
+    def residual_backward(self, dsum_NO: Tensor, dinside_NO: Tensor) -> Tensor:
+        """dx (N, O) of both ways, around the block and through it."""
+        return layers.residual_backward(dsum_NO, dinside_NO)
 
     def affine_backward_input(self, number: int, dz_NO: Tensor, affine: AffineTensors) -> Tensor:
         """dx (N, I)."""

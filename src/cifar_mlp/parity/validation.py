@@ -42,8 +42,7 @@ def check_problem(parameters: Sequence[Tensor], inputs: Tensor, labels: Tensor) 
 
 def check_network(network: Network, inputs: Tensor, labels: Tensor, training: bool, kept: Sequence[Tensor]) -> None:
     """Raise ``ValueError`` unless a network of any depth, inputs, labels and dropout masks fit together."""
-    affines = {f"hidden.{index}.affine": layer.affine for index, layer in enumerate(network.hidden)}
-    affines["output"] = network.output
+    affines = dict(zip(network.affine_names, network.affines, strict=True))
     for name, affine in affines.items():
         _check_matrix(f"{name}.weight", affine.weight, "(O, I)")
     _check_inputs(inputs, next(iter(affines.values())).weight.shape[1])
@@ -52,7 +51,15 @@ def check_network(network: Network, inputs: Tensor, labels: Tensor, training: bo
         _check_shape(f"{name}.weight", affine.weight, (len(affine.weight), width), "(O, I), I from the layer below")
         width = len(affine.weight)
         _check_shape(f"{name}.bias", affine.bias, (width,), "(O,), O as in its weight")
-    _check_labels_fit(labels, inputs)
+    for index, layer in enumerate(network.hidden):
+        if layer.exit is not None:
+            shape = (layer.affine.weight.shape[1], len(layer.affine.bias))
+            _check_shape(f"hidden.{index}.exit.weight", layer.exit.weight, shape, "(I, O), back to the block's input")
+    if isinstance(labels, Tensor) and labels.is_floating_point():
+        _check_shape("labels", labels, (len(inputs), width), "(N, C), targets")
+        _check_alike(inputs, {"labels": labels})
+    else:
+        _check_labels_fit(labels, inputs)
     _check_alike(inputs, dict(network.named_tensors()))
     for index, layer in enumerate(network.hidden):
         for name, tensor in (layer.normalization._asdict() if layer.normalization else {}).items():

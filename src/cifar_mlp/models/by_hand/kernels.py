@@ -57,15 +57,16 @@ class Kernels(Formulas):
         exact = torch.promote_types(dtype, torch.float32)
         labels = torch.arange(classes, device=device)
         self._minus_targets_CC = layers.smoothed_targets(labels, classes, smoothing, exact) / -num_images
-        names = [f"hidden.{number}.affine" for number in range(len(network.hidden))] + ["output"]
+        names = network.affine_names
         self._dweights = [gradients[f"{name}.weight"] for name in names]
         self._dbiases = [gradients[f"{name}.bias"] for name in names]
         self._is_last = len(names) - 1
 
-        def buffers() -> list[Tensor]:
-            return [torch.empty(num_images, len(affine.bias), dtype=dtype, device=device) for affine in network.affines]
+        def buffers(affines: list[AffineTensors]) -> list[Tensor]:
+            return [torch.empty(num_images, len(affine.bias), dtype=dtype, device=device) for affine in affines]
 
-        self._z, self._y, self._dx, self._masks = buffers(), buffers(), buffers(), buffers()[:-1]
+        self._z, self._y, self._dx = (buffers(network.affines) for _ in range(3))
+        self._masks = buffers([layer.affine for layer in network.hidden])
         kernel = ACTIVATION_KERNELS[network.activation]
         self._fused = kernel.fused
         self._kernel = kernel if stands_for(f"{network.activation}_forward", f"{network.activation}_backward") else None
@@ -74,6 +75,7 @@ class Kernels(Formulas):
         self._own_parameters = stands_for("affine_backward_parameters")
         self._own_loss = stands_for("softmax_cross_entropy_forward", "softmax_cross_entropy_backward")
         self._own_dropout = stands_for("dropout_forward", "dropout_backward")
+        self._own_residual = stands_for("residual_forward", "residual_backward")
         self._own_normalization = stands_for(
             "standardize_forward", "standardize_backward", "scale_shift_forward", "scale_shift_backward"
         )
@@ -134,6 +136,16 @@ class Kernels(Formulas):
         else:
             torch.mm(dz_NO.T, x_NI, out=dweight_OI)
         return AffineTensors(dweight_OI, torch.sum(dz_NO, 0, out=dbias_O))
+
+    def residual_forward(self, number: int, x_NO: Tensor, y_NI: Tensor, exit: AffineTensors) -> Tensor:
+        """See :class:`Formulas`."""
+        if not self._own_residual:
+            return super().residual_forward(number, x_NO, y_NI, exit)
+        return self.affine_forward(number, y_NI, exit).add_(x_NO)
+
+    def residual_backward(self, dsum_NO: Tensor, dinside_NO: Tensor) -> Tensor:
+        """See :class:`Formulas`."""
+        return dinside_NO.add_(dsum_NO) if self._own_residual else super().residual_backward(dsum_NO, dinside_NO)
 
     def dropout_forward(self, number: int, x_NO: Tensor, kept_NO: Tensor) -> Tensor:
         """See :class:`Formulas`."""

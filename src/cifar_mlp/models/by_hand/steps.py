@@ -168,8 +168,13 @@ class HandDerivedLoss(torch.autograd.Function):
 def _rounded(network: Network, pieces: list[Tensor]) -> Network:
     """The network with its affine maps in bfloat16; normalizations keep their own."""
     named = dict(zip((name for name, _ in network.named_tensors()), pieces, strict=True))
+    names = dict(zip(map(id, network.affines), network.affine_names, strict=True))
+
+    def rounded(affine: AffineTensors) -> AffineTensors:
+        return AffineTensors(*(named[f"{names[id(affine)]}.{part}"] for part in ("weight", "bias")))
+
     hidden = tuple(
-        layer._replace(affine=AffineTensors(*(named[f"hidden.{n}.affine.{part}"] for part in ("weight", "bias"))))
-        for n, layer in enumerate(network.hidden)
+        layer._replace(affine=rounded(layer.affine), exit=None if layer.exit is None else rounded(layer.exit))
+        for layer in network.hidden
     )
-    return network._replace(hidden=hidden, output=AffineTensors(named["output.weight"], named["output.bias"]))
+    return network._replace(hidden=hidden, output=rounded(network.output))

@@ -1,11 +1,10 @@
-"""Networks of any depth, which train: every activation with every normalization, against autograd in float64.
+"""Networks of any depth, which train: every activation in every form of network, against autograd in float64.
 
 The reference starts from the judged network's own pre-activations and scores, so that a unit that rounding moves across
 its kink excuses nothing and accuses nobody; these are themselves judged by the reference of the whole network.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
 from typing import NamedTuple, get_args
 
 import torch
@@ -16,22 +15,46 @@ from cifar_mlp.parity import n_layer
 from cifar_mlp.parity.evidence.autograd import objective, with_value
 from cifar_mlp.parity.evidence.cases import few_bits
 from cifar_mlp.parity.evidence.rows import Expected, Origin, Row
+from cifar_mlp.parity.layers import smoothed_targets
 from cifar_mlp.parity.network import EPSILON, Activation, Network, Normalization, read_state_dict
 
 N, WIDTHS = 23, (13, 11, 7, 5)  # examples; features, hidden units and classes, all different
 DROPOUT, REGULARIZATION = 0.25, 0.02
-NORMALIZATIONS = ("none", "batch", "layer", "running")  # running: batch normalization in evaluation
+SMOOTHING, SHARE = 5 / 16, 3 / 4  # of the targets of two labels, which every dtype then holds exactly
+
+
+class Form(NamedTuple):
+    """What a network is made of beside its affine maps."""
+
+    normalization: str = "none"
+    is_residual: bool = False  # its last hidden layer is a block with an exit
+    has_two_labels: bool = False  # mixed images, smoothed
+
+
+FORMS = {
+    "none": Form(),
+    "batch": Form("batch"),
+    "layer": Form("layer"),
+    "running": Form("running"),  # batch normalization in evaluation
+    "residual": Form("batch", is_residual=True),
+    "two labels": Form(has_two_labels=True),
+}
 
 
 class DeepCase(NamedTuple):
     """One network and its batch, in float64 on the CPU; with dropout unless it is evaluated."""
 
     activation: Activation
-    normalization: str
+    form: str
     state: dict[str, Tensor]
     inputs: Tensor
     labels: Tensor
     kept: tuple[Tensor, ...]
+
+    @property
+    def name(self) -> str:
+        """As the tables have it."""
+        return f"deep, {self.form}"
 
     @property
     def network(self) -> Network:
@@ -41,7 +64,9 @@ class DeepCase(NamedTuple):
     @property
     def layers(self) -> set[str]:
         """The layers that it has, as faults name them."""
-        own = {self.activation, f"{self.normalization}_normalization", *(["dropout"] if self.kept else [])}
+        form = FORMS[self.form]
+        own = {self.activation, f"{form.normalization}_normalization", *(["dropout"] if self.kept else [])}
+        own |= {"residual"} if form.is_residual else set()
         return own - {"none_normalization"} | {"affine", "softmax_cross_entropy", "l2_penalty"}
 
     def to(self, device: str, dtype: torch.dtype) -> "DeepCase":
@@ -49,19 +74,15 @@ class DeepCase(NamedTuple):
         return self._replace(
             state={name: tensor.to(dtype).to(device) for name, tensor in self.state.items()},
             inputs=self.inputs.to(dtype).to(device),
-            labels=self.labels.to(device),
+            labels=self.labels.to(device, dtype if self.labels.is_floating_point() else None),
             kept=tuple(mask.to(device) for mask in self.kept),
         )
 
 
 def deep_cases(seed: int) -> list[DeepCase]:
-    """Every activation with every normalization; no tensor is 0 or 1, and half precision holds each number exactly."""
+    """Every activation in every form; no tensor is 0 or 1, and half precision holds each number exactly."""
     generator = torch.Generator().manual_seed(seed)
-    return [
-        _draw(activation, normalization, generator)
-        for normalization in NORMALIZATIONS
-        for activation in get_args(Activation)
-    ]
+    return [_draw(activation, form, generator) for form in FORMS for activation in get_args(Activation)]
 
 
 def deep_rows(case: DeepCase, device: str, dtype: torch.dtype) -> Iterator[Row]:
@@ -79,7 +100,7 @@ def deep_rows(case: DeepCase, device: str, dtype: torch.dtype) -> Iterator[Row]:
     expected = _expected(case, everything)
     rows = []
     for function, found in (("passes", everything), ("loss_and_gradients", {"loss": loss, **gradients})):
-        origin = Origin(f"deep, {case.normalization}", f"hand: n_layer.{function}", device, dtype)
+        origin = Origin(case.name, f"hand: n_layer.{function}", device, dtype)
         wanted = {"loss", *dict(here.network.named_tensors())}
         rows += [origin.failed(f"{case.activation} {name}", "missing") for name in sorted(wanted - found.keys())]
         for name in found:
@@ -106,14 +127,15 @@ def by_autograd(
     for index, layer in enumerate(network.hidden):
         affine[f"hidden.{index}.affine.bias"] = z = functional.linear(x, *layer.affine)
         z = found[f"hidden.{index}.z"] = _normalized(layer.normalization, z, bool(case.kept))
-        x = activation(z if computed is None else with_value(z, computed[f"hidden.{index}.z"]))
-        x = x * case.kept[index] / (1 - network.dropout) if case.kept else x
+        y = activation(z if computed is None else with_value(z, computed[f"hidden.{index}.z"]))
+        y = y * case.kept[index] / (1 - network.dropout) if case.kept else y
+        x = y if layer.exit is None else x + functional.linear(y, *layer.exit)
     scores = found["scores"] = functional.linear(x, *network.output)
     weights = [tensor for tensor in leaves.values() if tensor.dim() == 2]
     seen = scores if computed is None else with_value(scores, computed["scores"])
     loss = found["loss"] = objective(seen, case.labels, REGULARIZATION, weights)
     gradients = torch.autograd.grad(loss, [*leaves.values(), *affine.values()])
-    if terms is not None and case.normalization == "batch":
+    if terms is not None and FORMS[case.form].normalization == "batch":
         terms.update(zip(affine, (dz.abs().sum(0) for dz in gradients[len(leaves) :]), strict=True))
     return {name: tensor.detach() for name, tensor in found.items()} | dict(zip(leaves, gradients, strict=False))
 
@@ -142,22 +164,31 @@ def _numbered(activated: Sequence[Tensor]) -> dict[str, Tensor]:
     return {f"hidden.{index}.z": z for index, z in enumerate(activated)}
 
 
-def _draw(activation: Activation, normalization: str, generator: torch.Generator) -> DeepCase:
+def _draw(activation: Activation, form: str, generator: torch.Generator) -> DeepCase:
     def normal(*shape: int, std: float = 1.0, mean: float = 0.0) -> Tensor:
         return few_bits(mean + std * torch.randn(*shape, generator=generator, dtype=torch.float64))
 
+    normalization, is_residual, has_two_labels = FORMS[form]
     training = normalization != "running"
+    inputs, first, second, classes = WIDTHS
     state: dict[str, Tensor] = {}
-    for index, (i, o) in enumerate(pairwise(WIDTHS)):
-        prefix = f"hidden.{index}." if index < len(WIDTHS) - 2 else "output."
-        own = f"{prefix}affine." if prefix != "output." else prefix
-        state |= {f"{own}weight": normal(o, i, std=(2 / i) ** 0.5), f"{own}bias": normal(o, std=0.3)}
-        if prefix != "output." and normalization != "none":
-            state[f"{prefix}normalization.weight"] = normal(o, std=0.3, mean=1.1)
-            state[f"{prefix}normalization.bias"] = normal(o, std=0.3, mean=0.2)
-        if prefix != "output." and normalization in ("batch", "running"):
-            state[f"{prefix}normalization.running_mean"] = normal(o, std=0.3)
-            state[f"{prefix}normalization.running_var"] = few_bits(normal(o).abs() + 0.3)
+    for prefix, i, o in (
+        ("hidden.0.affine.", inputs, first),
+        ("hidden.1.affine.", first, second),
+        *([("hidden.1.exit.", second, first)] if is_residual else []),
+        ("output.", first if is_residual else second, classes),
+    ):
+        state |= {f"{prefix}weight": normal(o, i, std=(2 / i) ** 0.5), f"{prefix}bias": normal(o, std=0.3)}
+        if "affine" not in prefix or normalization == "none":
+            continue
+        prefix = prefix.replace("affine", "normalization")
+        state |= {f"{prefix}weight": normal(o, std=0.3, mean=1.1), f"{prefix}bias": normal(o, std=0.3, mean=0.2)}
+        if normalization in ("batch", "running"):
+            state[f"{prefix}running_mean"] = normal(o, std=0.3)
+            state[f"{prefix}running_var"] = few_bits(normal(o).abs() + 0.3)
     kept = [torch.rand(N, o, generator=generator) >= DROPOUT for o in WIDTHS[1:-1]] if training else []
-    labels = torch.randint(WIDTHS[-1], (N,), generator=generator)
-    return DeepCase(activation, normalization, state, normal(N, WIDTHS[0]), labels, tuple(kept))
+    labels = torch.randint(classes, (N,), generator=generator)
+    if has_two_labels:
+        both = [smoothed_targets(each, classes, SMOOTHING, torch.float64) for each in (labels, labels.roll(1))]
+        labels = SHARE * both[0] + (1 - SHARE) * both[1]
+    return DeepCase(activation, form, state, normal(N, inputs), labels, tuple(kept))

@@ -28,7 +28,7 @@ def self_test_rows(device: str, dtypes: Sequence[torch.dtype], seed: int) -> Ite
                     for one in (references if fault.tensors else ())
                     if not fault.everywhere or one.expected["dz3"].value.any()
                 } | {
-                    f"{case.activation}, {case.normalization}": list(deep_rows(case, device, dtype))
+                    f"{case.activation}, {case.form}": list(deep_rows(case, device, dtype))
                     for case in networks
                     if _shows(fault, case.layers)
                 }
