@@ -144,6 +144,9 @@ MODEL: dict[str, tuple[list[str], Any]] = {
     "optimizer.amsgrad": (["true"], "--model.optimizer.amsgrad"),
     "lr_scheduler": (["ExponentialLR", "--model.lr_scheduler.gamma", "0.5"], "--model.lr_scheduler .* cannot continue"),
     "lr_scheduler.gamma": (["0.1"], rate(0.001 * 0.1**3)),
+    "residual_blocks": (["1"], "holds another network"),
+    "expansion": (["2"], ANYWAY),
+    "ema_decay": (["0.9"], model(ema_decay=0.9)),
     "test_time": (["mirror"], model(test_time="mirror")),
     "lr_interval": (["step"], "--model.lr_interval step: the checkpoint's schedule counts by epoch"),
 }  # fmt: skip

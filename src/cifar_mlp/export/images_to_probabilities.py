@@ -6,12 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cifar_mlp.data.affine_map import through_pca
 from cifar_mlp.data.preprocessing import Preprocessing
-from cifar_mlp.export.folding import fold, through_pca
+from cifar_mlp.export.folding import fold
 from cifar_mlp.models.classifier import Classifier
 from cifar_mlp.models.mlp import MLP
 
-SHAPE = ("num_classes", "hidden_sizes", "activation", "normalization")  # of a network, beside its inputs
+# Of a network, beside its inputs:
+SHAPE = ("num_classes", "hidden_sizes", "activation", "normalization", "residual_blocks", "expansion")
 
 
 class PixelNetwork(nn.Module):

@@ -4,12 +4,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
+from lightning.pytorch import Callback
 from lightning.pytorch.cli import OptimizerCallable
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
 from cifar_mlp.data.preprocessing import Preprocessing
 from cifar_mlp.models.averaged_views import VIEWS, TestTime, mean_probabilities
+from cifar_mlp.models.averaged_weights import AveragedWeights
 from cifar_mlp.models.by_hand.products import Matmuls
 from cifar_mlp.models.by_hand.trained import TrainedByHand
 from cifar_mlp.models.evaluated import Evaluated
@@ -22,6 +24,11 @@ from cifar_mlp.models.recipes import is_imported, to_recipe, try_out
 from cifar_mlp.models.schedules import Schedule
 from cifar_mlp.models.self_contained import SelfContained
 from cifar_mlp.models.training_mean import TrainingMean
+
+SHAPE = (
+    "num_classes", "hidden_sizes", "activation", "dropout", "normalization", "initialization", "init_std",
+    "residual_blocks", "expansion",
+)  # settings of the network  # fmt: skip
 
 
 class Classifier(TrainedByHand, Evaluated, SelfContained):
@@ -44,6 +51,9 @@ class Classifier(TrainedByHand, Evaluated, SelfContained):
         initialization: default: PyTorch's own. kaiming: normal, variance 2 / fan_in, zero biases. normal: normal
             with standard deviation init_std, zero biases.
         init_std: Standard deviation of the weights under initialization normal.
+        residual_blocks: Blocks after the hidden layers, as wide as the last of them: each adds to its input what a
+            hidden layer expansion times as wide and an affine map that starts at zero make of it.
+        expansion: Width of a residual block's inside over that of its ends.
         label_smoothing: Share of each target spread evenly over the classes in the training loss, in [0, 1).
         regularization: Factor of the sum of squared weights in the training loss, not negative.
         gradients: autograd: derived by PyTorch. hand: the hand-derived formulas of cifar_mlp.parity.
@@ -55,6 +65,8 @@ class Classifier(TrainedByHand, Evaluated, SelfContained):
             with gamma 0.95 is the report's decay by 0.95 an epoch. OneCycleLR by step warms up and then follows a
             cosine to the end of the training, unless its total_steps are given.
         lr_interval: Whether the schedule advances once an epoch or once a step.
+        ema_decay: Share of the former average that a step keeps in a running average of the weights, in [0, 1), such as
+            0.999; validation, checkpoints and exports then use the average. 0 averages nothing.
         test_time: Views of each image whose probabilities validate, test and predict average too: none; mirror: the
             image and its mirror image; shifts: both, moved by -2, 0 or 2 pixels in each direction, 18 in all.
 
@@ -76,6 +88,8 @@ class Classifier(TrainedByHand, Evaluated, SelfContained):
         normalization: Normalization = "none",
         initialization: Initialization = "default",
         init_std: float = 1e-4,
+        residual_blocks: int = 0,
+        expansion: int = 4,
         label_smoothing: float = 0.0,
         regularization: float = 0.0,
         gradients: Gradients = "autograd",
@@ -83,6 +97,7 @@ class Classifier(TrainedByHand, Evaluated, SelfContained):
         optimizer: OptimizerCallable = Adam,
         lr_scheduler: Callable[[Optimizer], Schedule] | None = None,
         lr_interval: Literal["epoch", "step"] = "epoch",
+        ema_decay: float = 0.0,
         test_time: TestTime = "none",
     ) -> None:
         super().__init__()
@@ -96,6 +111,8 @@ class Classifier(TrainedByHand, Evaluated, SelfContained):
             "normalization": normalization,
             "initialization": initialization,
             "init_std": init_std,
+            "residual_blocks": residual_blocks,
+            "expansion": expansion,
             "label_smoothing": label_smoothing,
             "regularization": regularization,
             "gradients": gradients,
@@ -103,9 +120,12 @@ class Classifier(TrainedByHand, Evaluated, SelfContained):
             "optimizer": to_recipe(optimizer),
             "lr_scheduler": None if lr_scheduler is None else to_recipe(lr_scheduler),
             "lr_interval": lr_interval,
+            "ema_decay": ema_decay,
             "test_time": test_time,
         }
         check_loss(self.settings)
+        if not 0.0 <= ema_decay < 1.0:
+            raise ValueError(f"ema_decay must lie in [0, 1), not be {ema_decay}")
         if test_time not in VIEWS:
             raise ValueError(f"test_time must be one of {', '.join(VIEWS)}, not {test_time!r}")
         trial = self._build(1 if in_features is None else in_features)
@@ -120,8 +140,7 @@ class Classifier(TrainedByHand, Evaluated, SelfContained):
         self.add_metrics(num_classes)
 
     def _build(self, in_features: int) -> MLP:
-        shape = ("num_classes", "hidden_sizes", "activation", "dropout", "normalization", "initialization", "init_std")
-        return MLP(in_features, **{name: self.settings[name] for name in shape})
+        return MLP(in_features, **{name: self.settings[name] for name in SHAPE})
 
     def configure_model(self) -> None:
         """Build the network where the number of inputs had to be counted in the data."""
@@ -199,6 +218,10 @@ class Classifier(TrainedByHand, Evaluated, SelfContained):
         inputs = batch[0] if isinstance(batch, tuple | list) else batch
         with torch.autocast(self.device.type, enabled=False):
             return mean_probabilities(self, inputs, self.settings["test_time"])
+
+    def configure_callbacks(self) -> list[Callback]:
+        """The running average of the weights, if there is to be one."""
+        return [AveragedWeights(self.settings["ema_decay"])] if self.settings["ema_decay"] else []
 
     def configure_optimizers(self) -> Any:
         """The optimizer and its schedule, from their recipes."""
