@@ -4,12 +4,14 @@ docs/record.md, docs/log.md and docs/performance.md, from docs/results.json, doc
 docs/performance/*/benchmark.json.
 """
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.common.script_parser import OneLineParser
+from cifar_mlp.reports.record_pictures import draw
 from cifar_mlp.reports.record_rows import add_runs
 from cifar_mlp.reports.render import documents, sources_of
 
@@ -22,12 +24,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if something would change")
     help_text = "first put runs of record configs into docs/record.json: the folders that scripts/fit.sh has left"
     parser.add_argument("--record", nargs="+", type=Path, default=[], metavar="RUN", help=help_text)
+    help_text = "draw docs/record/*.png, of this run's last epoch on the test images where they show a network"
+    parser.add_argument("--pictures", type=Path, metavar="RUN", help=help_text)
     parser.add_argument("--busy", action="store_true", help="other work ran beside those runs: do not keep their times")
     asked = parser.parse_args(arguments)
     check = asked.check
     try:
         if asked.record:
             add_runs(ROOT / "docs" / "record.json", asked.record, ROOT / "configs" / "record", asked.busy)
+        if asked.pictures is not None:
+            record = json.loads((ROOT / "docs" / "record.json").read_text())
+            for path in draw(record, asked.pictures, ROOT / "docs" / "record"):
+                print(f"{path.relative_to(ROOT)}: drawn")
         changed = [(path, text) for path, text in documents(ROOT).items() if path.read_text() != text]
         for path, text in changed:
             if not check:

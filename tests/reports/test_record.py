@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import torch
 
+from cifar_mlp.cli import run as fit
 from cifar_mlp.common.results import config_fingerprint
 from cifar_mlp.models import Classifier
+from cifar_mlp.reports.record_pictures import accuracy_per_flop, draw
 from cifar_mlp.reports.record_rows import add_runs, flop_of_an_image
 from cifar_mlp.reports.record_tables import record_provenance, record_short, record_table
 
@@ -35,7 +37,7 @@ def run(tmp_path: Path) -> Path:
     (folder / "checkpoints").mkdir(parents=True)
     torch.save(content({"crop": 4}), folder / "checkpoints" / "last.ckpt")
     last = {"epoch": 10, "val/images": 5000, "val/accuracy": 0.7, "test/accuracy": 0.71234}
-    last["test/accuracy_views18"] = 0.73
+    last |= {"test/accuracy_views18": 0.73, "val/accuracy_views18": 0.725}
     provenance = {"seed": 3, "commit": "abc", "date": "2026-11-27T07:00:00", "device": "EPYC", "precision": "32-true"}
     provenance |= {"torch": "2", "fit_seconds": 90.0}
     results = {"config": "fast", "last": last, "provenance": provenance}
@@ -62,9 +64,31 @@ def test_a_run_becomes_a_row_once_and_its_lines_say_what_it_did(run: Path, tmp_p
     assert "| 1.5 | EPYC |" in first
     assert "| other | 72.0 |" in second
     assert "| 73.0 (18) | 71.2 | 10 |" in record_short(found)
-    assert "seeds 3; 45,000 training images, validation 70.0 %; EPYC; 32-true" in record_provenance(found)
+    assert "seeds 3; 45,000 training images, validation 70.0 % (72.5 % averaged); EPYC; 32-true" in record_provenance(
+        found
+    )
     add_runs(document, [run], tmp_path / "configs", busy=True)
     assert "| not measured | EPYC |" in record_table(json.loads(document.read_text()))
+
+
+def test_the_picture_shows_each_network_at_its_operations():
+    published = {"what": "other", "test": 72.0, "parameters": 1000, "epochs": 2, "hardware": "", "source": ""}
+    unknown = {**published, "what": "of unknown size", "parameters": None}
+    ours = [{"config": "fast", "seed": n, "flop": 1e12, "views": 18, "test": 0.70, "test_views": 0.72} for n in (0, 1)]
+    (axes,) = accuracy_per_flop({"published": [published, unknown], "runs": ours}).axes
+    assert {text.get_text() for text in axes.texts} == {"other", "fast"}
+    points = [(float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in axes.lines if len(line.get_xdata())]
+    assert {(6 * 1000 * 50_000 * 2, 72.0), (1e12, 72.0), (1e12, 70.0)} <= set(points)
+
+
+@pytest.mark.slow
+def test_the_pictures_are_of_the_run_s_last_epoch(small_cifar: Path, tmp_path: Path):
+    few = ["--data.n_components", "9", "--data.scaling", "standardize", "--model.hidden_sizes", "[8]"]
+    fit(["fit", *few, "--model.test_time", "mirror", "--trainer.max_epochs", "1", "--views.all", "false"])
+    (run,) = (path.parent.parent for path in Path("lightning_logs").rglob("last.ckpt"))
+    paths = draw({"published": [], "runs": []}, run, tmp_path / "pictures")
+    assert sorted(path.stem for path in paths) == ["accuracy", "confusion", "errors", "reliability"]
+    assert all(path.stat().st_size > 5_000 for path in paths)
 
 
 def test_features_that_are_projected_once_cost_nothing_a_step():

@@ -42,6 +42,7 @@ def record_row(run: Path, configs: Path, busy: bool) -> Row:
     last, provenance = results["last"], results["provenance"]
     checkpoint = read_checkpoint(str(run / "checkpoints" / "last.ckpt"))
     (views,) = [name for name in last if name.startswith(VIEWS)] or [None]
+    val, val_views = (last.get(name) for name in ("val/accuracy", (views or "").replace("test/", "val/")))
     images = TRAINING_IMAGES - last.get("val/images", 0)
     return {
         "config": config.stem,
@@ -49,7 +50,8 @@ def record_row(run: Path, configs: Path, busy: bool) -> Row:
         "seed": provenance["seed"],
         "epochs": last["epoch"],
         "images": images,
-        "val": round(last["val/accuracy"], 4) if "val/accuracy" in last else None,
+        "val": None if val is None else round(val, 4),
+        "val_views": None if val_views is None else round(val_views, 4),
         "test": round(last["test/accuracy"], 4),
         "views": 1 if views is None else int(views.removeprefix(VIEWS)),
         "test_views": round(last[views or "test/accuracy"], 4),

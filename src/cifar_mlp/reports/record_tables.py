@@ -13,7 +13,7 @@ COLUMNS += ["hardware", "source"]
 def record_table(document: Document) -> str:
     """Published results and ours, best first, by the better of one view and several."""
     lines = [(row["test"], _published(row)) for row in document["published"]]
-    for rows in _by_config(document).values():
+    for rows in by_config(document).values():
         lines.append((statistics.fmean(100 * row["test_views"] for row in rows), _ours(rows)))
     return markdown.table(COLUMNS, [line for _, line in sorted(lines, key=lambda line: -line[0])], words=1)
 
@@ -23,7 +23,7 @@ def record_short(document: Document) -> str:
     lines = [
         [_link(config, "configs/record"), _views(rows), percent([row["test"] for row in rows]), str(rows[0]["epochs"]),
          _flop(rows[0]["flop"]), _minutes(rows)]
-        for config, rows in _by_config(document).items()
+        for config, rows in by_config(document).items()
     ]  # fmt: skip
     header = ("config", "test accuracy, views averaged (how many)", "one view", "epochs", "training FLOP", "minutes")
     return markdown.table(header, lines)
@@ -32,8 +32,10 @@ def record_short(document: Document) -> str:
 def record_provenance(document: Document) -> str:
     """Where our figures come from, a paragraph a config."""
     texts = []
-    for config, rows in _by_config(document).items():
+    for config, rows in by_config(document).items():
         validation = f"validation {percent([row['val'] for row in rows])} %" if rows[0]["val"] else "no validation"
+        if rows[0].get("val_views"):
+            validation += f" ({percent([row['val_views'] for row in rows])} % averaged)"
         days = ", ".join(sorted({row["date"][:10] for row in rows}))
         texts.append(
             f"{config}: seeds {', '.join(str(row['seed']) for row in rows)}; {rows[0]['images']:,} training images, "
@@ -43,7 +45,8 @@ def record_provenance(document: Document) -> str:
     return "\n".join(texts)
 
 
-def _by_config(document: Document) -> dict[str, list[Row]]:
+def by_config(document: Document) -> dict[str, list[Row]]:
+    """Our runs, by config from the least operations to the most."""
     configs: dict[str, list[Row]] = {}
     for row in sorted(document["runs"], key=lambda row: (row["flop"], row["config"], row["seed"])):
         configs.setdefault(row["config"], []).append(row)
@@ -58,10 +61,15 @@ def _ours(rows: Sequence[Row]) -> list[str]:
 
 
 def _published(row: Row) -> list[str]:
-    size = row["parameters"]
-    flop = "" if size is None else f"≈ {_flop(6 * size * 50_000 * row['epochs'])}"
+    size, operations = row["parameters"], published_flop(row)
+    flop = "" if operations is None else f"≈ {_flop(operations)}"
     cells = [f"{row['test']:.1f}{row.get('mark', '')}", "", "" if size is None else f"{size / 1e6:g}M"]
     return [row["what"], *cells, f"{row['epochs']:,}", flop, "", row["hardware"], row["source"]]
+
+
+def published_flop(row: Row) -> float | None:
+    """An estimate of the operations of a published training; ``None`` without its number of parameters."""
+    return None if row["parameters"] is None else 6.0 * row["parameters"] * 50_000 * row["epochs"]
 
 
 def _link(config: str, folder: str) -> str:

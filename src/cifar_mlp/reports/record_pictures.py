@@ -1,0 +1,94 @@
+"""The record's pictures: accuracy against training's operations, and what one network's predictions are like."""
+
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torchmetrics.functional.classification import multiclass_confusion_matrix
+
+from cifar_mlp.common.results import Document
+from cifar_mlp.models import Classifier
+from cifar_mlp.models.averaged_views import VIEWS, mean_probabilities
+from cifar_mlp.pictures.confusion import confusion_matrix
+from cifar_mlp.pictures.galleries import error_gallery
+from cifar_mlp.pictures.predictions import Predictions
+from cifar_mlp.pictures.reliability import reliability_diagram
+from cifar_mlp.pictures.style import BLUE, BODY, GREY, SMALL, TITLE, new_figure, pixels, png, save
+from cifar_mlp.reports.record_tables import by_config, published_flop
+from cifar_mlp.training.checkpoint import read_checkpoint
+from cifar_mlp.training.checkpoint_data import data_of
+
+EVALUATED = 500  # images at a time, of 18 views
+
+
+def draw(document: Document, run: Path, folder: Path) -> list[Path]:
+    """Draw all pictures into ``folder``; returns their files.
+
+    Args:
+        document: The record's.
+        run: Folder of a run, whose last checkpoint is shown on the test images.
+        folder: Made if it is not there.
+
+    Raises:
+        FileNotFoundError: If the run has no checkpoint, or there are no images.
+    """
+    figures = {"accuracy": accuracy_per_flop(document), **dict(of_network(run / "checkpoints" / "last.ckpt"))}
+    paths = []
+    for name, figure in figures.items():
+        paths.append(folder / f"{name}.png")
+        save(png(pixels(figure)), paths[-1])
+    return paths
+
+
+def accuracy_per_flop(document: Document) -> Figure:
+    """Test accuracy against the operations of training: published networks, and ours with their spread over seeds."""
+    figure = new_figure(7.4, 4.6)
+    axes = figure.add_subplot()
+    for row in document["published"]:
+        flop = published_flop(row)
+        if flop is not None:
+            axes.plot(flop, row["test"], "o", color=GREY, ms=5)
+            _label(axes, flop, row["test"], row["what"], GREY)
+    for name, rows in by_config(document).items():
+        for key, filled in (("test_views", True), ("test", False)):
+            values = [100 * row[key] for row in rows]
+            mean, deviation = statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0
+            face = BLUE if filled else "white"
+            label = f"ours, {rows[0]['views']} views averaged" if filled else "ours, one view"
+            axes.errorbar(rows[0]["flop"], mean, deviation, fmt="D", color=BLUE, mfc=face, ms=6, capsize=3,
+                          label=label)  # fmt: skip
+            if filled:
+                _label(axes, rows[0]["flop"], mean, name, BLUE)
+    axes.set(xscale="log", xlabel="floating-point operations of the training", ylabel="test accuracy, %")
+    axes.set_xlim(right=axes.get_xlim()[1] * 6)  # room for names
+    axes.grid(color=GREY, alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    handles, labels = axes.get_legend_handles_labels()
+    shown = dict(zip(labels, handles, strict=True))
+    axes.legend(shown.values(), shown.keys(), fontsize=BODY, frameon=False, loc="lower right")
+    figure.suptitle("Fully connected networks on CIFAR-10, trained from scratch", fontsize=TITLE)
+    return figure
+
+
+def of_network(checkpoint: Path) -> Iterator[tuple[str, Figure]]:
+    """Confusion, calibration and most confident errors of a network on the test images, its views averaged."""
+    content = read_checkpoint(str(checkpoint))
+    model = Classifier.load_from_checkpoint(checkpoint, map_location="cpu").eval()
+    data = data_of(content)
+    images, labels = data.source.load(data.root, "test", data.seed)
+    test_time = model.settings["test_time"]
+    with torch.inference_mode():
+        parts = [mean_probabilities(model, part, test_time) for part in images.split(EVALUATED)]
+    predictions = Predictions(images, labels, torch.cat(parts))
+    title = f"Test, {VIEWS[test_time]} views averaged"
+    counts = multiclass_confusion_matrix(predictions.predicted, labels, len(model.class_names))
+    yield "confusion", confusion_matrix(counts, model.class_names, title)
+    yield "reliability", reliability_diagram(predictions, title)
+    yield "errors", error_gallery(predictions, model.class_names, title)
+
+
+def _label(axes: Axes, x: float, y: float, text: str, colour: str) -> None:
+    axes.annotate(text, (x, y), (6, 3), textcoords="offset points", fontsize=SMALL, color=colour)
