@@ -14,7 +14,7 @@ def main(arguments: list[str]) -> None:
     from cifar_mlp.cli.fit_and_test import fit_and_test
     from cifar_mlp.cli.messages import one_line
     from cifar_mlp.cli.parser import errors_in_one_line
-    from cifar_mlp.data.download import DownloadFailedError
+    from cifar_mlp.data.download.whole_archive import DownloadFailedError
 
     options = [argument.partition("=")[0] for argument in arguments]
     named = any(option in ("--config", "--ckpt_path") for option in options)

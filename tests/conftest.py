@@ -11,8 +11,8 @@ import torch
 
 from cifar_mlp.callbacks.views import Views
 from cifar_mlp.data import sources
-from cifar_mlp.data.download import MIRROR_VARIABLE
-from cifar_mlp.data.usual_places import ROOT_VARIABLE
+from cifar_mlp.data.download.whole_archive import MIRROR_VARIABLE
+from cifar_mlp.data.forms.usual_places import ROOT_VARIABLE
 from cifar_mlp.parity.evidence.matmul_precision import full_precision
 from tests.made_cifar import make_cifar10
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from cifar_mlp.data import sources
-from cifar_mlp.data.batch_files import Part, Table
 from cifar_mlp.data.cifar import CIFAR10, CIFARFiles
-from cifar_mlp.data.fingerprints import digests
+from cifar_mlp.data.forms.batch_files import Part, Table
+from cifar_mlp.data.forms.fingerprints import digests
 
 FOLDER = "cifar-10-batches-py"
 ADDRESS = "http://127.0.0.1:9/made.tar.gz"  # nobody listens there

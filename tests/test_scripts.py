@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cifar_mlp.data.archives import CIFAR10_ARCHIVE
+from cifar_mlp.data.download.archives import CIFAR10_ARCHIVE
 from tests.made_cifar import ADDRESS
 
 ROOT = Path(__file__).resolve().parent.parent

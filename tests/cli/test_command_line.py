@@ -13,7 +13,7 @@ import torch
 import yaml
 
 from cifar_mlp.cli import main, run
-from cifar_mlp.data.usual_places import ROOT_VARIABLE
+from cifar_mlp.data.forms.usual_places import ROOT_VARIABLE
 from cifar_mlp.models import Classifier
 
 SMALL = ["--model.hidden_sizes", "[12, 8]", "--trainer.max_epochs", "2", "--data.batch_size", "50"]

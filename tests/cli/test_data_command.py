@@ -13,11 +13,11 @@ from torch import Tensor
 
 from cifar_mlp.cli import main as command_line
 from cifar_mlp.cli.data_command import main
-from cifar_mlp.data.archives import Archive
 from cifar_mlp.data.class_names import CIFAR100_CLASSES
-from cifar_mlp.data.download import MIRROR_VARIABLE
+from cifar_mlp.data.download.archives import Archive
+from cifar_mlp.data.download.whole_archive import MIRROR_VARIABLE
+from cifar_mlp.data.forms.usual_places import ROOT_VARIABLE
 from cifar_mlp.data.sources import SOURCES
-from cifar_mlp.data.usual_places import ROOT_VARIABLE
 from cifar_mlp.pictures.contact_sheet import contact_sheet
 from cifar_mlp.pictures.style import pixels
 from tests.data.test_forms import binary, packed

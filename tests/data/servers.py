@@ -13,8 +13,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from cifar_mlp.data.archives import Archive
-from cifar_mlp.data.server_pool import Limits
+from cifar_mlp.data.download.archives import Archive
+from cifar_mlp.data.download.server_pool import Limits
 
 FOLDER = "a-folder"
 PROBE = 32_768

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from cifar_mlp.data import cifar
-from cifar_mlp.data.batch_files import Table
 from cifar_mlp.data.cifar import CIFAR10, CIFAR100
+from cifar_mlp.data.forms.batch_files import Table
+from cifar_mlp.data.forms.usual_places import ROOT_VARIABLE, locate
 from cifar_mlp.data.sources import SOURCES
-from cifar_mlp.data.usual_places import ROOT_VARIABLE, locate
 from tests.made_cifar import FOLDER
 
 

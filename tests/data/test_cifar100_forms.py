@@ -12,9 +12,9 @@ from PIL import Image
 
 from cifar_mlp.cli.data_command import main
 from cifar_mlp.data import sources
-from cifar_mlp.data.batch_files import PARTS, Part, Table
 from cifar_mlp.data.cifar import CIFAR100, CIFARFiles
-from cifar_mlp.data.published import DIFFERS, HAS_MD5, NOT_COMPARED, PUBLISHED
+from cifar_mlp.data.forms.batch_files import PARTS, Part, Table
+from cifar_mlp.data.forms.published import DIFFERS, HAS_MD5, NOT_COMPARED, PUBLISHED
 
 SIZES: dict[Part, int] = {"train": 120, "test": 30}
 RECORD = 2 + 3072

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from cifar_mlp.data import transfer_progress
-from cifar_mlp.data.archives import CIFAR10_ARCHIVE, CIFAR100_ARCHIVE
-from cifar_mlp.data.download import DownloadFailedError, download, mirror_url
-from cifar_mlp.data.pieces import sender_of
-from cifar_mlp.data.server_pool import Limits
-from cifar_mlp.data.transfer_progress import TransferProgress
+from cifar_mlp.data.download import transfer_progress
+from cifar_mlp.data.download.archives import CIFAR10_ARCHIVE, CIFAR100_ARCHIVE
+from cifar_mlp.data.download.pieces import sender_of
+from cifar_mlp.data.download.server_pool import Limits
+from cifar_mlp.data.download.transfer_progress import TransferProgress
+from cifar_mlp.data.download.whole_archive import DownloadFailedError, download, mirror_url
 from tests.data.servers import BYTES, CONTENT, FOLDER, LIMITS, PROBE, Servers, is_there, serving
 
 DEAD = "http://127.0.0.1:9/archive.tar.gz"  # nobody listens there
@@ -204,8 +204,8 @@ def test_a_folder_that_cannot_be_written_is_named(servers: Servers):
 PROCESS = """
 import sys
 from pathlib import Path
-from cifar_mlp.data.archives import Archive
-from cifar_mlp.data.download import download
+from cifar_mlp.data.download.archives import Archive
+from cifar_mlp.data.download.whole_archive import download
 from tests.data.servers import FOLDER, LIMITS, is_there
 archive = Archive("archive.tar.gz", FOLDER, int(sys.argv[1]), sys.argv[2], (sys.argv[3],))
 download(archive, Path("data"), is_there, None, LIMITS)

@@ -6,10 +6,10 @@ import pytest
 import torch
 from PIL import Image
 
-from cifar_mlp.data import folder_reading
 from cifar_mlp.data.datamodule import CIFAR10DataModule
-from cifar_mlp.data.decoding import decoded
-from cifar_mlp.data.folder_images import FolderImages
+from cifar_mlp.data.own_images import folder_reading
+from cifar_mlp.data.own_images.decoding import decoded
+from cifar_mlp.data.own_images.folder_images import FolderImages
 from cifar_mlp.data.splits import stratified_order
 
 COLOURS = {"black": 10, "grey": 100, "white": 240}

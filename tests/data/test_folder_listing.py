@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cifar_mlp.data.folder_listing import listing_of
+from cifar_mlp.data.own_images.folder_listing import listing_of
 
 HEAD = "id,label\n"
 LABELS = HEAD + "".join(f"{number},{'cat' if number % 2 else 'dog'}\n" for number in range(1, 7))

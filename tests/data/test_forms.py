@@ -11,11 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from cifar_mlp.data import hugging_face
 from cifar_mlp.data.cifar import CIFAR10, CIFARFiles
+from cifar_mlp.data.forms import hugging_face
+from cifar_mlp.data.forms.usual_places import ROOT_VARIABLE
 from cifar_mlp.data.regular_files import open_regular
 from cifar_mlp.data.sources import SOURCES
-from cifar_mlp.data.usual_places import ROOT_VARIABLE
 from tests.made_cifar import FOLDER
 
 TAR_ORDER = (4, 3, 2, 5, 1)  # of the training batches in the authors' archive, and so of Hugging Face's rows

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from cifar_mlp.data.image_files import ImageFiles, find_image_files, read_image
+from cifar_mlp.data.own_images.image_files import ImageFiles, find_image_files, read_image
 
 RED, SHAPE = (250, 10, 20), (3, 32, 32)
 

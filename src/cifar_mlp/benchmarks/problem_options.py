@@ -12,7 +12,7 @@ from cifar_mlp.benchmarks.images import MOST_IMAGES
 from cifar_mlp.benchmarks.problem import Problem
 from cifar_mlp.common.machine_share import cores
 from cifar_mlp.data.cifar import CIFAR10
-from cifar_mlp.data.usual_places import ROOT_VARIABLE
+from cifar_mlp.data.forms.usual_places import ROOT_VARIABLE
 
 
 def add_rounds_and_device(job: argparse.ArgumentParser, rounds: int) -> None:

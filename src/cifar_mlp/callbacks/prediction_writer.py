@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import BasePredictionWriter
 from torch import Tensor
 
 from cifar_mlp.common.atomic_write import replacing
-from cifar_mlp.data.image_files import ImageFiles
+from cifar_mlp.data.own_images.image_files import ImageFiles
 
 
 class PredictionWriter(BasePredictionWriter):

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from cifar_mlp.cli.parser import OTHER_COMMANDS, errors_in_one_line, fail
 from cifar_mlp.common.stopped import answering_interrupts
-from cifar_mlp.data.batch_files import PARTS, Part
 from cifar_mlp.data.cifar import CIFARFiles
-from cifar_mlp.data.download import MIRROR_VARIABLE
-from cifar_mlp.data.published import DIFFERS, FoundPart
+from cifar_mlp.data.download.whole_archive import MIRROR_VARIABLE
+from cifar_mlp.data.forms.batch_files import PARTS, Part
+from cifar_mlp.data.forms.published import DIFFERS, FoundPart
+from cifar_mlp.data.forms.usual_places import ROOT_VARIABLE, locate
 from cifar_mlp.data.regular_files import is_regular
 from cifar_mlp.data.sources import SOURCES, Source
-from cifar_mlp.data.usual_places import ROOT_VARIABLE, locate
 from cifar_mlp.pictures.contact_sheet import A_CLASS, contact_sheet
 from cifar_mlp.pictures.style import pixels, png, save
 

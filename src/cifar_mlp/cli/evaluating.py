@@ -2,7 +2,7 @@
 
 from cifar_mlp.cli.resumable import ResumableCLI
 from cifar_mlp.data.cifar import CIFARFiles, Part
-from cifar_mlp.data.folder_images import FolderImages
+from cifar_mlp.data.own_images.folder_images import FolderImages
 
 
 class EvaluatingCLI(ResumableCLI):

@@ -11,16 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cifar_mlp.data.archives import CIFAR10_ARCHIVE, CIFAR100_ARCHIVE, Archive
-from cifar_mlp.data.batch_files import PARTS, Part, Table
 from cifar_mlp.data.class_names import CIFAR10_CLASSES, CIFAR100_CLASSES
-from cifar_mlp.data.containers import PackedFolder
-from cifar_mlp.data.download import download, mirror_url
-from cifar_mlp.data.fingerprints import CIFAR10_FINGERPRINTS, CIFAR100_FILES, digests
-from cifar_mlp.data.hugging_face import Rows, can_read
-from cifar_mlp.data.published import FoundPart, compared
-from cifar_mlp.data.recognition import Form, forms_at
-from cifar_mlp.data.usual_places import locate, usual_places
+from cifar_mlp.data.download.archives import CIFAR10_ARCHIVE, CIFAR100_ARCHIVE, Archive
+from cifar_mlp.data.download.whole_archive import download, mirror_url
+from cifar_mlp.data.forms.batch_files import PARTS, Part, Table
+from cifar_mlp.data.forms.containers import PackedFolder
+from cifar_mlp.data.forms.fingerprints import CIFAR10_FINGERPRINTS, CIFAR100_FILES, digests
+from cifar_mlp.data.forms.hugging_face import Rows, can_read
+from cifar_mlp.data.forms.published import FoundPart, compared
+from cifar_mlp.data.forms.recognition import Form, forms_at
+from cifar_mlp.data.forms.usual_places import locate, usual_places
 
 
 def torchvision_table(name: Literal["CIFAR10", "CIFAR100"]) -> Table:

@@ -7,9 +7,7 @@ from cifar_mlp.data.augment.options import Augment, require_two_labels
 from cifar_mlp.data.checks import FeatureType
 from cifar_mlp.data.cifar import Part
 from cifar_mlp.data.features import CHUNK
-from cifar_mlp.data.folder_images import FolderImages
 from cifar_mlp.data.image_data import ImageData
-from cifar_mlp.data.image_files import ImageFiles, find_image_files
 from cifar_mlp.data.loader import (
     Batch,
     Sampling,
@@ -19,6 +17,8 @@ from cifar_mlp.data.loader import (
     TrainingOrder,
     evaluation_loader,
 )
+from cifar_mlp.data.own_images.folder_images import FolderImages
+from cifar_mlp.data.own_images.image_files import ImageFiles, find_image_files
 from cifar_mlp.data.pca_fit import Solver
 from cifar_mlp.data.preprocessing import Scaling
 from cifar_mlp.data.splits import Split

@@ -11,9 +11,9 @@ from cifar_mlp.data.augment.augmented_split import AugmentedSplit
 from cifar_mlp.data.augment.options import check_augment
 from cifar_mlp.data.checks import check_choices
 from cifar_mlp.data.features import Features
-from cifar_mlp.data.folder_images import FolderImages
 from cifar_mlp.data.labelled_images import LabelledImages
 from cifar_mlp.data.loader import TensorSplit
+from cifar_mlp.data.own_images.folder_images import FolderImages
 from cifar_mlp.data.preprocessing import Preprocessing
 from cifar_mlp.data.sources import source_of
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
-from cifar_mlp.data.batch_files import Part
 from cifar_mlp.data.checks import check_sizes
+from cifar_mlp.data.forms.batch_files import Part
 from cifar_mlp.data.sources import Source
 from cifar_mlp.data.splits import Split, count_training_images, train_val_indices
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from cifar_mlp.data.cifar import CIFAR10, CIFAR100, Part
 from cifar_mlp.data.digits import Digits
-from cifar_mlp.data.folder_images import DEFAULT_SIZE, FolderImages
+from cifar_mlp.data.own_images.folder_images import DEFAULT_SIZE, FolderImages
 
 
 class Source(Protocol):

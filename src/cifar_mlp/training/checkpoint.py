@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from cifar_mlp import models
 from cifar_mlp.common.whole_checkpoint import require_whole
 from cifar_mlp.data.datamodule import CIFAR10DataModule
-from cifar_mlp.data.folder_images import FolderImages
+from cifar_mlp.data.forms.usual_places import ROOT_VARIABLE
 from cifar_mlp.data.loader import TrainingOrder, restored_position
-from cifar_mlp.data.usual_places import ROOT_VARIABLE
+from cifar_mlp.data.own_images.folder_images import FolderImages
 from cifar_mlp.models.continued import override_restored
 from cifar_mlp.models.recipes import is_imported, to_recipe
 

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from cifar_mlp.common.machine_share import cores
 from cifar_mlp.data.cache import cache_path, read_cache, require_writable, write_cache
-from cifar_mlp.data.decoding import Chunk, decoded_chunk
-from cifar_mlp.data.transfer_progress import SECONDS_BETWEEN_LINES
+from cifar_mlp.data.download.transfer_progress import SECONDS_BETWEEN_LINES
+from cifar_mlp.data.own_images.decoding import Chunk, decoded_chunk
 
 CHUNK = 64  # files that a process decodes at a time
 FEW = 4 * CHUNK  # files that are decoded before other processes have started

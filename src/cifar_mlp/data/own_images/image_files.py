@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from cifar_mlp.data.decoding import decoded, image_suffixes, reason
 from cifar_mlp.data.loader import Batch
+from cifar_mlp.data.own_images.decoding import decoded, image_suffixes, reason
 
 
 def find_image_files(paths: str | Sequence[str]) -> list[Path]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from cifar_mlp.data.batch_files import NUM_PIXELS, Part, Pixels, Records
+from cifar_mlp.data.forms.batch_files import NUM_PIXELS, Part, Pixels, Records
 from cifar_mlp.data.regular_files import is_regular, open_regular
 
 SUFFIXES = (".parquet", ".arrow")

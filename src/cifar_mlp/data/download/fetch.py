@@ -4,10 +4,10 @@ from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
 
-from cifar_mlp.data.pieces import NOBODY, Pieces, sender_of
-from cifar_mlp.data.server_answer import ServerFailedError
-from cifar_mlp.data.server_pool import ServerPool
-from cifar_mlp.data.transfer_progress import RateMeter, TransferProgress
+from cifar_mlp.data.download.pieces import NOBODY, Pieces, sender_of
+from cifar_mlp.data.download.server_answer import ServerFailedError
+from cifar_mlp.data.download.server_pool import ServerPool
+from cifar_mlp.data.download.transfer_progress import RateMeter, TransferProgress
 
 WRONG = "sent other bytes than the archive's"
 WORTH_ANOTHER_ROUND = 20  # failed servers are tried again only after another twentieth of the archive has come

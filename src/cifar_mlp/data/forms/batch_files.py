@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cifar_mlp.data.containers import Container, PackedFolder
+from cifar_mlp.data.forms.containers import Container, PackedFolder
 
 Part = Literal["train", "test"]
 PARTS: tuple[Part, ...] = ("train", "test")

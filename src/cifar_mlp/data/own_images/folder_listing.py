@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from cifar_mlp.data.decoding import image_suffixes
-from cifar_mlp.data.label_table import LABELS_FILE, files_by_label, label_table, listed
+from cifar_mlp.data.own_images.decoding import image_suffixes
+from cifar_mlp.data.own_images.label_table import LABELS_FILE, files_by_label, label_table, listed
 
 FolderPart = Literal["train", "val", "test"]
 Classes = dict[str, list[Path]]  # the image files of each class

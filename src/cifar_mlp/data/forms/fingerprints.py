@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from cifar_mlp.data.batch_files import Labels, Part, Pixels, Records
+from cifar_mlp.data.forms.batch_files import Labels, Part, Pixels, Records
 
 # Computed from an original. SHA-256 of the labels, int64, and then the pixels of each batch, in the authors' order.
 CIFAR10_FINGERPRINTS: dict[Part, tuple[str, ...]] = {

@@ -10,11 +10,11 @@ import torch
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 
-from cifar_mlp.data.batch_files import Part
-from cifar_mlp.data.fingerprints import digests
-from cifar_mlp.data.folder_listing import WOULD_DO, FolderPart, Listing, listing_of, require_classes
-from cifar_mlp.data.folder_reading import Images, images_of
-from cifar_mlp.data.label_table import listed
+from cifar_mlp.data.forms.batch_files import Part
+from cifar_mlp.data.forms.fingerprints import digests
+from cifar_mlp.data.own_images.folder_listing import WOULD_DO, FolderPart, Listing, listing_of, require_classes
+from cifar_mlp.data.own_images.folder_reading import Images, images_of
+from cifar_mlp.data.own_images.label_table import listed
 from cifar_mlp.data.splits import stratified_order
 
 DEFAULT_SIZE = 32  # CIFAR's

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
-from cifar_mlp.data.archives import Archive
-from cifar_mlp.data.fetch import AllServersFailedError, Fetch
-from cifar_mlp.data.pieces import Pieces
-from cifar_mlp.data.server_pool import Limits, ServerPool
-from cifar_mlp.data.transfer_progress import TransferProgress
+from cifar_mlp.data.download.archives import Archive
+from cifar_mlp.data.download.fetch import AllServersFailedError, Fetch
+from cifar_mlp.data.download.pieces import Pieces
+from cifar_mlp.data.download.server_pool import Limits, ServerPool
+from cifar_mlp.data.download.transfer_progress import TransferProgress
 
 MIRROR_VARIABLE = "CIFAR10_MIRROR"
 

@@ -6,9 +6,9 @@ from collections.abc import Collection
 from contextlib import closing
 from typing import NamedTuple
 
-from cifar_mlp.data.archives import Archive
-from cifar_mlp.data.pieces import NOBODY, sender_of
-from cifar_mlp.data.server_answer import ServerAnswer, ServerFailedError, ask
+from cifar_mlp.data.download.archives import Archive
+from cifar_mlp.data.download.pieces import NOBODY, sender_of
+from cifar_mlp.data.download.server_answer import ServerAnswer, ServerFailedError, ask
 
 
 class Limits(NamedTuple):

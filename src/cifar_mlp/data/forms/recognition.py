@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from cifar_mlp.data.batch_files import Part, Records, Table, batch_files_in
-from cifar_mlp.data.containers import Folder, PackedFolder
-from cifar_mlp.data.hugging_face import rows_below
+from cifar_mlp.data.forms.batch_files import Part, Records, Table, batch_files_in
+from cifar_mlp.data.forms.containers import Folder, PackedFolder
+from cifar_mlp.data.forms.hugging_face import rows_below
 from cifar_mlp.data.regular_files import is_regular
 
 ARCHIVES = (".tar.gz", ".tgz", ".tar")
