@@ -64,9 +64,9 @@ def provenance_text(rows: Sequence[Row]) -> str:
         return "Not measured.\n"
     seeds = _range([len(of_config(mine, row["config"])) for row in mine])
     return (
-        f"Percent at the last epoch, mean ± standard deviation over {seeds} seeds on one split: 1,000 "
-        f"validation, 10,000 test images. {same(mine, 'device')}; {same(mine, 'precision')}; "
-        f"torch {same(mine, 'torch')}; {_days(mine)}; {_seconds(mine)} s per fit.\n"
+        f"Last epoch, mean ± standard deviation over {seeds} seeds; 1,000 validation and 10,000 test images. "
+        f"{same(mine, 'device')}; {same(mine, 'precision')}; torch {same(mine, 'torch')}; {_days(mine)}; "
+        f"{_seconds(mine)} s per fit.\n"
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from cifar_mlp.common import markdown
 from cifar_mlp.common.results import Document, Row, percent, same
 
-COLUMNS = ["network", "test, one view", "views averaged", "parameters", "epochs", "training FLOP", "minutes"]
+COLUMNS = ["network", "test", "test, TTA (views)", "parameters", "epochs", "training FLOP", "minutes"]
 COLUMNS += ["hardware", "source"]
 
 
@@ -25,7 +25,14 @@ def record_short(document: Document) -> str:
          _flop(rows[0]["flop"]), _minutes(rows)]
         for config, rows in by_config(document).items()
     ]  # fmt: skip
-    header = ("config", "test accuracy, views averaged (how many)", "one view", "epochs", "training FLOP", "minutes")
+    header = (
+        "config",
+        "test, test-time augmentation (views)",
+        "test, single view",
+        "epochs",
+        "training FLOP",
+        "minutes",
+    )
     return markdown.table(header, lines)
 
 
