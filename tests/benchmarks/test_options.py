@@ -141,7 +141,7 @@ def test_an_absent_gpu_is_not_run(script, capsys: pytest.CaptureFixture[str], jo
     assert capsys.readouterr().out.strip() == "cuda: not run (no NVIDIA GPU on this machine)"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_benchmark_in_processes_writes_numbers_and_a_picture(script, tmp_path: Path, capsys):
     arguments = ["train", "--images", "600", "--components", "5", "--rounds", "2", "--inputs", "pca", "--threads", "1",
                  "--precision", "float32", "--only", "ours", "plain", "roofline", "--output",
@@ -179,7 +179,9 @@ def temporary() -> Iterator[Path]:
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code", "last"), [(signal.SIGINT, 130, ["benchmark.py: stopped"]),
                                                       (signal.SIGTERM, 143, [])])  # fmt: skip
-@pytest.mark.parametrize(("job", "moment"), [("train", ": starting"), ("train", "round 1 "), ("pca", "round 1 ")])
+@pytest.mark.parametrize(("job", "moment"), [
+    ("train", ": starting"), pytest.param("train", "round 1 ", marks=pytest.mark.long), ("pca", "round 1 "),
+])  # fmt: skip
 def test_a_stopped_benchmark_ends_its_processes_and_cleans_up(
     temporary: Path, number: int, code: int, last: list[str], job: str, moment: str
 ):

@@ -70,6 +70,7 @@ def wait_until_gone(process: int) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.long
 def test_a_kill_ends_the_training_too_and_the_next_call_runs_only_what_is_missing():
     wait_until_gone(kill_within("q4_best"))
     Path("hold q4_best").unlink()

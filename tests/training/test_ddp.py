@@ -21,7 +21,7 @@ def processes(command: list[str], root: Path) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("gradients", ["autograd", "hand"])
+@pytest.mark.parametrize("gradients", ["autograd", pytest.param("hand", marks=pytest.mark.long)])
 def test_two_processes_fit_one_pca_and_take_the_steps_of_one_with_twice_the_batch(small_cifar: Path, gradients: str):
     common = [
         "--model.gradients",
