@@ -8,7 +8,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "cifar_mlp"
 
 # From the roof to the ground: a module imports from its own room and from those below it.
-LABORATORY = ["benchmarks", "reports", "studies", "reproduction", "sweep"]
+LABORATORY = ["benchmarks", "reports", "demo", "studies", "reproduction", "sweep"]
 CORE = ["cli", "export", "training", "callbacks", "models", "data", "pictures", "parity", "common"]
 ROOMS = ["__main__", *LABORATORY, *CORE]
 # What outlives any trainer needs no package but these.

@@ -19,7 +19,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # Sweeps and export have an extra; the benchmarks skip an implementation that is not installed.
 MAY_NEED = {
     "data": {"pyarrow"},
-    "export": {"onnxruntime", "safetensors"},
+    "export": {"onnx", "onnxruntime", "safetensors"},
+    "demo": {"starlette", "uvicorn"},
     "sweep": {"optuna", "sqlalchemy"},
     "benchmarks": {"skorch", "keras", "jax"},
 }
@@ -104,7 +105,8 @@ def test_the_wheel_holds_the_package_with_its_configs_and_nothing_else(wheel: Pa
     configs = {Path("configs") / path.relative_to(ROOT / "configs") for path in (ROOT / "configs").rglob("*.yaml")}
     modules = {path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py")}
     checkpoints = {Path("checkpoints", f"small.{suffix}") for suffix in ("ckpt", "json")}
-    assert package == {*configs, *modules, *checkpoints, Path("py.typed")}
+    page = {Path("demo/page", name) for name in ("index.html", "style.css", "demo.js")}
+    assert package == {*configs, *modules, *checkpoints, *page, Path("py.typed")}
 
 
 def test_the_wheel_works_away_from_the_clone(wheel: Path, tmp_path: Path):

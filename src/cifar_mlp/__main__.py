@@ -10,6 +10,7 @@ from cifar_mlp.common.stopped import end_at_interrupt, end_with_parent
 COMMANDS = {
     "data": ("cifar_mlp.cli.data_command", "main"),
     "export": ("cifar_mlp.cli.export_command", "main"),
+    "demo": ("cifar_mlp.demo.command", "main"),
     "seeds": ("cifar_mlp.studies.study_command", "seeds"),
     "cv": ("cifar_mlp.studies.study_command", "cross_validation"),
     "compare": ("cifar_mlp.studies.compare_command", "main"),

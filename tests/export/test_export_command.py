@@ -10,7 +10,8 @@ import torch
 
 from cifar_mlp import Classifier
 from cifar_mlp.cli import export_command
-from cifar_mlp.export import file_formats, run_again
+from cifar_mlp.data.digits import Digits
+from cifar_mlp.export import file_formats, int8, run_again
 from cifar_mlp.export.file_formats import FORMATS, read_safetensors
 
 IMAGES = torch.randint(0, 256, (3, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
@@ -39,7 +40,7 @@ def test_onnx_runs_elsewhere_and_says_what_it_is(trained: Callable[[str], Path],
         json.dumps({which: {"epoch": epoch, "val/accuracy": 0.5} for which, epoch in (("best", 1), ("last", 2))})
     )
     export_command.main([str(checkpoint.parent.parent), "--fold"])
-    assert "Run again on 270 test images: the same classes" in capsys.readouterr().out
+    assert "run again on 270 test images: the same classes" in capsys.readouterr().out
     session = onnxruntime.InferenceSession("best.onnx", providers=["CPUExecutionProvider"])
     (found,) = session.run(None, {"images": IMAGES.numpy()})
     torch.testing.assert_close(torch.from_numpy(found), expected(checkpoint), rtol=1e-4, atol=1e-5)
@@ -55,6 +56,47 @@ def test_pt2_is_loaded_by_torch_alone(trained: Callable[[str], Path]):
     program = torch.export.load("best.pt2", extra_files=facts).module()
     torch.testing.assert_close(program(IMAGES), expected(trained("whitened")), rtol=1e-4, atol=1e-5)
     assert json.loads(facts[file_formats.FACTS])["image_shape"] == [1, 8, 8]
+    assert not any(tensor.any() for tensor in torch.export.load("best.pt2").example_inputs[0]), "it holds images"
+    assert Path("best.pt2").stat().st_size < 60_000
+
+
+@pytest.mark.skipif(not find_spec("onnxruntime"), reason="needs the extra export")
+def test_int8_says_what_it_costs(trained: Callable[[str], Path], capsys: pytest.CaptureFixture[str]):
+    import onnx
+
+    checkpoint = trained("whitened")
+    export_command.main([str(checkpoint), "--int8"])
+    said = capsys.readouterr()
+    assert said.err == ""
+    run = file_formats.onnx_reader(Path("best.onnx"))
+    images, labels = Digits().load(None, "test", 0)
+    model = Classifier.load_from_checkpoint(checkpoint).eval()
+    before, after = model(images).argmax(1), run(images).argmax(1)
+    content = onnx.load("best.onnx")
+    facts = {entry.key: entry.value for entry in content.metadata_props}
+    shares = [float((predicted == labels).double().mean()) for predicted in (after, before)]
+    assert json.loads(facts["class_names"]) == list("0123456789")
+    assert json.loads(facts["int8"]) == {
+        "images": 270, "accuracy": pytest.approx(shares[0]), "float32_accuracy": pytest.approx(shares[1]),
+        "same_class": pytest.approx(float((before == after).double().mean())),
+    }  # fmt: skip
+    assert f"{100 * shares[0]:.2f} % right, in float32 {100 * shares[1]:.2f} %" in said.out
+    assert onnx.TensorProto.INT8 in {tensor.data_type for tensor in content.graph.initializer}
+    assert sorted(Path().iterdir()) == [Path("best.onnx")]
+
+
+@pytest.mark.skipif(not find_spec("onnxruntime"), reason="needs the extra export")
+def test_int8_that_costs_too_much_is_not_kept(
+    trained: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    measured = iter([int8.Measured(torch.zeros(270), 0.5, 1.0), int8.Measured(torch.zeros(270), 0.47, 1.0)])
+    monkeypatch.setattr(export_command, "measure", lambda *_: next(measured))
+    assert "--int8 costs 3.0 points of accuracy on 270 test images" in refused(
+        capsys, str(trained("whitened")), "--int8"
+    )
+    with pytest.raises(ValueError, match="costs nan points"):
+        int8.Cost(1, float("nan"), 0.5, 0.0).require()
+    assert "--int8 needs --format onnx, not pt2" in refused(capsys, "small", "--int8", "--format", "pt2")
 
 
 @pytest.mark.skipif(not find_spec("safetensors"), reason="needs the extra export")
@@ -88,16 +130,18 @@ def test_mistakes_are_one_line(
     assert "pip install onnx onnxscript onnxruntime" in refused(capsys, str(trained("pixels")))
 
 
-def test_without_the_images_bytes_are_drawn(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    class Gone:
-        image_shape = (1, 8, 8)
+def test_without_the_images_bytes_are_drawn(
+    trained: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def gone(content: dict, **changed: object) -> None:
+        raise (FileNotFoundError if changed else ValueError)("they lie nowhere")  # of own images it is the second
 
-        def load(self, *_: object) -> None:
-            raise FileNotFoundError("they lie nowhere")
-
-    data = type("Data", (), {"source": Gone(), "root": None, "seed": 0})
-    monkeypatch.setattr(export_command, "data_of", lambda content, **changed: data)
-    images, which = export_command.images_to_compare({}, None)
-    assert images.shape == (1_000, 1, 8, 8)
-    assert which == "images of drawn bytes"
-    assert "bytes are drawn instead" in capsys.readouterr().out
+    monkeypatch.setattr(export_command, "data_of", gone)
+    export_command.main([str(trained("pixels")), "--format", "pt2"])
+    said = capsys.readouterr().out
+    assert "no test images (they lie nowhere): bytes are drawn instead" in said
+    assert "Run again on 1,000 images of drawn bytes: the same classes".lower() in said.lower()
+    Path("best.pt2").unlink()
+    assert "they lie nowhere" in refused(capsys, str(trained("pixels")), "--format", "pt2", "--data.root", "nowhere")
+    if find_spec("onnxruntime"):
+        assert "name them by --data.root" in refused(capsys, str(trained("pixels")), "--int8")

@@ -6,7 +6,7 @@ The file takes uint8 images (N, channels, height, width), any number of them, an
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,12 @@ from cifar_mlp.common.atomic_write import replacing
 from cifar_mlp.common.script_parser import OneLineParser
 from cifar_mlp.common.stopped import answering_interrupts
 from cifar_mlp.export.facts import facts_of
-from cifar_mlp.export.file_formats import FORMATS
+from cifar_mlp.export.file_formats import FORMATS, Run
 from cifar_mlp.export.images_to_probabilities import exportable
+from cifar_mlp.export.int8 import Cost, measure, quantize, write_cost
 from cifar_mlp.export.run_again import TOLERANCE, run_again
-from cifar_mlp.training.checkpoint import is_of_this_package, module_class, read_checkpoint
 from cifar_mlp.training.checkpoint_data import data_of
+from cifar_mlp.training.trained_network import read_network
 
 COMPARED = 1_000  # images
 
@@ -37,6 +38,7 @@ def parser() -> OneLineParser:
     made.add_argument("checkpoint", metavar="CKPT", help="a checkpoint or a run's folder")
     made.add_argument("--format", choices=FORMATS, default="onnx", help="kind of file (default: onnx)")
     made.add_argument("--fold", action="store_true", help="merge scaling, PCA and whitening into the first layer")
+    made.add_argument("--int8", action="store_true", help="weights of eight bits, onnx only; says what they cost")
     made.add_argument("--output", type=Path, metavar="FILE", help="default: the checkpoint's name with the suffix")
     made.add_argument("--data.root", dest="root", metavar="DIR", help="the images; default as for cifar-mlp test")
     return made
@@ -55,42 +57,84 @@ def export(options: argparse.Namespace) -> None:
 
     Raises:
         ValueError: For what cannot be exported, a missing package, or a file that gives other probabilities.
+        FileNotFoundError: Without the checkpoint; with ``--int8`` without test images too.
     """
     chosen = FORMATS[options.format]
+    if options.int8 and options.format != "onnx":
+        raise ValueError(f"--int8 needs --format onnx, not {options.format}: ONNX Runtime makes it")
     chosen.require_packages()
     path = checkpoint_file(options.checkpoint, None, training=False)
     output = options.output or Path(path.name).with_suffix(chosen.suffix)
     if not output.parent.is_dir():
         raise ValueError(f"--output {output}: the folder does not exist")
-    content = read_checkpoint(str(path))
-    if not is_of_this_package(content):
-        raise ValueError(f"{path} holds a LightningModule from elsewhere: torch.onnx.export takes it")
-    model = module_class(content).load_from_checkpoint(path, map_location="cpu", weights_only=True).float().eval()
+    content, model = read_network(path)
     module = exportable(model, options.fold)
-    images, which = images_to_compare(content, options.root)
+    facts = facts_of(content, path, model, module)
+    images, labels = test_images(content, options.root, facts["image_shape"])
+    if options.int8 and labels is None:
+        raise FileNotFoundError("--int8 counts on the test images what it costs: name them by --data.root")
     with replacing(output) as unfinished:
-        chosen.write(module, images[:2], facts_of(content, path, model, module), unfinished)
-        found = run_again(model, chosen.reader(unfinished), images)
+        example = torch.zeros_like(images[:2])  # pt2 keeps it, and of a view of the test images it would keep all
+        chosen.write(module, example, facts, unfinished)
+        found = run_again(model, chosen.reader(unfinished), images[:COMPARED])
         found.require()
-        size = unfinished.stat().st_size
-    print(
-        f"{output}: {size / 1e6:.2f} MB. Run again on {found.images:,} {which}: the same classes, probabilities within "
-        f"{found.difference:.1e} (tolerance {TOLERANCE:.0e}), {found.images_per_second:,.0f} images/s on "
-        f"{torch.get_num_threads()} threads",
-        flush=True,
+        told = f"{output}: {_size(unfinished)}"
+        which = "images of drawn bytes" if labels is None else "test images"
+        again = (
+            f"run again on {found.images:,} {which}: the same classes, probabilities within {found.difference:.1e} "
+            f"(tolerance {TOLERANCE:.0e}), {found.images_per_second:,.0f} images/s on {_threads()}"
+        )
+        if options.int8 and labels is not None:
+            print(f"in float32: {_size(unfinished)}, {again}", flush=True)
+            again = to_int8(unfinished, chosen.reader, images, labels)
+            told = f"{output}: {_size(unfinished)} in int8"
+    print(f"{told}, {again}", flush=True)
+
+
+def to_int8(path: Path, reader: Callable[[Path], Run], images: Tensor, labels: Tensor) -> str:
+    """Quantize a file in its place; what that costs on all test images, in words.
+
+    Raises:
+        ValueError: If it costs too much.
+    """
+    before = measure(reader(path), images, labels)
+    with replacing(path) as target:
+        quantize(path, target)
+        after = measure(reader(target), images, labels)
+        same = float((after.predicted == before.predicted).double().mean())
+        cost = Cost(len(labels), after.accuracy, before.accuracy, same)
+        cost.require()
+        write_cost(cost, target)
+    return (
+        f"run on all {cost.images:,} test images: {100 * cost.accuracy:.2f} % right, in float32 "
+        f"{100 * cost.float32_accuracy:.2f} %, {100 * same:.1f} % of the images in the same class; "
+        f"{after.images_per_second:,.0f} images/s, in float32 {before.images_per_second:,.0f}, on {_threads()}"
     )
 
 
-def images_to_compare(content: dict[str, Any], root: str | None) -> tuple[Tensor, str]:
-    """The first test images, and what they are in words; drawn bytes where the set does not lie on this machine."""
-    data = data_of(content, **({} if root is None else {"root": root}))
+def test_images(content: dict[str, Any], root: str | None, shape: Sequence[int]) -> tuple[Tensor, Tensor | None]:
+    """All test images and their labels; 1,000 of drawn bytes without labels where they do not lie on this machine.
+
+    Args:
+        content: The checkpoint.
+        root: Where they lie; ``None``: as the checkpoint or the environment says.
+        shape: Channels, height and width.
+    """
     try:
-        images = data.source.load(data.root, "test", data.seed)[0][:COMPARED]
-        return images, "test images"
-    except FileNotFoundError as error:
+        data = data_of(content, **({} if root is None else {"root": root}))
+        return data.source.load(data.root, "test", data.seed)
+    except (FileNotFoundError, ValueError) as error:
         if root is not None:
             raise
         print(f"no test images ({error}): bytes are drawn instead", flush=True)
-    shape = data.source.image_shape
     drawn = torch.randint(0, 256, (COMPARED, *shape), generator=torch.Generator().manual_seed(0))
-    return drawn.to(torch.uint8), "images of drawn bytes"
+    return drawn.to(torch.uint8), None
+
+
+def _size(path: Path) -> str:
+    return f"{path.stat().st_size / 1e6:.2f} MB"
+
+
+def _threads() -> str:
+    count = torch.get_num_threads()
+    return "1 thread" if count == 1 else f"{count} threads"

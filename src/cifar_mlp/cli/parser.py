@@ -24,6 +24,7 @@ from cifar_mlp.models import Classifier
 OTHER_COMMANDS = {
     "data": "Say what images there are and whether they are whole; download them.",
     "export": "Write a checkpoint as one file for other programs.",
+    "demo": "Try a checkpoint on a page in the browser.",
     "seeds": "Train with several seeds, as one study.",
     "cv": "Cross-validate, as one study.",
     "compare": "Compare two trainings or studies on the same images.",

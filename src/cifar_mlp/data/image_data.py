@@ -115,6 +115,12 @@ class ImageData(LightningDataModule):
         mixed = self.trainer is not None and self.trainer.precision == "bf16-mixed"
         return torch.bfloat16 if mixed and self.settings["dtype"] is None else self.feature_type
 
+    def train_images(self) -> tuple[Tensor, Tensor]:
+        """The training split, as :meth:`val_images`."""
+        images, labels = self.labelled.load("train")
+        train = self.labelled.indices()[0]
+        return images[train], labels[train]
+
     def val_images(self) -> tuple[Tensor, Tensor]:
         """The validation split as it was loaded, for pictures: uint8 images and int64 labels, on the CPU."""
         images, labels = self.labelled.load("train")

@@ -11,8 +11,8 @@ from cifar_mlp.data.cifar import Part
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.models.classifier import Classifier
 from cifar_mlp.pictures.predictions import predict
-from cifar_mlp.training.checkpoint import is_of_this_package, module_class, read_checkpoint
 from cifar_mlp.training.checkpoint_data import data_of
+from cifar_mlp.training.trained_network import read_network
 
 VALIDATION, TEST = "validation", "test"
 
@@ -55,11 +55,8 @@ def load_member(path: Path) -> Member:
     Raises:
         ValueError: If it is one of another LightningModule, or damaged.
     """
-    content = read_checkpoint(str(path))
-    if not is_of_this_package(content):
-        raise ValueError(f"{path} holds a LightningModule from elsewhere: only networks of this package are taken")
-    model = module_class(content).load_from_checkpoint(path, map_location="cpu", weights_only=True)
-    return Member(path, content, model.float().eval(), data_of(content))
+    content, model = read_network(path)
+    return Member(path, content, model, data_of(content))
 
 
 def seen(member: Member, which: str) -> Seen:
