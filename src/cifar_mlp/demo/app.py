@@ -20,7 +20,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from torch import Tensor
 
-from cifar_mlp.data.decoding import decoded, reason
+from cifar_mlp.data.own_images.decoding import decoded, reason
 from cifar_mlp.demo.trial import Trial, picture
 
 PAGE = Path(__file__).with_name("page")
