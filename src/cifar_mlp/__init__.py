@@ -1,4 +1,4 @@
-"""Fully connected networks on CIFAR-10, with gradients that are also derived by hand and proven right.
+"""Fully connected networks on CIFAR-10, with hand-derived gradients that are proven right.
 
 ``import cifar_mlp`` costs nothing: the names below, and PyTorch with them, load on first use.
 """

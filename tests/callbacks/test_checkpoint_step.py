@@ -34,7 +34,7 @@ def test_cifar_mlp_test_logs_at_the_checkpoint_s_step(views: None, network: str)
         logger = ["--trainer.logger", "TensorBoardLogger", "--trainer.logger.save_dir", name]
         tested = run(["test", "--ckpt_path", str(path), *logger])
         events = events_of(tested.trainer.log_dir)
-        for tag in (*METRICS, "hp/test_accuracy"):
+        for tag in (*METRICS, "digits/within/hp/test_accuracy"):
             assert steps(events.Scalars(tag)) == [step], tag
         assert steps(events.Images("digits/test/confusion_matrix")) == [step]
     quiet = run(["test", "--ckpt_path", str(path), *logger, "--views.all", "false"])
@@ -59,14 +59,14 @@ def test_a_resumed_run_is_tested_again_only_if_its_best_changed(views: None):
     for tag in METRICS:
         assert steps(events.Scalars(tag)) == [4, 14], tag
     assert steps(events.Images("digits/test/confusion_matrix")) == [4, 14]
-    tested = events.Scalars("hp/test_accuracy")  # unknown from the end of training until it is tested
+    tested = events.Scalars("digits/within/hp/test_accuracy")  # unknown from the end of training until it is tested
     assert [(event.step, math.isnan(event.value)) for event in tested] == [(4, False), (14, True), (14, False)]
     assert [part["from_step"] for part in better["parts"]] == [0, 5, 10]
     assert {"config.yaml", "config_2.yaml", "config_3.yaml"} <= {path.name for path in folder.iterdir()}
     before = [json.loads((folder / f"results_{part}.json").read_text()) for part in (1, 2)]
     assert [results["last"]["epoch"] for results in before] == [1, 2]
     kept = json.loads((folder / "results.json").read_text())["best"]
-    assert events.Scalars("hp/test_accuracy")[-1].value == pytest.approx(kept["test/accuracy"])
+    assert events.Scalars("digits/within/hp/test_accuracy")[-1].value == pytest.approx(kept["test/accuracy"])
 
 
 def test_a_resumed_run_keeps_its_best_until_a_better_one_comes():

@@ -26,12 +26,13 @@ from cifar_mlp.models import Classifier
 STEP_SIZE = 0.25
 EVERY = {name: 1 for name, value in vars(Views()).items() if name.endswith("epochs")}
 ALL = {type(view).__name__ for view in Views().callbacks()}
-PICTURES = {"first_layer_weights", "reliability", "most_confident_errors", "class_averages"}
+PICTURES = {"first_layer_weights", "reliability", "most_confident_errors", "class_averages", "ten_images"}
 # What a module without our attributes cannot have.
 OURS = {
     "Components": "the module has no preprocessing with a PCA",
     "ClassAccuracy": "the module has no val_confusion, a torchmetrics MulticlassConfusionMatrix",
     "ConfusionMatrix": "the module has no val_confusion, a torchmetrics MulticlassConfusionMatrix",
+    "ResultInWords": "the module has no test_confusion, a torchmetrics MulticlassConfusionMatrix",
 }
 
 
@@ -150,13 +151,14 @@ def test_views_draw_what_the_module_has(views: None):
     events = events_of(trainer)
     tags = events.Tags()
     assert tags["graph"]
-    for tag in ("pictures/first_layer_weights", "pictures/reliability"):
+    for tag in ("views/first_layer_weights", "views/reliability"):
         assert [point.step for point in events.Images(tag)] == [4, 9]  # each epoch once, the end not again
-    assert [point.step for point in events.Histograms("gradients/body.1.weight")] == [4, 9]
+    assert [point.step for point in events.Images("views/ten_images")] == [0, 4, 9]
+    assert [point.step for point in events.Histograms("within/gradients/body.1.weight")] == [4, 9]
     dead = (module.body[:3](inputs) == 0).all(0).double().mean()
-    assert [point.value for point in events.Scalars("dead_units/body.2")][-1] == pytest.approx(float(dead))
+    assert [point.value for point in events.Scalars("within/dead_units/body.2")][-1] == pytest.approx(float(dead))
     assert 2 / 6 <= dead < 1
-    assert {"hp/val_accuracy", "train/images_per_second"} <= set(tags["scalars"])
+    assert {"within/hp/val_accuracy", "within/images_per_second"} <= set(tags["scalars"])
     assert len([tag for tag in tags["tensors"] if tag.startswith("val_precision_recall/")]) == 4
     assert "custom_scalars__config__" in tags["tensors"]
     settings = yaml.safe_load((Path(trainer.log_dir) / "hparams.yaml").read_text())
@@ -164,15 +166,15 @@ def test_views_draw_what_the_module_has(views: None):
     assert len(list(Path().rglob("projector/*.tsv"))) == 4  # classes, inputs, a hidden layer, logits
 
     # plain gradient descent: a step is the gradient times its size
-    norms = {point.step: point.value for point in events.Scalars("train/gradient_norm")}
+    norms = {point.step: point.value for point in events.Scalars("within/gradient_norm")}
     assert list(norms) == [0, 2, 4, 6, 8, 9]
     for step, norm in norms.items():
         moved = (weights.seen[step + 1] - weights.seen[step]).norm() / STEP_SIZE
         assert norm == pytest.approx(float(moved), rel=1e-3)
-    for point in events.Scalars("train/weight_norm"):
+    for point in events.Scalars("within/weight_norm"):
         assert point.value == pytest.approx(float(weights.seen[point.step + 1].norm()), rel=1e-5)
     best = max(point.value for point in events.Scalars("val/accuracy"))
-    assert [point.value for point in events.Scalars("hp/val_accuracy")] == pytest.approx([best])
+    assert [point.value for point in events.Scalars("within/hp/val_accuracy")] == pytest.approx([best])
 
 
 def test_views_do_not_change_the_training(views: None):
@@ -205,6 +207,7 @@ class Data(LightningDataModule):
         return [(batch[0] - 0.5) / 0.25, batch[1]]
 
 
+OF_IMAGES = ("FirstLayerWeights", "ConfidentErrors", "TenImages")
 FEATURES = "the validation inputs are (N, 48), not images (N, 1 or 3, height, width)"
 
 
@@ -213,7 +216,12 @@ FEATURES = "the validation inputs are (N, 48), not images (N, 1 or 3, height, wi
     [
         (list, lambda: torch.randint(0, 256, (40, 3, 4, 4), dtype=torch.uint8), {}, {}),
         (Pair, lambda: 9 * torch.randn(40, 3, 4, 4), {}, {"precision": "64-true"}),
-        (tuple, lambda: torch.rand(40, 48), {"FirstLayerWeights": FEATURES, "ConfidentErrors": FEATURES}, {}),
+        (
+            tuple,
+            lambda: torch.rand(40, 48),
+            dict.fromkeys(OF_IMAGES, FEATURES),
+            {},
+        ),
     ],
     ids=["bytes in a list", "standardized in a NamedTuple", "features"],
 )
@@ -230,7 +238,7 @@ def test_views_see_what_the_validation_step_sees(views: None):
     module, data = Foreign(), Data(images())
     trainer, said = fit(module, data, tensorboard())
     assert said == OURS
-    (point,) = events_of(trainer).Histograms("activations/body.2")[1:]
+    (point,) = events_of(trainer).Histograms("within/activations/body.2")[2:]  # before training, after each epoch
     with torch.no_grad():
         expected = module.body[:3]((data.inputs - 0.5) / 0.25)
     assert point.histogram_value.sum == pytest.approx(float(expected.sum()), rel=1e-4)
@@ -239,6 +247,7 @@ def test_views_see_what_the_validation_step_sees(views: None):
 def probes(reason: str) -> dict[str, str]:
     """What every view that looks at validation inputs says."""
     names = ("FirstLayerWeights", "Reliability", "Activations", "PrecisionRecall", "Projector", "ConfidentErrors")
+    names += ("TenImages",)
     return dict.fromkeys([*names, "Graph"], reason)
 
 
@@ -286,6 +295,7 @@ def test_everything_that_a_bare_module_lacks_is_reported(views: None):
         "CurveLayout": "no metric is logged both for train and for val, as train/loss and val/loss",
         "Hyperparameters": "no metric val/accuracy was logged for hp/val_accuracy",
         "Reliability": targets,
+        "TenImages": targets,
         "ConfidentErrors": targets,
         "PrecisionRecall": targets,
         "Projector": targets.replace("40", "20"),
@@ -312,13 +322,13 @@ def test_another_logger_gets_pictures_and_curves(views: None):
     assert said == OURS | dict.fromkeys([*others, "Hyperparameters"], needed)
     assert pictures() == PICTURES
     columns = (Path(trainer.log_dir) / "metrics.csv").read_text().splitlines()[0].split(",")
-    assert {"train/gradient_norm", "train/images_per_second", "dead_units/body.2"} <= set(columns)
+    assert {"within/gradient_norm", "within/images_per_second", "within/dead_units/body.2"} <= set(columns)
 
 
 def test_of_several_loggers_tensorboard_is_drawn_to(views: None):
     trainer, said = fit(Foreign(), loader(images()), [CSVLogger("."), tensorboard()])
     assert said == OURS
-    assert "train/gradient_norm" in events_of(trainer).Tags()["scalars"]
+    assert "within/gradient_norm" in events_of(trainer).Tags()["scalars"]
 
 
 def test_without_a_logger_every_view_says_so(views: None):
@@ -330,7 +340,7 @@ def test_without_a_logger_every_view_says_so(views: None):
 def test_our_own_module_is_silent_about_what_its_settings_leave_out(views: None):
     """No PCA, no hidden layer, no data module of ours."""
     said = fit(Classifier(48, 4, hidden_sizes=[]), loader(torch.rand(40, 48), Batch), tensorboard())[1]
-    assert said == {"FirstLayerWeights": FEATURES, "ConfidentErrors": FEATURES}
+    assert said == dict.fromkeys(OF_IMAGES, FEATURES)
 
 
 def test_evaluating_restores_each_part_s_mode():

@@ -37,8 +37,8 @@ class Fails(Callback):
 
 def steps_written() -> list[int]:
     events = EventAccumulator(str(next(Path().rglob("events.out*")).parent)).Reload()
-    assert {"train/batch_loss", "train/learning_rate", "train/weight_norm"} <= set(events.Tags()["scalars"])
-    return [point.step for point in events.Scalars("train/gradient_norm")]
+    assert {"train/batch_loss", "within/learning_rate", "within/weight_norm"} <= set(events.Tags()["scalars"])
+    return [point.step for point in events.Scalars("within/gradient_norm")]
 
 
 def test_an_error_loses_no_point(small_cifar: Path):
@@ -52,6 +52,20 @@ def test_the_points_before_a_checkpoint_are_written_with_it(small_cifar: Path, m
     with pytest.raises(RuntimeError, match="out of luck"):
         run([*RUN, "--trainer.callbacks+", f"{__name__}.Fails", "--trainer.callbacks.save_to", "saved.ckpt"])
     assert steps_written() == list(range(4))
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_update_ratios_lose_no_point_either(small_cifar: Path, monkeypatch: pytest.MonkeyPatch, saved: bool):
+    monkeypatch.setattr(Views, "callbacks", lambda self: [UpdateRatios(1)])
+    if saved:
+        monkeypatch.setattr(UpdateRatios, "on_exception", lambda *given: None)
+    failing = ["--trainer.callbacks+", f"{__name__}.Fails"]
+    failing += ["--trainer.callbacks.save_to", "saved.ckpt"] if saved else []
+    with pytest.raises(RuntimeError, match="out of luck"):
+        run([*RUN, *failing])
+    events = EventAccumulator(str(next(Path().rglob("events.out*")).parent)).Reload()
+    points = events.Scalars("within/update_ratio/hidden.0.affine.weight")
+    assert [point.step for point in points] == list(range(4 if saved else 7))
 
 
 class FirstWeights(Callback):
@@ -72,7 +86,7 @@ def test_update_ratios_are_those_of_the_steps(small_cifar: Path, monkeypatch: py
     FirstWeights.seen.clear()
     run([*RUN, "--trainer.callbacks+", f"{__name__}.FirstWeights"])
     events = EventAccumulator(str(next(Path().rglob("events.out*")).parent)).Reload()
-    points = events.Scalars("update_ratio/hidden.0.affine.weight")
+    points = events.Scalars("within/update_ratio/hidden.0.affine.weight")
     steps = list(range(0, len(FirstWeights.seen) - 1, every))
     assert [point.step for point in points] == steps
     expected = [(FirstWeights.seen[step + 1] - FirstWeights.seen[step]).norm() for step in steps]

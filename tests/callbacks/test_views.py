@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from matplotlib.text import Text
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
@@ -17,13 +18,16 @@ from tensorboard.util import tensor_util
 
 from cifar_mlp.callbacks.finite import NotFiniteError
 from cifar_mlp.callbacks.hyperparameters import FIRST
+from cifar_mlp.callbacks.result_in_words import in_words
 from cifar_mlp.callbacks.views import Views
 from cifar_mlp.cli import run
 from cifar_mlp.models import Classifier, HandwrittenClassifier
-from cifar_mlp.pictures.predictions import predict
+from cifar_mlp.pictures.predictions import Predictions, predict
+from cifar_mlp.pictures.ten_images import first_of_each_class, ten_images
 from tests.callbacks.conftest import NETWORKS
 from tests.callbacks.server import Server
 
+HP = [f"{source}within/hp/{part}_accuracy" for source in ("digits/", "") for part in ("val", "test")]
 LAYERS = ("hidden.0.affine", "hidden.1.affine", "output")
 
 
@@ -76,13 +80,13 @@ def test_both_kinds_of_network_show_the_same_tags(logs: Path):
 
 
 def test_learning_rate_and_norms_are_those_of_the_parameters(events: EventAccumulator, last: Any):
-    assert steps(events.Scalars("digits/train/learning_rate")) == [0, 12, 25]
-    assert values(events, "train/learning_rate") == pytest.approx([0.1, 0.1, 0.05])
+    assert steps(events.Scalars("digits/within/learning_rate")) == [0, 12, 25]
+    assert values(events, "within/learning_rate") == pytest.approx([0.1, 0.1, 0.05])
     norm = sum(float(parameter.detach().double().square().sum()) for parameter in last.parameters()) ** 0.5
-    assert values(events, "train/weight_norm")[-1] == pytest.approx(norm, rel=1e-5)
-    assert all(value > 0 for value in values(events, "train/gradient_norm"))
-    assert len(values(events, "train/images_per_second")) == 2
-    assert all(value > 0 for value in values(events, "train/images_per_second"))
+    assert values(events, "within/weight_norm")[-1] == pytest.approx(norm, rel=1e-5)
+    assert all(value > 0 for value in values(events, "within/gradient_norm"))
+    assert len(values(events, "within/images_per_second")) == 2
+    assert all(value > 0 for value in values(events, "within/images_per_second"))
 
 
 def test_class_accuracy_is_right(events: EventAccumulator, last: Any, held_out: Any):
@@ -99,7 +103,7 @@ def test_histograms_hold_the_parameters(events: EventAccumulator, last: Any):
     for layer in LAYERS:
         for part in ("weight", "bias"):
             parameter = last.network.get_parameter(f"{layer}.{part}").detach().double()
-            points = events.Histograms(f"digits/weights/{layer}.{part}")
+            points = events.Histograms(f"digits/within/weights/{layer}.{part}")
             assert steps(points) == [0, 12, 25]  # as initialized, after epochs 1 and 2
             assert points[0].histogram_value != points[1].histogram_value
             point = points[-1]
@@ -109,14 +113,14 @@ def test_histograms_hold_the_parameters(events: EventAccumulator, last: Any):
             assert shown.sum_squares == pytest.approx(float(parameter.square().sum()), rel=1e-5)
             assert (shown.min, shown.max) == pytest.approx([float(end) for end in parameter.aminmax()], rel=1e-6)
             assert sum(shown.bucket) == parameter.numel()
-            *_, gradient = events.Histograms(f"digits/gradients/{layer}.{part}")
+            *_, gradient = events.Histograms(f"digits/within/gradients/{layer}.{part}")
             assert gradient.histogram_value.num == parameter.numel()
     squares = [
-        events.Histograms(f"digits/gradients/{layer}.{part}")[-1].histogram_value.sum_squares
+        events.Histograms(f"digits/within/gradients/{layer}.{part}")[-1].histogram_value.sum_squares
         for layer in LAYERS
         for part in ("weight", "bias")
     ]
-    assert sum(squares) ** 0.5 == pytest.approx(values(events, "train/gradient_norm")[-1], rel=1e-4)
+    assert sum(squares) ** 0.5 == pytest.approx(values(events, "within/gradient_norm")[-1], rel=1e-4)
 
 
 def test_activations_and_dead_units_are_those_of_the_validation_images(
@@ -125,18 +129,20 @@ def test_activations_and_dead_units_are_those_of_the_validation_images(
     hidden = last.preprocessing(held_out[0]).detach()
     for index, layer in enumerate(last.network.hidden):
         hidden = layer(hidden).detach()
-        _, point = events.Histograms(f"digits/activations/hidden.{index}")
+        points = events.Histograms(f"digits/within/activations/hidden.{index}")
+        assert steps(points) == [0, 12, 25]
+        point = points[-1]
         assert point.histogram_value.sum == pytest.approx(float(hidden.sum()), rel=1e-3)
         dead = int((hidden == 0).all(0).sum()) / hidden.shape[1]
-        assert values(events, f"dead_units/hidden.{index}")[1:] == pytest.approx([dead])
+        assert values(events, f"within/dead_units/hidden.{index}")[-1] == pytest.approx(dead)
 
 
 def test_the_gap_is_training_less_validation(events: EventAccumulator):
     for metric in ("loss", "accuracy"):
-        train, val, gap = (values(events, f"{part}/{metric}") for part in ("train", "val", "gap"))
+        train, val, gap = (values(events, f"{part}/{metric}") for part in ("train", "val", "train_val_gap"))
         assert gap == pytest.approx([first - second for first, second in zip(train, val, strict=True)], abs=1e-6)
-    assert values(events, "reference/chance") == pytest.approx([0.1, 0.1])
-    assert "digits/reference/linear" not in events.Tags()["scalars"]  # known for CIFAR-10 alone
+    assert values(events, "val_reference/chance") == pytest.approx([0.1, 0.1])
+    assert "digits/val_reference/linear" not in events.Tags()["scalars"]  # known for CIFAR-10 alone
 
 
 def test_precision_and_recall_are_right(events: EventAccumulator, last: Any, held_out: Any):
@@ -153,17 +159,77 @@ def test_precision_and_recall_are_right(events: EventAccumulator, last: Any, hel
 
 def test_each_picture_in_tensorboard_is_also_a_file(events: EventAccumulator, folder: Path):
     tags = events.Tags()["images"]
-    names = {tag.removeprefix("digits/").removeprefix("pictures/").replace("/", "_"): tag for tag in tags}
+    names = {tag.removeprefix("digits/").removeprefix("views/").replace("/", "_"): tag for tag in tags}
     assert set(names) == {
         *("first_layer_weights", "reliability", "eigen_images", "explained_variance", "reconstructions"),
-        *("most_confident_errors", "class_averages", "val_confusion_matrix", "test_confusion_matrix"),
+        *("most_confident_errors", "class_averages", "ten_images", "val_confusion_matrix", "test_confusion_matrix"),
     }
     assert {path.name for path in (folder / "pictures").iterdir()} == {f"{name}.png" for name in names}
     for name, tag in names.items():
         kept = folder / "pictures" / f"{name}.png"
         assert np.array_equal(decoded(events.Images(tag)[-1].encoded_image_string), decoded(kept.read_bytes())), name
-    assert steps(events.Images("digits/pictures/reliability")) == [12, 25]  # every epoch, as set
-    assert steps(events.Images("digits/pictures/first_layer_weights")) == [25]  # two epochs are fewer than five
+    assert steps(events.Images("digits/views/reliability")) == [12, 25]  # every epoch, as set
+    assert steps(events.Images("digits/views/first_layer_weights")) == [25]  # two epochs are fewer than five
+
+
+def test_the_same_ten_images_are_drawn_before_training_and_after_each_epoch(
+    events: EventAccumulator, folder: Path, held_out: Any
+):
+    points = events.Images("digits/views/ten_images")
+    assert steps(points) == [0, 12, 25]
+    drawn = [decoded(point.encoded_image_string) for point in points]
+    assert len({one.shape for one in drawn}) == 1
+    assert not np.array_equal(drawn[0], drawn[1])
+    chosen = first_of_each_class(held_out[1])
+    assert held_out[1][chosen].tolist() == list(range(10))
+    for label, index in enumerate(chosen.tolist()):
+        assert label not in held_out[1][:index].tolist()
+
+
+def test_ten_images_say_when_and_how_sure():
+    images, labels = torch.zeros(10, 1, 8, 8), torch.arange(10)
+    probabilities = torch.eye(10).mul(0.8).add(0.02)
+    probabilities[3] = probabilities[4]
+
+    def texts(names: list[str], found: Predictions) -> list[str]:
+        figure = ten_images(found, names, "After epoch 3")
+        return [part.get_text() for part in figure.findobj(Text) if part.get_text()]
+
+    said = texts(list("abcdefghij"), Predictions(images, labels, probabilities))
+    assert any(text.startswith("After epoch 3: 9 of 10 right.") for text in said)
+    assert (said.count("82"), said.count("2")) == (10, 90)
+    many = torch.cat([probabilities * 0.5, torch.full((10, 90), 0.5 / 90)], 1)
+    said = texts([f"class {label}" for label in range(100)], Predictions(images, labels, many))
+    assert (said.count("41"), said.count("50"), said.count("all others")) == (10, 10, 1)
+    sure = texts(list("abcdefghij"), Predictions(images, labels, torch.eye(10)))
+    assert (sure.count("100"), "0" in sure) == (10, False)
+
+
+def test_fewer_classes_give_ten_images_too():
+    labels = torch.tensor([2, 2, 0, 1, 0, 1, 0, 0, 2, 0, 0, 0, 1, 2])
+    chosen = first_of_each_class(labels)
+    assert labels[chosen].tolist() == [0, 0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert chosen.tolist() == [2, 4, 6, 7, 3, 5, 12, 0, 1, 8]
+
+
+def test_the_result_is_said_in_words(events: EventAccumulator, folder: Path):
+    (point,) = events.Tensors("digits/result/test/text_summary")
+    text = tensor_util.make_ndarray(point.tensor_proto)[0].decode()
+    best = json.loads((folder / "results.json").read_text())["best"]
+    right = round(270 * best["test/accuracy"])
+    assert text.startswith(f"**{right} of 270 test images are right: {100 * right / 270:.1f} %.**")
+
+
+def test_words_for_a_confusion_matrix():
+    counts = torch.tensor([[90.0, 10.0, 0.0], [30.0, 70.0, 0.0], [5.0, 0.0, 15.0]])
+    said = in_words(counts, ["cat", "dog", "emu"])
+    assert "175 of 220 test images are right: 79.5 %" in said
+    assert "between 73.7 and 84.3 %" in said  # Wilson's interval: 0.7904 +- 0.0531
+    assert "most frequent class would give 45.5 %" in said
+    assert "best: cat (90 %), emu (75 %), dog (70 %)" in said
+    assert "worst: dog (70 %), emu (75 %), cat (90 %)" in said
+    assert "dog taken for cat (30 of 100), cat taken for dog (10 of 100), emu taken for cat (5 of 20)" in said
+    assert in_words(torch.eye(3) * 5, ["a", "b", "c"]).endswith("confusions: none")
 
 
 def test_the_texts_are_the_run_folder_s_files(events: EventAccumulator, folder: Path):
@@ -189,12 +255,13 @@ def test_hyperparameters_are_right_and_in_the_same_columns(logs: Path):
     first, second = (hparams(EventAccumulator(str(logs / f"version_{number}")).Reload()) for number in range(2))
     assert first.keys() == second.keys()
     assert not [name for name in first if "_" in name.split(".")[0] or "instantiator" in name or "class_path" in name]
-    assert (first["model.network"], second["model.network"]) == tuple(NETWORKS.values())
+    assert (first["model.gradients"], second["model.gradients"]) == tuple(NETWORKS)
     for settings in (first, second):
-        assert settings["model.hidden_sizes"] == "9-7"
-        assert (settings["optimizer"], settings["optimizer.lr"], settings["optimizer.weight_decay"]) == ("SGD", 0.1, 0)
-        assert (settings["schedule"], settings["schedule.settings"]) == ("ExponentialLR", "gamma 0.5")
-        assert (settings["data.components"], settings["data.batch_size"], settings["data.whiten"]) == (12, 100, "False")
+        assert [settings[name] for name in FIRST] == [
+            "12", "digits", "9-7 relu", "SGD, lr 0.1", "ExponentialLR, gamma 0.5",
+        ]  # fmt: skip
+        assert (settings["optimizer.lr"], settings["optimizer.weight_decay"]) == (0.1, 0)
+        assert (settings["data.batch_size"], settings["data.whiten"]) == (100, "False")
     for number, settings in enumerate((first, second)):
         kept = yaml.safe_load((logs / f"version_{number}" / "hparams.yaml").read_text())
         assert kept == settings
@@ -202,8 +269,8 @@ def test_hyperparameters_are_right_and_in_the_same_columns(logs: Path):
 
 def test_the_hparams_tab_has_the_results(events: EventAccumulator, folder: Path):
     results = json.loads((folder / "results.json").read_text())
-    (val,) = events.Scalars("hp/val_accuracy")
-    (test,) = events.Scalars("hp/test_accuracy")
+    (val,) = events.Scalars("digits/within/hp/val_accuracy")
+    (test,) = events.Scalars("digits/within/hp/test_accuracy")
     assert val.value == pytest.approx(results["best"]["val/accuracy"], abs=1e-6)
     assert test.value == pytest.approx(results["best"]["test/accuracy"], abs=1e-6)
     best = [12, 25][results["best"]["epoch"] - 1]
@@ -253,7 +320,8 @@ def test_a_real_tensorboard_answers_for_every_tab(server: Server):
     found = server.ask("plugin/custom_scalars/scalars?run=version_0&tag=%5Edigits/train/loss%24")
     assert list(found["tag_to_events"]) == ["digits/train/loss"]
     assert sorted(server.ask("plugin/text/tags")[run_name]) == [
-        f"run/{name}/text_summary" for name in ("commit", "config", "environment", "provenance")
+        f"{name}/text_summary"
+        for name in ("digits/result/test", "run/commit", "run/config", "run/environment", "run/provenance")
     ]
     assert len(server.ask("plugin/pr_curves/tags")[run_name]) == 10
     spaces = server.ask(f"plugin/projector/info?run={run_name}")["embeddings"]
@@ -262,7 +330,7 @@ def test_a_real_tensorboard_answers_for_every_tab(server: Server):
     assert np.frombuffer(tensor, np.float32).shape == (270 * 9,)
     assert b"message" not in server.ask(f"plugin/graphs/graph?run={run_name}&conceptual=false")[:20]
     experiment = server.ask("plugin/hparams/experiment", {"experimentName": "", "includeMetrics": True})
-    assert [metric["name"]["tag"] for metric in experiment["metricInfos"]] == ["hp/val_accuracy", "hp/test_accuracy"]
+    assert [metric["name"]["tag"] for metric in experiment["metricInfos"]] == HP
     assert [column["name"] for column in experiment["hparamInfos"]][: len(FIRST)] == sorted(FIRST)
     question = {
         "experimentName": "",
@@ -273,11 +341,12 @@ def test_a_real_tensorboard_answers_for_every_tab(server: Server):
     }
     groups = server.ask("plugin/hparams/session_groups", question)["sessionGroups"]
     assert len(groups) == 2
-    assert all(len(group["metricValues"]) == 2 for group in groups)
+    assert [len([one for one in group["metricValues"] if "value" in one]) for group in groups] == [2, 2]
 
 
 OFF = {"all": False, "update_ratios_every_n_steps": 0, "scalars_every_n_steps": 0,
        "class_accuracy": False, "hyperparameters": False, "text": False,
+       "result_in_words": False, "ten_images_every_n_epochs": 0,
        "first_layer_every_n_epochs": 0, "reliability_every_n_epochs": 0, "histograms_every_n_epochs": 0, "gap": False,
        "activations_every_n_epochs": 0, "precision_recall": False, "projector_images": 0, "graph": False,
        "augmented_images": False, "curve_layout": False, "components": False,
@@ -318,7 +387,7 @@ def test_a_resumed_run_shows_no_step_twice(views: None):
     guide = {"scalars": 0, "images": 0, "histograms": 0, "tensors": 0}
     events = EventAccumulator(second.trainer.log_dir, size_guidance=guide).Reload()
     for kind, read in (("scalars", events.Scalars), ("images", events.Images), ("histograms", events.Histograms)):
-        for tag in set(events.Tags()[kind]) - {"epoch"}:  # Lightning's own, once for each split
+        for tag in set(events.Tags()[kind]) - {"within/epoch"}:  # Lightning's own, once for each split
             assert len(set(steps(read(tag)))) == len(read(tag)), tag
     assert steps(events.Images("digits/val/confusion_matrix")) == [4, 9]
     assert steps(events.Tensors("run/config/text_summary")) == [0, 5]

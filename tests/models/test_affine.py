@@ -1,4 +1,4 @@
-"""oneDNN's products are float32's, are used where they are said to be, and nowhere else."""
+"""oneDNN's matmuls are float32's, are used where they are said to be, and nowhere else."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from cifar_mlp.models import affine
-from cifar_mlp.models.affine import Affine, Product
+from cifar_mlp.models.affine import Affine, Matmul
 
 pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this PyTorch has no oneDNN")
 B, I, O = 200, 510, 60  # noqa: E741
@@ -14,11 +14,11 @@ B, I, O = 200, 510, 60  # noqa: E741
 
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
-    """The products that oneDNN computed, on a machine where it is the faster one."""
+    """The matmuls that oneDNN computed, on a machine where it is the faster one."""
     found: list[Tensor] = []
-    product = affine.onednn_product
+    matmul = affine.onednn_matmul
     monkeypatch.setattr(affine, "onednn_is_faster", lambda: True)
-    monkeypatch.setattr(affine, "onednn_product", lambda *factors: found.append(product(*factors)) or found[-1])
+    monkeypatch.setattr(affine, "onednn_matmul", lambda *factors: found.append(matmul(*factors)) or found[-1])
     return found
 
 
@@ -52,7 +52,7 @@ def test_it_can_be_differentiated_again(taken: list[Tensor]):
         return torch.autograd.grad(slope.pow(2).sum(), w)[0]
 
     x, w, b = torch.randn(7, 5, requires_grad=True), torch.randn(4, 5, requires_grad=True), torch.randn(4)
-    torch.testing.assert_close(penalty(Product.apply), penalty(linear), rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(penalty(Matmul.apply), penalty(linear), rtol=1e-4, atol=1e-3)
     assert taken
 
 
@@ -82,7 +82,7 @@ TESTED_TORCH = ("2.14.1", "2.15.0")  # with the private operator; any other vers
 @pytest.mark.skipif(torch.__version__.split("+")[0] not in TESTED_TORCH, reason="not tested with this PyTorch")
 def test_the_private_operator_is_there_in_the_tested_versions():
     x, w, b = torch.randn(5, 7), torch.randn(3, 7), torch.randn(3)
-    torch.testing.assert_close(affine.onednn_product(x, w, b), linear(x, w, b))
+    torch.testing.assert_close(affine.onednn_matmul(x, w, b), linear(x, w, b))
 
 
 def test_without_the_private_operator_a_layer_trains_by_pytorch_s_own(monkeypatch: pytest.MonkeyPatch):
@@ -105,16 +105,16 @@ def missing(*_: Tensor) -> Tensor:
 
 
 def test_the_machine_is_asked(monkeypatch: pytest.MonkeyPatch):
-    product = affine.onednn_product
+    matmul = affine.onednn_matmul
     monkeypatch.setattr(affine, "cpu_vendor", lambda: "AuthenticAMD")
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
     assert asked_anew()
     # Products that are not float32's, or not there:
-    monkeypatch.setattr(affine, "onednn_product", lambda a, b, c: (a.bfloat16() @ b.bfloat16().T).float() + c)
+    monkeypatch.setattr(affine, "onednn_matmul", lambda a, b, c: (a.bfloat16() @ b.bfloat16().T).float() + c)
     assert not asked_anew()
-    monkeypatch.setattr(affine, "onednn_product", missing)
+    monkeypatch.setattr(affine, "onednn_matmul", missing)
     assert not asked_anew()
-    monkeypatch.setattr(affine, "onednn_product", product)
+    monkeypatch.setattr(affine, "onednn_matmul", matmul)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
     assert not asked_anew()
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")

@@ -207,7 +207,7 @@ def test_where_the_first_trials_all_fail_it_stops(
     assert main([str(sweep_file(trials=9))]) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert error.startswith("sweep.py: the first 3 trials all failed")
+    assert error.startswith("cifar-mlp: the first 3 trials all failed")
     assert "no images there" in error
     assert len(study().trials) == 3
 

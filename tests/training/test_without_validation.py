@@ -35,7 +35,7 @@ def test_all_images_train_and_the_last_epoch_is_tested(views: None, capsys: pyte
     assert [path.name for path in (RUN / "checkpoints").iterdir()] == ["last.ckpt"]
     curves = read_run(RUN).curves
     assert not [name for name in curves if "val" in name]
-    assert curves["hp/test_accuracy"][1] == [pytest.approx(results["last"]["test/accuracy"])]
+    assert curves["within/hp/test_accuracy"][1] == [pytest.approx(results["last"]["test/accuracy"])]
     pictures = {path.stem for path in (RUN / "pictures").iterdir()}
     assert pictures == {"eigen_images", "first_layer_weights", "test_confusion_matrix"}
     titles = [figure for name, figure in album(checkpoint_of(RUN)) if name == "confusion_matrix"]
@@ -47,7 +47,7 @@ def test_all_images_train_and_the_last_epoch_is_tested(views: None, capsys: pyte
 
     run(["fit", *ALL, "--trainer.max_epochs", "3"])  # what was tested is out of date
     assert not (RUN / "pictures/test_confusion_matrix.png").exists()
-    assert torch.tensor(read_run(RUN).curves["hp/test_accuracy"][1][-1]).isnan()
+    assert torch.tensor(read_run(RUN).curves["within/hp/test_accuracy"][1][-1]).isnan()
 
 
 def test_a_resumed_run_ends_with_the_same_bits_and_keeps_its_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from cifar_mlp.benchmarks.epochs import EpochTimer, seconds_a_call
 from cifar_mlp.benchmarks.problem import Problem
-from cifar_mlp.models.affine import onednn_is_faster, onednn_product
+from cifar_mlp.models.affine import onednn_is_faster, onednn_matmul
 
 ADAM_BYTES = 7 * 4  # a parameter
 CAST_BYTES = 2 * (4 + 2)
@@ -57,7 +57,7 @@ def _matmuls(problem: Problem) -> Iterator[tuple[list[Callable[[], Tensor]], int
         for left, right in [(x, w.T), (g.T, x)] + ([(g, w)] if number else []):
             ways: list[Callable[[], Tensor]] = [partial(torch.mm, left, right, out=left @ right)]
             if problem.device == "cpu" and not problem.half and onednn_is_faster():
-                ways.append(partial(onednn_product, left, right.T))
+                ways.append(partial(onednn_matmul, left, right.T))
             yield ways, 2 * problem.batch_size * inputs * outputs
 
 

@@ -14,8 +14,10 @@ from cifar_mlp.callbacks.pixel_space import Components, FirstLayerWeights
 from cifar_mlp.callbacks.prediction_writer import PredictionWriter
 from cifar_mlp.callbacks.progress import EpochLines, SparingProgressBar
 from cifar_mlp.callbacks.projector import Projector
+from cifar_mlp.callbacks.result_in_words import ResultInWords
 from cifar_mlp.callbacks.run_record import RunRecord, RunText
 from cifar_mlp.callbacks.step_seed import StepSeed
+from cifar_mlp.callbacks.ten_images import TenImages
 from cifar_mlp.callbacks.training_scalars import TrainingScalars
 from cifar_mlp.callbacks.update_ratios import UpdateRatios
 from cifar_mlp.callbacks.view import View
@@ -25,6 +27,6 @@ __all__ = [
     "Activations", "AskToGoOn", "AugmentedImages", "BestCheckpoint", "CheckpointStep", "ClassAccuracy", "Components",
     "ConfidentErrors", "ConfusionMatrix", "CurveLayout", "EpochLines", "FirstLayerWeights", "Gap", "Graph",
     "Histograms", "Hyperparameters", "LastCheckpoint", "NetworkSummary", "PrecisionRecall", "PredictionWriter",
-    "Projector", "Reliability", "RunRecord", "RunText", "SparingProgressBar", "StepSeed", "TrainingScalars",
-    "UpdateRatios", "View", "Views",
+    "Projector", "Reliability", "ResultInWords", "RunRecord", "RunText", "SparingProgressBar", "StepSeed", "TenImages",
+    "TrainingScalars", "UpdateRatios", "View", "Views",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ IMAGES, EPOCHS = 12, 5
 
 
 class AugmentedImages(View):
-    """Draws training images as they are and as the first epochs see them, ``pictures/augmented_images``, at the start.
+    """Draws training images as they are and as the first epochs see them, ``views/augmented_images``, at the start.
 
     The training loader's data must be an :class:`AugmentedSplit`; without augmentation there is nothing to show.
     """
@@ -35,5 +35,5 @@ class AugmentedImages(View):
         asked = ", ".join(f"{name} {strength}" for name, strength in split.augmentation.options.items())
         names = ["original", *(f"epoch {epoch + 1}" for epoch in range(EPOCHS))]
         board.figure(
-            "pictures/augmented_images", gallery(torch.cat(rows), len(indices), f"Augmented: {asked}", rows=names)
+            "views/augmented_images", gallery(torch.cat(rows), len(indices), f"Augmented: {asked}", rows=names)
         )

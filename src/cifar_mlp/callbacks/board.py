@@ -11,6 +11,9 @@ from torch.utils.tensorboard import SummaryWriter
 from cifar_mlp.data.preprocessing import Preprocessing
 from cifar_mlp.pictures.style import pixels, png, save
 
+# TensorBoard sorts groups of tags by name: test, train, train_val_gap, val, val_reference, views (pictures), within.
+WITHIN = "within"  # what happens inside the network and its steps
+
 
 class NotDrawn(Exception):  # noqa: N818 - a reason, not a fault
     """Why a view draws nothing."""
@@ -59,7 +62,7 @@ class Board(NamedTuple):
         """Save a figure as PNG in the run's ``pictures/``, and show the same PNG in TensorBoard."""
         drawn = pixels(figure)
         content = png(drawn)
-        save(content, self.folder / "pictures" / f"{tag.removeprefix('pictures/').replace('/', '_')}.png")
+        save(content, self.folder / "pictures" / f"{tag.removeprefix('views/').replace('/', '_')}.png")
         if isinstance(self.logger, TensorBoardLogger):
             image = Summary.Image(height=len(drawn), width=drawn.shape[1], colorspace=3, encoded_image_string=content)
             events: Any = self.writer._get_file_writer()  # add_image would encode a second time

@@ -10,19 +10,19 @@ from cifar_mlp.pictures.reliability import reliability_diagram
 
 
 class Reliability(View):
-    """Draws accuracy against confidence on the validation split, ``pictures/reliability``."""
+    """Draws accuracy against confidence on the validation split, ``views/reliability``."""
 
     def show(self, trainer: Any, pl_module: Any, board: Board) -> None:
         title = f"Validation after {board.step + 1:,} steps"
-        board.figure("pictures/reliability", reliability_diagram(predictions(trainer, pl_module), title))
+        board.figure("views/reliability", reliability_diagram(predictions(trainer, pl_module), title))
 
 
 class ConfidentErrors(View):
-    """Draws ``pictures/most_confident_errors`` and each class's mean image, ``pictures/class_averages``."""
+    """Draws ``views/most_confident_errors`` and each class's mean image, ``views/class_averages``."""
 
     def show(self, trainer: Any, pl_module: Any, board: Board) -> None:
         found = predictions(trainer, pl_module)
         require_images(found.inputs)
         names = class_names(pl_module, found.probabilities.shape[1])
-        board.figure("pictures/most_confident_errors", error_gallery(found, names, "Validation"))
-        board.figure("pictures/class_averages", class_averages(found, names, "Validation"))
+        board.figure("views/most_confident_errors", error_gallery(found, names, "Validation"))
+        board.figure("views/class_averages", class_averages(found, names, "Validation"))

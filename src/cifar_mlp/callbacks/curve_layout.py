@@ -37,7 +37,7 @@ class CurveLayout(BoardCallback):
             title = train.removeprefix(board.prefix).replace("train", "", 1).strip("/_")
             lines = [train, val]
             if title == "accuracy":  # those that Gap draws, where it does
-                lines += [f"{board.prefix}reference/{name}" for name in ("chance", "linear")]
+                lines += [f"{board.prefix}val_reference/{name}" for name in ("chance", "linear")]
             charts[title] = ["Multiline", [exactly(line) for line in lines]]
         if not charts:
             raise LeftOut("no metric is logged both for train and for val, as train/loss and val/loss")

@@ -10,9 +10,10 @@ LINEAR = 0.40  # softmax regression on CIFAR-10's pixels, see docs/results.md, D
 
 
 class Gap(BoardCallback):
-    """Logs ``gap/METRIC``, training less validation, after each epoch, with ``reference/chance``; under any logger.
+    """Logs ``train_val_gap/METRIC``, training less validation, and ``val_reference/chance`` after each epoch.
 
-    ``reference/linear`` is about what softmax regression reaches on CIFAR-10; other images have none.
+    ``val_reference/linear`` is about what softmax regression reaches on CIFAR-10; other images have none. Works under
+    any logger.
     """
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
@@ -23,10 +24,10 @@ class Gap(BoardCallback):
             if here is None or not found:  # CurveLayout says why
                 return
             for train, val in found.items():
-                name = train.removeprefix(here.prefix).replace("train", "gap", 1)
+                name = train.removeprefix(here.prefix).replace("train", "train_val_gap", 1)
                 here.scalar(name, float(metrics[train] - metrics[val]))
             names = getattr(pl_module, "class_names", None)
             if names:
-                here.scalar("reference/chance", 1 / len(names))
+                here.scalar("val_reference/chance", 1 / len(names))
                 if not here.prefix and len(names) == 10:
-                    here.scalar("reference/linear", LINEAR)
+                    here.scalar("val_reference/linear", LINEAR)

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cifar_mlp.callbacks.board import Board, LeftOut, NotDrawn
+from cifar_mlp.callbacks.board import WITHIN, Board, LeftOut, NotDrawn
 from cifar_mlp.callbacks.probe import dead_share, hidden_activations, validation_batch
 from cifar_mlp.callbacks.view import View
 
@@ -14,7 +14,9 @@ NUM_INPUTS = 1_000  # for activations
 
 
 class Distributions(View):
-    """Writes after every ``every_n_epochs`` epochs, and after epochs 1, 2, 4, 8 and so on, when most changes."""
+    """Writes before training, every ``every_n_epochs`` epochs, and after epochs 1, 2, 4, 8 and so on."""
+
+    at_start = True
 
     def due(self, epoch: int) -> bool:
         """Whether to write after an epoch, counted from 1."""
@@ -22,24 +24,17 @@ class Distributions(View):
 
 
 class Histograms(Distributions):
-    """Writes ``weights/PARAMETER`` and ``gradients/PARAMETER``; the gradient is that of the epoch's last batch.
+    """Writes ``within/weights/PARAMETER`` and ``within/gradients/PARAMETER``, the gradient of the epoch's last batch.
 
-    The first point has the weights before training.
     If training stops before its last epoch, as by early stopping, the final point has weights only.
     """
-
-    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Write the weights as they were initialized."""
-        super().on_train_start(trainer, pl_module)
-        if trainer.global_step == 0 and self.every_n_epochs is not None:
-            self.attempt(self.show, trainer, pl_module)
 
     def show(self, trainer: Any, pl_module: Any, board: Board) -> None:
         """Write every parameter."""
         if not list(pl_module.parameters()):
             raise NotDrawn("the module has no parameters")
         for name, parameter in pl_module.named_parameters():
-            add_histogram(board, f"weights/{layer_name(name)}", parameter)
+            add_histogram(board, f"{WITHIN}/weights/{layer_name(name)}", parameter)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Write every gradient after the last step of an epoch that is shown; validation will clear them."""
@@ -51,11 +46,11 @@ class Histograms(Distributions):
     def _write_gradients(self, trainer: Any, pl_module: Any, board: Board) -> None:
         for name, parameter in pl_module.named_parameters():
             if parameter.grad is not None:
-                add_histogram(board, f"gradients/{layer_name(name)}", parameter.grad)
+                add_histogram(board, f"{WITHIN}/gradients/{layer_name(name)}", parameter.grad)
 
 
 class Activations(Distributions):
-    """Writes ``activations/LAYER`` and ``dead_units/LAYER`` over the first 1,000 validation images.
+    """Writes ``within/activations/LAYER`` and ``within/dead_units/LAYER`` over the first 1,000 validation images.
 
     A dead unit outputs zero for every image. Only ReLU units can be dead.
     """
@@ -67,8 +62,8 @@ class Activations(Distributions):
         if not found:
             raise LeftOut("the module has no activation functions that are modules, such as nn.ReLU")
         for name, values in found.items():
-            board.scalar(f"dead_units/{name}", dead_share(values))
-            add_histogram(board, f"activations/{name}", values)
+            board.scalar(f"{WITHIN}/dead_units/{name}", dead_share(values))
+            add_histogram(board, f"{WITHIN}/activations/{name}", values)
 
 
 def add_histogram(board: Board, tag: str, values: Tensor) -> None:

@@ -7,16 +7,16 @@ from lightning.pytorch.core.saving import save_hparams_to_yaml
 from tensorboard.plugins.hparams import plugin_data_pb2
 from torch.utils.tensorboard.summary import hparams
 
-from cifar_mlp.callbacks.board import Board, LeftOut, parameter_group, prefix_of
+from cifar_mlp.callbacks.board import WITHIN, Board, LeftOut, parameter_group, prefix_of
 from cifar_mlp.callbacks.view import BoardCallback
 from cifar_mlp.common.atomic_write import replacing
 from cifar_mlp.models import Classifier
 
-METRICS = ("hp/val_accuracy", "hp/test_accuracy")
+METRICS = ("hp/val_accuracy", "hp/test_accuracy")  # as columns; as curves they have one point, and stand late
 # The table shows five columns until others are ticked: those marked as differing, then by name.
-FIRST = ("data.components", "model.hidden_sizes", "model.network", "optimizer.lr", "seed")
+FIRST = ("data.n_components", "data.source", "model.network", "optimizer", "schedule")
 # Settings of a Classifier and its data, with the value that stands for "does not apply".
-OF_MODEL: dict[str, Any] = {"activation": "", "normalization": "", "initialization": ""}
+OF_MODEL: dict[str, Any] = dict.fromkeys(("activation", "normalization", "initialization", "gradients"), "")
 OF_MODEL |= dict.fromkeys(("init_std", "dropout", "label_smoothing", "regularization"), 0.0)
 OF_DATA: dict[str, Any] = {"batch_size": 0, "whiten": False, "whiten_epsilon": 0.0}
 OF_DATA |= dict.fromkeys(("source", "split", "sampling", "scaling", "dtype"), "")
@@ -25,6 +25,8 @@ Column = str | int | float
 
 class Hyperparameters(BoardCallback):
     """Writes the settings when training starts, ``hp/val_accuracy`` at its end, and ``hp/test_accuracy`` of a test.
+
+    Any other source than CIFAR-10 has columns of its own, such as ``digits/hp/val_accuracy``, and never ranks among it.
 
     Args:
         monitor: Metric behind ``hp/val_accuracy``, without the source's prefix: its value of the best epoch.
@@ -45,11 +47,16 @@ class Hyperparameters(BoardCallback):
         events: Any = board.writer._get_file_writer()  # add_hparams would write them into a run of its own
         with replacing(board.folder / "hparams.yaml") as unfinished:
             save_hparams_to_yaml(unfinished, columns)
-        for summary in hparams(columns, dict.fromkeys(METRICS, 0.0)):
+        # TensorBoard asks one of the runs for the columns: CIFAR-10's must be known to all.
+        shown = {f"{prefix}{WITHIN}/{name}": prefix + name for prefix in (board.prefix, "") for name in METRICS}
+        for summary in hparams(columns, dict.fromkeys(shown, 0.0)):
             plugin = summary.value[0].metadata.plugin_data
             content = plugin_data_pb2.HParamsPluginData.FromString(plugin.content)
-            for column in content.experiment.hparam_infos if content.HasField("experiment") else ():
-                column.differs = column.name in FIRST
+            if content.HasField("experiment"):
+                for column in content.experiment.hparam_infos:
+                    column.differs = column.name in FIRST
+                for metric in content.experiment.metric_infos:
+                    metric.display_name = shown[metric.name.tag]
             plugin.content = content.SerializeToString()
             events.add_summary(summary)
 
@@ -65,11 +72,11 @@ class Hyperparameters(BoardCallback):
 
     def _write_best(self, trainer: Any, pl_module: Any, board: Board) -> None:
         if self._best is not None:
-            board.writer.add_scalar(METRICS[0], self._best, board.step)
+            self._write(board, METRICS[0], self._best)
         is_new = self._best is None or self._best != self._best_before
         if is_new and list(board.folder.glob("results_*.json")):
             # an earlier part of the run was tested, and not this epoch
-            board.writer.add_scalar(METRICS[1], math.nan, board.step)
+            self._write(board, METRICS[1], math.nan)
         if self._best is None:
             raise LeftOut(f"no metric {self.monitor} was logged for {METRICS[0]}")
 
@@ -81,7 +88,11 @@ class Hyperparameters(BoardCallback):
         value = trainer.callback_metrics.get(prefix_of(pl_module) + self.tested)
         if value is None:
             raise LeftOut(f"no metric {self.tested} was logged for {METRICS[1]}")
-        board.writer.add_scalar(METRICS[1], float(value), board.step)
+        self._write(board, METRICS[1], float(value))
+
+    @staticmethod
+    def _write(board: Board, name: str, value: float) -> None:
+        board.writer.add_scalar(f"{board.prefix}{WITHIN}/{name}", value, board.step)
 
     def state_dict(self) -> dict[str, Any]:
         """A resumed run remembers its best."""
@@ -97,19 +108,22 @@ def settings(trainer: Any, pl_module: Any) -> dict[str, Column]:
 
     A :class:`Classifier` has the same columns for every optimizer and schedule, with a neutral value where a setting
     does not apply, e.g. a regularization of 0. Any other module has its own hyperparameters. The optimizer's settings
-    come from the optimizer itself, defaults included.
+    come from the optimizer itself, defaults included. Network, optimizer and schedule are put into words too, so that
+    the five columns shown first say what was changed.
     """
     data = dict(getattr(trainer.datamodule, "hparams", {}))
+    if "n_components" in data:
+        data["n_components"] = "all" if data["n_components"] is None else str(data["n_components"])
     if isinstance(pl_module, Classifier):
         columns = _of_classifier(pl_module.settings, data)
     else:
-        columns = {f"model.{name}": value for name, value in pl_module.hparams.items()}
+        columns = {"model.network": type(pl_module).__name__}
+        columns |= {f"model.{name}": value for name, value in pl_module.hparams.items()}
         columns |= {f"data.{name}": value for name, value in data.items()}
     group = parameter_group(trainer)
     columns |= {
-        "model.network": type(pl_module).__name__,
         "model.parameters": sum(parameter.numel() for parameter in pl_module.parameters()),
-        "optimizer": type(trainer.optimizers[0]).__name__ if group else "none",
+        "optimizer": _of_optimizer(type(trainer.optimizers[0]).__name__, group) if group else "none",
         "optimizer.lr": group.get("initial_lr", group.get("lr", 0.0)),
         "optimizer.weight_decay": group.get("weight_decay", 0.0),
         "optimizer.momentum": group.get("momentum", 0.0),
@@ -125,20 +139,39 @@ def settings(trainer: Any, pl_module: Any) -> dict[str, Column]:
 
 
 def _of_classifier(model: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-    schedule, hidden = model["lr_scheduler"], model["hidden_sizes"]
     return {
         **{f"model.{name}": model.get(name, neutral) for name, neutral in OF_MODEL.items()},
         **{f"data.{name}": data.get(name) or neutral for name, neutral in OF_DATA.items()},
         "data.features": model["in_features"],
-        "data.components": data.get("n_components") or 0,
+        "data.n_components": data.get("n_components", "all"),
         "data.fold": data.get("fold", 0) if data.get("num_folds") else -1,
-        "model.hidden_sizes": "-".join(map(str, hidden)) or "none",
-        "model.layers": len(hidden) + 1,
-        "schedule": schedule["class_path"].rsplit(".", 1)[-1] if schedule else "none",
-        "schedule.settings": _in_words(schedule["init_args"]) if schedule else "",
+        "model.network": _of_network(model),
+        "model.layers": len(model["hidden_sizes"]) + 1,
+        "schedule": _of_schedule(model),
     }
 
 
-def _in_words(settings: dict[str, Any]) -> str:
-    """Such as ``gamma 0.95``; ``last_epoch`` is a state, not a setting."""
-    return ", ".join(f"{name} {value}" for name, value in sorted(settings.items()) if name != "last_epoch")
+def _of_network(model: dict[str, Any]) -> str:
+    """Such as ``550-128-100 relu, dropout 0.2``."""
+    if not model["hidden_sizes"]:
+        return "linear"
+    parts = [f"{'-'.join(map(str, model['hidden_sizes']))} {model['activation']}"]
+    parts += [f"{model['normalization']} normalization"] if model["normalization"] != "none" else []
+    parts += [f"dropout {model['dropout']:g}"] if model["dropout"] else []
+    return ", ".join(parts)
+
+
+def _of_optimizer(name: str, group: dict[str, Any]) -> str:
+    """Such as ``SGD, lr 0.1, momentum 0.9``."""
+    rate = f"lr {group.get('initial_lr', group.get('lr', 0.0)):g}"
+    return ", ".join([name, rate, *(f"{key} {group[key]:g}" for key in ("weight_decay", "momentum") if group.get(key))])
+
+
+def _of_schedule(model: dict[str, Any]) -> str:
+    """Such as ``ExponentialLR, gamma 0.95``; ``last_epoch`` is a state, not a setting."""
+    schedule = model["lr_scheduler"]
+    if not schedule:
+        return "none"
+    asked = sorted((name, value) for name, value in schedule["init_args"].items() if name != "last_epoch")
+    words = [schedule["class_path"].rsplit(".", 1)[-1], *(f"{name} {value}" for name, value in asked)]
+    return ", ".join([*words, "by step"] if model["lr_interval"] == "step" else words)

@@ -12,7 +12,7 @@ from cifar_mlp.pictures.weight_images import first_layer_weights, pixel_gradient
 
 
 class FirstLayerWeights(View):
-    """Draws the weights of the first ``nn.Linear`` as images, ``pictures/first_layer_weights``.
+    """Draws the weights of the first ``nn.Linear`` as images, ``views/first_layer_weights``.
 
     Weights are mapped back through the module's preprocessing (scaling, PCA) if it carries one; else the layer must
     take the flattened images.
@@ -29,7 +29,7 @@ class FirstLayerWeights(View):
             gradients = self._as_images(affine[0], validation_batch(trainer, pl_module, most=1)[0])
         names = class_names(pl_module, affine[0].out_features) if len(affine) == 1 else ()
         figure = first_layer_weights(gradients, names, f", after {board.step + 1:,} steps")
-        board.figure("pictures/first_layer_weights", figure)
+        board.figure("views/first_layer_weights", figure)
 
     def _as_images(self, first: nn.Linear, inputs: Tensor) -> Tensor:
         require_images(inputs)
@@ -39,7 +39,7 @@ class FirstLayerWeights(View):
 
 
 class Components(View):
-    """Draws ``pictures/eigen_images``, ``.../explained_variance`` and ``.../reconstructions`` when training ends.
+    """Draws ``views/eigen_images``, ``.../explained_variance`` and ``.../reconstructions`` when training ends.
 
     The module must carry a preprocessing with a PCA, and the data module must have ``val_images()``.
     """
@@ -48,8 +48,8 @@ class Components(View):
         preprocessing = preprocessing_of(pl_module)
         if preprocessing is None or preprocessing.pca is None:
             raise LeftOut("the module has no preprocessing with a PCA")
-        board.figure("pictures/eigen_images", eigen_images(preprocessing))
+        board.figure("views/eigen_images", eigen_images(preprocessing))
         images, labels = labelled(trainer, pl_module)
         names = class_names(pl_module, int(labels.max()) + 1)
-        board.figure("pictures/explained_variance", explained_variance(preprocessing, images))
-        board.figure("pictures/reconstructions", reconstructions(preprocessing, images, labels, names))
+        board.figure("views/explained_variance", explained_variance(preprocessing, images))
+        board.figure("views/reconstructions", reconstructions(preprocessing, images, labels, names))

@@ -6,40 +6,34 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cifar_mlp.callbacks.board import NotDrawn, board, last_step, parameter_group, prefix_of
-from cifar_mlp.callbacks.view import BoardCallback
-
-Point = dict[str, Tensor | float]
+from cifar_mlp.callbacks.board import WITHIN, NotDrawn, last_step, parameter_group
+from cifar_mlp.callbacks.step_points import Point, StepPoints
 
 
-class TrainingScalars(BoardCallback):
-    """Logs ``train/batch_loss``, ``learning_rate``, ``gradient_norm``, ``weight_norm`` and ``images_per_second``.
+class TrainingScalars(StepPoints):
+    """Logs ``train/batch_loss``, and ``within/``: learning_rate, gradient_norm, weight_norm, images_per_second.
 
     Norms are Euclidean over all parameters together; the gradient is the one that the step used. The speed is that of
-    a whole epoch, without validation. Values stay on their device until the epoch ends, a checkpoint is saved or
-    training stops, so that no step waits for a GPU. Works under any logger.
+    a whole epoch, without validation.
 
     Args:
         every_n_steps: Optimizer steps between two points; each epoch's last step is a point too.
     """
 
     def __init__(self, every_n_steps: int = 50) -> None:
-        if every_n_steps < 1:
-            raise ValueError(f"every_n_steps must be at least 1, not {every_n_steps}")
-        self.every_n_steps = every_n_steps
+        super().__init__(every_n_steps)
         self._images = 0
         self._seconds = 0.0
         self._since = 0.0
         self._last_step = -1
         self._learning_rate: float | None = None
-        self._points: list[tuple[int, Point]] = []
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Say so if there is no logger, or no learning rate to log."""
+        super().on_train_start(trainer, pl_module)
         self._last_step = -1
         self._images, self._seconds, self._since = 0, 0.0, time.perf_counter()  # an epoch may go on in its middle
         with self.guarded(pl_module):
-            board(trainer, pl_module)
             if not parameter_group(trainer):
                 raise NotDrawn("there is no optimizer, so no learning rate")
 
@@ -59,19 +53,19 @@ class TrainingScalars(BoardCallback):
         if due and step != self._last_step and trainer.loggers:
             self._last_step = step
             with self.guarded(pl_module):
-                self._points.append((step, self._point(pl_module, outputs)))
+                self.add(step, self._point(pl_module, outputs))
 
     def _point(self, pl_module: Any, outputs: Any) -> Point:
         parameters = list(pl_module.parameters())
         point: Point = {}
         if self._learning_rate is not None:
-            point["learning_rate"] = self._learning_rate
+            point[f"{WITHIN}/learning_rate"] = self._learning_rate
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         if gradients:
-            point["gradient_norm"] = norm(gradients)
+            point[f"{WITHIN}/gradient_norm"] = norm(gradients)
         if isinstance(outputs, dict) and "loss" in outputs:
-            point["batch_loss"] = outputs["loss"].detach()
-        point["weight_norm"] = norm([parameter.detach() for parameter in parameters])
+            point["train/batch_loss"] = outputs["loss"].detach()
+        point[f"{WITHIN}/weight_norm"] = norm([parameter.detach() for parameter in parameters])
         return point
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
@@ -89,23 +83,8 @@ class TrainingScalars(BoardCallback):
             self.warn("images_per_second needs batches that begin with a tensor")
         elif trainer.loggers and seconds > 0:
             speed = self._images * trainer.world_size / seconds
-            self._points.append((last_step(trainer), {"images_per_second": speed}))
-        self._write(trainer, pl_module)
-
-    def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        """Write the points that a run resumed from here will not take again."""
-        self._write(trainer, pl_module)
-
-    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        """Write the points taken so far."""
-        self._write(trainer, pl_module)
-
-    def _write(self, trainer: Any, pl_module: Any) -> None:
-        points, self._points = self._points, []
-        for step, point in points:
-            named = {f"{prefix_of(pl_module)}train/{name}": float(value) for name, value in point.items()}
-            for logger in trainer.loggers:
-                logger.log_metrics(named, step=step)
+            self.add(last_step(trainer), {f"{WITHIN}/images_per_second": speed})
+        super().on_train_epoch_end(trainer, pl_module)
 
 
 def batch_size(batch: Any) -> int:

@@ -4,35 +4,31 @@ from typing import Any
 
 from torch import Tensor
 
-from cifar_mlp.callbacks.board import board, prefix_of
+from cifar_mlp.callbacks.board import WITHIN
 from cifar_mlp.callbacks.histograms import layer_name
-from cifar_mlp.callbacks.view import BoardCallback
+from cifar_mlp.callbacks.step_points import StepPoints
 
 TINY = 1e-12  # a layer that starts at zero
 
 
-class UpdateRatios(BoardCallback):
-    """Logs ``update_ratio/WEIGHT``: the norm of one step's change divided by the weight's norm; near 1e-3 is usual.
+class UpdateRatios(StepPoints):
+    """Logs ``within/update_ratio/WEIGHT``: the norm of a step's change over the weight's norm; near 1e-3 is usual.
 
-    Biases are left out. Values stay on their device until the epoch ends. Works under any logger.
+    Biases are left out.
 
     Args:
         every_n_steps: Optimizer steps between two points.
     """
 
     def __init__(self, every_n_steps: int = 50) -> None:
-        if every_n_steps < 1:
-            raise ValueError(f"every_n_steps must be at least 1, not {every_n_steps}")
-        self.every_n_steps = every_n_steps
+        super().__init__(every_n_steps)
         self._step = 0
         self._before: dict[str, Tensor] = {}
-        self._points: list[tuple[int, dict[str, Tensor]]] = []
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Forget an earlier fit; say so if there is no logger."""
-        self._before, self._points = {}, []
-        with self.guarded(pl_module):
-            board(trainer, pl_module)
+        super().on_train_start(trainer, pl_module)
+        self._before = {}
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         """Keep the weights of a step that is shown."""
@@ -46,17 +42,10 @@ class UpdateRatios(BoardCallback):
         if self._before and trainer.global_step > self._step:  # a step may take several batches
             now = {layer_name(name): value.detach() for name, value in pl_module.named_parameters()}
             with self.guarded(pl_module):
-                ratios = {
-                    name: (now[name] - value).float().norm() / value.float().norm().clamp(min=TINY)
+                ratios: dict[str, Tensor | float] = {
+                    f"{WITHIN}/update_ratio/{name}": (now[name] - value).float().norm()
+                    / value.float().norm().clamp(min=TINY)
                     for name, value in self._before.items()
                 }
-                self._points.append((self._step, ratios))
+                self.add(self._step, ratios)
             self._before = {}
-
-    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Write the epoch's points."""
-        points, self._points = self._points, []
-        for step, ratios in points:
-            named = {f"{prefix_of(pl_module)}update_ratio/{name}": float(value) for name, value in ratios.items()}
-            for logger in trainer.loggers:
-                logger.log_metrics(named, step=step)

@@ -1,7 +1,7 @@
 """The base of every view: it draws, or warns once why not."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from lightning.pytorch import Callback
@@ -61,6 +61,8 @@ class View(BoardCallback):
         every_n_epochs: Epochs between two drawings; null draws at the end only.
     """
 
+    at_start = False  # whether to draw before the first step too
+
     def __init__(self, every_n_epochs: int | None = None) -> None:
         if every_n_epochs is not None and every_n_epochs < 1:
             raise ValueError(f"every_n_epochs must be at least 1, not {every_n_epochs}")
@@ -76,8 +78,14 @@ class View(BoardCallback):
         raise NotImplementedError
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Forget an earlier fit."""
+        """Forget an earlier fit; draw the network as it was initialized, if the view does that."""
         self._shown_at = None
+        if self.at_start and self.every_n_epochs is not None and trainer.global_step == 0:
+            self.attempt(self._first, trainer, pl_module)
+
+    def _first(self, trainer: Any, pl_module: Any, board: Board) -> None:
+        with suppress(NotDrawn):  # what is missing may come: a validation that is not due yet
+            self.show(trainer, pl_module, board)
 
     def due(self, epoch: int) -> bool:
         """Whether to draw after an epoch, counted from 1."""

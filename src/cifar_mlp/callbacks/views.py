@@ -15,7 +15,9 @@ from cifar_mlp.callbacks.hyperparameters import Hyperparameters
 from cifar_mlp.callbacks.per_class import ClassAccuracy, ConfusionMatrix, PrecisionRecall
 from cifar_mlp.callbacks.pixel_space import Components, FirstLayerWeights
 from cifar_mlp.callbacks.projector import Projector
+from cifar_mlp.callbacks.result_in_words import ResultInWords
 from cifar_mlp.callbacks.run_record import RunText
+from cifar_mlp.callbacks.ten_images import TenImages
 from cifar_mlp.callbacks.training_scalars import TrainingScalars
 from cifar_mlp.callbacks.update_ratios import UpdateRatios
 
@@ -35,6 +37,9 @@ class Views:
         class_accuracy: Accuracy of each class after every validation.
         hyperparameters: The HPARAMS tab.
         text: Config, commit and environment as text.
+        result_in_words: What a test found, as text: accuracy with its interval, best and worst classes, confusions.
+        ten_images_every_n_epochs: Epochs between pictures of the same ten validation images with the probability of
+            each class; also before training, and at the end; 0 for none.
         first_layer_every_n_epochs: Epochs between pictures of the first layer's weights in pixel space, and one at
             the end; 0 for none.
         reliability_every_n_epochs: Epochs between reliability diagrams, accuracy against confidence, and one at the
@@ -42,7 +47,7 @@ class Views:
         histograms_every_n_epochs: Epochs between histograms of weights and gradients; also at the start, after epochs
             1, 2, 4, 8 and so on, and at the end; 0 for none.
         activations_every_n_epochs: Epochs between histograms of the hidden units' activations with the share of dead
-            units; also after epochs 1, 2, 4, 8 and so on, and at the end; 0 for none.
+            units; also at the start, after epochs 1, 2, 4, 8 and so on, and at the end; 0 for none.
         precision_recall: Precision-recall curve of each class, at the end.
         projector_images: Validation images shown as points, by features and hidden layers, at the end; 0 for none.
         augmented_images: Training images as augmentation shows them in the first epochs.
@@ -60,6 +65,8 @@ class Views:
     class_accuracy: bool = True
     hyperparameters: bool = True
     text: bool = True
+    result_in_words: bool = True
+    ten_images_every_n_epochs: int = 1
     first_layer_every_n_epochs: int = 5
     reliability_every_n_epochs: int = 5
     histograms_every_n_epochs: int = 5
@@ -87,6 +94,8 @@ class Views:
             (self.class_accuracy, ClassAccuracy),
             (self.hyperparameters, Hyperparameters),
             (self.text, RunText),
+            (self.result_in_words, ResultInWords),
+            (self.ten_images_every_n_epochs, TenImages),
             (self.first_layer_every_n_epochs, FirstLayerWeights),
             (self.reliability_every_n_epochs, Reliability),
             (self.histograms_every_n_epochs, Histograms),

@@ -22,7 +22,7 @@ def refuse_tuners(callbacks: Iterable[Callback]) -> None:
         for kind, option in INSTEAD.items():
             if isinstance(callback, kind):
                 raise ValueError(
-                    f"--trainer.callbacks {kind.__name__} does not work here: set {option}; scripts/sweep.py searches "
+                    f"--trainer.callbacks {kind.__name__} does not work here: set {option}; cifar-mlp sweep searches "
                     "for the best value"
                 )
 

@@ -28,6 +28,7 @@ OTHER_COMMANDS = {
     "seeds": "Train with several seeds, as one study.",
     "cv": "Cross-validate, as one study.",
     "compare": "Compare two trainings or studies on the same images.",
+    "sweep": "Search for settings.",
 }
 USER_ERRORS = (ValueError, OSError, MisconfigurationException)
 SECTIONS = {"data": CIFAR10DataModule, "model": Classifier, "trainer": Trainer, "views": Views}

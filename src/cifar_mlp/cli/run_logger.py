@@ -9,6 +9,7 @@ from lightning.pytorch.core.saving import save_hparams_to_yaml
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only, rank_zero_warn
 
+from cifar_mlp.callbacks.board import WITHIN
 from cifar_mlp.common.atomic_write import replacing
 
 
@@ -40,10 +41,11 @@ class RunLogger(TensorBoardLogger):
                 rank_zero_warn(f"{self.log_dir}: TensorBoard's curves are not written any more ({reason.strerror})")
             self._failed = True
 
-    def log_metrics(self, *args: Any, **kwargs: Any) -> None:
-        """Lightning's; a full disk is a warning."""
+    def log_metrics(self, metrics: Any, step: int | None = None) -> None:
+        """Lightning's, whose curve ``epoch`` would be the first of all; a full disk is a warning."""
+        renamed = {f"{WITHIN}/epoch" if name == "epoch" else name: value for name, value in metrics.items()}
         with self._warning():
-            super().log_metrics(*args, **kwargs)
+            super().log_metrics(renamed, step)
 
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
         """Lightning's; a full disk is a warning."""

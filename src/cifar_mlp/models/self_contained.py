@@ -21,7 +21,7 @@ class SelfContained(LightningModule):
         preprocessing: From byte images to features; ``None`` where the data are features.
         class_names: By label.
         training_mean: The epoch's loss and accuracy so far.
-        decided_matmuls: Which library multiplies what, in steps by hand.
+        decided_matmuls: Which library multiplies what, in hand-derived steps.
     """
 
     settings: dict[str, Any]

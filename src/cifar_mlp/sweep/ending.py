@@ -34,7 +34,7 @@ def provenance_lines(space: Space, found: Found, path: Path) -> list[str]:
     record = best.trial.user_attrs.get("provenance")
     day = f"{best.trial.datetime_complete:%Y-%m-%d}"
     lines = [
-        f"Found by scripts/sweep.py {space.path}: trial {best.trial.number} of {len(found.trials)}, sampler "
+        f"Found by cifar-mlp sweep {space.path}: trial {best.trial.number} of {len(found.trials)}, sampler "
         f"{space.sampler}, seed {space.seed}.",
         f"Validation accuracy at the last epoch, in percent: {percent([best.trial.values[0]])} in the search"
         + (f", {percent(best.confirmed)} over other seeds {_seeds(space)}." if best.confirmed else "."),

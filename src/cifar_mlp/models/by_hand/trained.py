@@ -1,4 +1,4 @@
-"""The part of a LightningModule that trains a network by hand where it can, and by autograd elsewhere."""
+"""The part of a LightningModule that trains with hand-derived gradients where it can, else with autograd."""
 
 from typing import Any
 

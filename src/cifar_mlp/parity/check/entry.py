@@ -38,7 +38,7 @@ def gradients(
 
     Args:
         mine: ``mine(parameters, inputs, labels, regularization) -> (loss, gradients)``; or an object with ``.params``
-            and ``.loss(X, y, reg)``; or an ``nn.Module`` whose ``.grad`` was filled by hand (then pass inputs and
+            and ``.loss(X, y, reg)``; or an ``nn.Module`` whose ``.grad`` you filled (then pass inputs and
             labels next). Without inputs, any ``mine(parameters) -> (loss, gradients)``.
         parameters: Arrays in any structure, as ``mine`` takes them, or an ``nn.Module``. Their names, shapes and kinds
             count; their values only for a function without inputs.

@@ -1,0 +1,87 @@
+"""``cifar-mlp sweep``: search for settings.
+
+Draws trials, runs each as an ordinary cifar-mlp fit, and writes the best config.
+
+cifar-mlp sweep configs/sweeps/q3.yaml
+
+Killed and started again it goes on. The same command started several times, or on several machines that see the same
+--storage, shares the trials. Test images are never looked at.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from cifar_mlp.cli import USER_ERRORS
+from cifar_mlp.cli.messages import one_line
+from cifar_mlp.common.script_parser import OneLineParser
+from cifar_mlp.common.stopped import answering_interrupts
+
+ABOUT = str(__doc__).partition("\n\n")[2]
+
+
+def main(given: list[str] | None = None, program: str = "cifar-mlp sweep") -> int:
+    """Sweep; a mistake is one line and exit code 1.
+
+    Args:
+        given: As typed after the command; ``None`` takes them from the process.
+        program: Name before each message.
+    """
+    parser = OneLineParser(prog=program, description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path, metavar="SWEEP", help="sweep file, e.g. configs/sweeps/q3.yaml")
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="folder of trials, config, pictures; default sweeps/NAME"
+    )
+    parser.add_argument(
+        "--storage",
+        metavar="WHERE",
+        help="journal file, default DIR/journal.log, or postgresql://USER:PASSWORD@HOST/DATABASE",
+    )
+    options = parser.parse_args(given)
+    try:
+        _sweep(options.file, options.output, options.storage)
+    except ModuleNotFoundError as error:
+        if error.name != "optuna":
+            raise
+        print(f"{program.split()[0]}: needs Optuna, the extra sweep: pip install optuna", file=sys.stderr)
+        return 1
+    except USER_ERRORS as error:
+        if os.environ.get("CIFAR_MLP_DEBUG"):
+            raise
+        print(f"{program.split()[0]}: {one_line(str(error))}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{program.split()[0]}: stopped; the same command goes on", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _sweep(file: Path, output: Path | None, storage: str | None) -> None:
+    import optuna
+
+    from cifar_mlp.sweep.ending import candidate_lines, write_best_config, write_pictures
+    from cifar_mlp.sweep.search import run_sweep
+    from cifar_mlp.sweep.space import read_space
+    from cifar_mlp.sweep.table import WIDTH, trial_table
+
+    console = Console(width=None if Console().is_terminal else WIDTH)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    space = read_space(file)
+    output = output or Path("sweeps") / space.name
+    found = run_sweep(space, storage or str(output / "journal.log"), output, console)
+    if not console.is_terminal:
+        console.print(trial_table(found.trials))
+    for line in candidate_lines(space, found.candidates):
+        console.print(line, highlight=False, soft_wrap=True)
+    pictures = write_pictures(space, space.name, found.trials, output)
+    config = write_best_config(space, found, output)
+    print(f"pictures: {', '.join(str(path) for path in pictures)}\nbest config: {config}", flush=True)
+
+
+def command(arguments: list[str]) -> None:
+    """As ``cifar-mlp sweep``."""
+    with answering_interrupts("cifar-mlp"):
+        sys.exit(main(arguments))
