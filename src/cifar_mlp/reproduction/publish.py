@@ -1,9 +1,9 @@
 """Copy the results and pictures of a full reproduction into the repository."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from cifar_mlp.common.atomic_write import write_whole_bytes
 from cifar_mlp.common.course_report import REPORT
 from cifar_mlp.common.results import load_rows, save_document
 from cifar_mlp.reproduction.result_plots import Picture
@@ -38,10 +38,11 @@ def publish(store: Store, pictures: Sequence[Picture], docs: Path) -> None:
     if size > MOST_BYTES:
         raise ValueError(f"--publish: the pictures take {size:,} bytes, more than {MOST_BYTES:,}")
     folder = docs / "results"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for picture in pictures:
-        shutil.copyfile(picture.path, folder / picture.path.name)
+        write_whole_bytes(picture.path.read_bytes(), folder / picture.path.name)
+    for left in set(folder.iterdir()) - {folder / picture.path.name for picture in pictures}:
+        left.unlink()
     captions = {picture.path.name: picture.caption for picture in pictures}
     others = [row for row in load_rows(docs / "results.json") if row["config"] not in REPORT]  # the searches' best
     save_document(docs / "results.json", {**document, "runs": [*document["runs"], *others], "pictures": captions})

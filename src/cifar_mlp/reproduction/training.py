@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cifar_mlp.common.atomic_write import write_whole_bytes
 from cifar_mlp.common.results import Row, as_row, rounded
 from cifar_mlp.common.run_folder import read_run
 from cifar_mlp.reproduction.plan import Planned
@@ -52,7 +53,7 @@ class Training:
         if not self.goes_on:
             shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(self.source, self.config)  # the row's settings are those of the start
+        write_whole_bytes(self.source.read_bytes(), self.config)  # the row's settings are those of the start
         command = [*TETHER, *program, "--config", str(self.config), "--seed_everything", str(self.planned.seed)]
         command += ["--trainer.default_root_dir", str(self.folder), "--views.all", "false"]
         command += [*self.planned.variant.options, *(QUICK if self.quick else ())]
