@@ -136,9 +136,18 @@ class Case(NamedTuple):
     trains: bool
 
 
-def case(seed: int, number: int) -> Case:
-    """The case of a number; the same for the same seed."""
-    chance = random.Random(f"{seed} {number}")
+def cases(seed: int, count: int) -> list[Case]:
+    """So many cases, no two the same; the same ones for the same seed."""
+    found: dict[str, Case] = {}
+    chance = random.Random(seed)
+    while len(found) < count:
+        drawn = _case(chance)
+        read = [drawn.files[name] for name in drawn.files if any(name in word for word in drawn.arguments)]
+        found.setdefault(repr((drawn.arguments, read)), drawn)  # trained or not, and with files that it does not read
+    return [*found.values()]
+
+
+def _case(chance: random.Random) -> Case:
     files = {"text.ckpt": b"weights", "empty.ckpt": b"", "good.yaml": yaml.safe_dump(CONFIG).encode()}
     command, given = chance.choice(COMMANDS), []
     for _ in range(chance.choice([1, 1, 2, 2, 2, 3])):

@@ -70,7 +70,7 @@ def test_no_source_writes_a_file_in_its_place():
     "source",
     [
         "open('a.json', 'w')", "Path('a').open('wb')", "path.write_text('x')", "torch.save(x, path)",
-        "open(a, mode='x')",         "figure.savefig('a.png')", "shutil.copyfile(a, b)", "os.fdopen; open('a', 'r+')",
+        "open(a, mode='x')", "figure.savefig('a.png')", "shutil.copyfile(a, b)", "os.fdopen; open('a', 'r+')",
     ],
 )  # fmt: skip
 def test_a_file_that_is_written_in_its_place_is_found(source: str):
