@@ -39,6 +39,18 @@ def test_a_killed_writer_leaves_the_old_file():
     write_whole("old", Path("file"))
     assert subprocess.run([sys.executable, "-c", KILLED], check=False).returncode == -signal.SIGKILL
     assert Path("file").read_text() == "old"
+    assert len(list(Path().iterdir())) == 2
+    write_whole("new", Path("file"))  # and takes away what that one left
+    assert [path.name for path in Path().iterdir()] == ["file"]
+
+
+def test_two_writers_of_one_file_leave_each_other_alone():
+    with replacing(Path("file")) as slow:
+        slow.write_text("slow")
+        write_whole("fast", Path("file"))
+        assert slow.read_text() == "slow"
+    assert Path("file").read_text() == "slow"
+    assert [path.name for path in Path().iterdir()] == ["file"]
 
 
 def test_the_new_file_is_whole_and_has_a_new_file_s_mode():

@@ -17,6 +17,7 @@ PROCESSES = multiprocessing.get_context("forkserver")
 READER = "tensorboard.backend.event_processing.event_accumulator"
 PROCESSES.set_forkserver_preload(["cifar_mlp.cli.command_line", "cifar_mlp.callbacks.views", "pytest", READER])
 LIMIT = 240  # seconds
+BEST_HOLDS = ("state_dict", "optimizer_states", "lr_schedulers", "epoch", "global_step")
 
 
 def in_a_folder(folder: str) -> None:
@@ -88,7 +89,7 @@ def left_by(folder: Path) -> dict[str, Any]:
     first = last.with_name("best.ckpt")
     best = torch.load(first if first.exists() else last, weights_only=True)  # without validation there is none
     kept = {name: content[name] for name in ("state_dict", "optimizer_states", "lr_schedulers", "epoch", "global_step")}
-    kept["best"] = {name: best[name] for name in ("state_dict", "optimizer_states", "epoch", "global_step")}
+    kept["best"] = {name: best[name] for name in BEST_HOLDS}
     kept["callbacks"] = {
         name: {part: value for part, value in state.items() if "path" not in part and part != "best_k_models"}
         for name, state in content["callbacks"].items()

@@ -1,10 +1,12 @@
 """Files that are whole or not there."""
 
 import errno
+import fcntl
+import glob
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no room: on the disk, for the user, in one file
@@ -14,7 +16,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no room: on the disk, for th
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary file beside ``path``; it replaces ``path`` on success and is removed on any error.
 
-    Readers see the old file or the new one, never a part, and so does a machine that loses power.
+    Readers see the old file or the new one, never a part, and so does a machine that loses power. What a killed process
+    has left of the same file is removed.
 
     Args:
         path: File, whose folder exists. The new one gets the mode that the umask gives any new file.
@@ -23,10 +26,12 @@ def replacing(path: Path) -> Iterator[Path]:
         OSError: If there is no room; names the file, and how much is free.
     """
     unfinished: Path | None = None
+    descriptor, prefix = -1, f".unfinished-{path.name[:100]}-"
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".unfinished-", suffix=path.suffix)
-        os.close(descriptor)
+        _remove_left(path.parent, prefix)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=path.suffix)
         unfinished = Path(name)
+        _lock(descriptor)
         yield unfinished
         unfinished.chmod(0o666 & ~_umask())
         with unfinished.open("rb") as file:
@@ -40,6 +45,22 @@ def replacing(path: Path) -> Iterator[Path]:
         if full is not None:
             raise OSError(_message(path, full, written)) from error
         raise
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _remove_left(folder: Path, prefix: str) -> None:
+    """Remove what no process writes any more: a process holds a lock on its file, and the system releases it."""
+    for name in glob.glob(f"{glob.escape(prefix)}*", root_dir=folder, include_hidden=True):
+        with suppress(OSError), (folder / name).open("rb") as left:
+            fcntl.flock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            (folder / name).unlink()
+
+
+def _lock(descriptor: int) -> None:
+    with suppress(OSError):  # a file system without locks keeps what a killed process leaves
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def _full_disk(error: BaseException | None) -> OSError | None:
