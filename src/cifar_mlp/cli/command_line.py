@@ -195,8 +195,8 @@ class CommandLine(EvaluatingCLI):
     def after_fit(self) -> None:
         """Say why training stopped early."""
         for callback in self.trainer.early_stopping_callbacks:
-            if callback.stopped_epoch and self.trainer.is_global_zero:
-                reason = getattr(callback, "stopping_reason_message", None) or f"{callback.monitor} did not improve."
+            reason = getattr(callback, "stopping_reason_message", None)  # one of an earlier part of the run is no news
+            if reason and callback.stopped_epoch + 1 >= self.trainer.current_epoch and self.trainer.is_global_zero:
                 print(f"stopped early: {reason.removesuffix(' Signaling Trainer to stop.')}", flush=True)
 
 

@@ -5,8 +5,10 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from enum import Enum
 from typing import Any, NoReturn
 
+import torch
 import yaml
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
 from lightning.pytorch import Trainer
@@ -111,6 +113,10 @@ class Parser(LightningArgumentParser):
         options = [f"{key}.{name}" for key, kind in SECTIONS.items() for name in inspect.signature(kind).parameters]
         fail(line + suggestion(line, options), 2)
 
+    def dump(self, cfg: Namespace, *args: Any, **kwargs: Any) -> str:
+        """As always, also with a callback whose defaults YAML has no words for, such as Timer's."""
+        return str(super().dump(_plain(cfg), *args, **kwargs))
+
     def _dump_delete_default_entries(self, subcfg: dict[str, Any], subdefaults: dict[str, Any]) -> None:
         """``--print_config=skip_default`` with a class against a default of ``None``, and a list against a tuple."""
         nothing: dict[str, Any] = {
@@ -118,6 +124,17 @@ class Parser(LightningArgumentParser):
         }
         plain = {key: list(value) if isinstance(value, tuple) else value for key, value in subdefaults.items()}
         super()._dump_delete_default_entries(subcfg, {**plain, **nothing})
+
+
+def _plain(value: Any) -> Any:
+    """The same settings with names for enumerations and devices."""
+    if isinstance(value, Namespace):
+        return Namespace(**{name: _plain(entry) for name, entry in vars(value).items()})
+    if isinstance(value, dict):
+        return {name: _plain(entry) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [_plain(entry) for entry in value]
+    return value.value if isinstance(value, Enum) else str(value) if isinstance(value, torch.device) else value
 
 
 def completed(arguments: Sequence[str], model: str = DEFAULT_MODEL) -> list[str]:

@@ -7,24 +7,26 @@ from pathlib import Path
 
 # By the last part of what was typed, with underscores.
 _MEANT = {
-    "trainer.max_epochs": "epochs epoch max_epoch num_epochs n_epochs nb_epochs",
-    "trainer.max_steps": "steps num_steps iterations num_iters",
+    "trainer.max_epochs": "epochs epoch max_epoch num_epochs num_epoch n_epochs nepochs nb_epochs total_epochs",
+    "trainer.max_steps": "steps num_steps n_steps iterations iters num_iters max_iter max_iters",
     "seed_everything": "seed random_seed random_state manual_seed",
-    "model.optimizer.lr": "lr learning_rate learningrate rate eta alpha",
-    "model.optimizer.weight_decay": "weight_decay wd decay",
-    "model.optimizer.momentum": "momentum",
+    "model.optimizer.lr": "lr learning_rate learningrate rate eta alpha base_lr init_lr initial_lr",
+    "model.optimizer.weight_decay": "wd decay",
     "model.optimizer": "optim opt",
-    "model.lr_scheduler": "scheduler lr_schedule schedule sched",
-    "model.lr_scheduler.gamma": "gamma lr_decay",
-    "model.hidden_sizes": "hidden hidden_size hidden_dim hidden_dims hidden_units layers units width sizes",
+    "model.lr_scheduler": "scheduler lr_schedule schedule sched lrs warmup warmup_steps warmup_epochs cosine",
+    "model.lr_scheduler.gamma": "gamma lr_decay decay_rate lr_gamma",
+    "model.hidden_sizes": "hidden hidden_size hidden_dim hidden_dims hidden_units hidden_layers layers num_layers n_layers depth "
+    "units width sizes layer_sizes hidden_layer_sizes neurons",
     "model.regularization": "reg l2 lambda lambd",
-    "model.dropout": "drop dropout_rate p_drop",
+    "model.dropout": "drop dropout_rate dropout_p p_drop",
     "model.activation": "act nonlinearity activation_function",
-    "model.normalization": "norm batch_norm batchnorm bn layer_norm",
-    "data.batch_size": "batch batchsize bs train_batch_size",
+    "model.normalization": "norm batch_norm batchnorm bn layer_norm layernorm normalisation",
+    "model.initialization": "init weight_init initialisation",
+    "data.batch_size": "batch batchsize bs train_batch_size minibatch mini_batch_size per_device_batch_size",
+    "data.sampling": "shuffle sampler replacement",
     "data.n_components": "components num_components pca pca_components pca_dim",
     "data.source": "dataset data_set source_name",
-    "data.root": "data data_dir data_path data_root datadir path",
+    "data.root": "data data_dir data_path data_root datadir dataroot dir path",
     "data.num_folds": "folds kfold k_folds n_folds",
     "data.val_size": "val_split validation_size validation_split valid_size",
     "data.image_size": "img_size imgsz resize image_shape size",
@@ -33,14 +35,27 @@ _MEANT = {
     "trainer.devices": "gpus num_gpus n_gpus ngpu gpu_ids num_devices nproc",
     "trainer.accelerator": "gpu device cuda cpu mps use_gpu no_cuda",
     "trainer.precision": "fp16 bf16 half amp dtype_train mixed_precision",
-    "trainer.logger": "log loggers",
-    "trainer.callbacks": "callback patience early_stopping",
+    "trainer.gradient_clip_val": "clip grad_clip clip_grad clip_norm max_grad_norm gradient_clip clip_grad_norm",
+    "trainer.accumulate_grad_batches": "accumulate accumulation accum gradient_accumulation",
+    "trainer.fast_dev_run": "debug dry_run dryrun dev_run smoke",
+    "trainer.enable_progress_bar": "verbose quiet progress no_progress progress_bar",
+    "data.augment": "augmentation augmentations aug flip mixup cutmix cutout crop transforms",
+    "trainer.logger": "log loggers wandb tensorboard mlflow no_logger",
+    "trainer.callbacks": "callback patience early_stopping early_stop earlystopping",
     "trainer.default_root_dir": "log_dir logdir save_dir output_dir out_dir outdir results_dir",
     "ckpt_path": "checkpoint ckpt resume resume_from weights load checkpoint_path model_path pretrained",
     "config": "cfg conf config_file yaml",
 }
+# Arguments of PyTorch's classes
+_OF_OPTIMIZERS = "momentum weight_decay betas eps nesterov dampening amsgrad rho"
+_OF_SCHEDULES = "gamma step_size milestones T_max T_0 T_mult eta_min max_lr total_steps pct_start factor total_iters"
+# What other programs have and this one does not: a batch is one index operation, so there are no workers
+_NOTHING = "num_workers workers pin_memory n_workers"
 COMMANDS = ("fit", "validate", "test", "predict")
-_OPTION_OF = {typed: option for option, words in _MEANT.items() for typed in words.split()}
+_OPTION_OF = {name.lower(): f"model.lr_scheduler.{name}" for name in _OF_SCHEDULES.split()}
+_OPTION_OF |= {name: f"model.optimizer.{name}" for name in _OF_OPTIMIZERS.split()}
+_OPTION_OF |= {typed: option for option, words in _MEANT.items() for typed in words.split()}
+_LIKE = 0.76  # from 0 to 1, of letters in common; below it the option found is seldom the one that was meant
 _SIZES = re.compile(r"\s*\d+(\s*,\s*\d+)*\s*,?\s*")
 
 
@@ -56,15 +71,22 @@ def suggestion(message: str, options: Sequence[str]) -> str:
         return ""
     typed = unknown.group(1).replace("-", "_")
     last = typed.rsplit(".", 1)[-1]
+    if last.lower() in _NOTHING.split():
+        return ""
     by_last_name = {option.rsplit(".", 1)[-1]: option for option in reversed(options)}
+    beside = {option.rsplit(".", 1)[-1]: option for option in options if option.startswith(f"{typed.split('.')[0]}.")}
     close = (
         _OPTION_OF.get(last.lower())
         or by_last_name.get(last)
-        or next(iter(difflib.get_close_matches(typed, options, 1)), None)
-        or next((by_last_name[name] for name in difflib.get_close_matches(last, by_last_name, 1)), None)
-        or next((_OPTION_OF[name] for name in difflib.get_close_matches(last.lower(), _OPTION_OF, 1)), None)
+        or _like(last, beside)
+        or _like(last, by_last_name)
+        or _like(last.lower(), _OPTION_OF)
     )
     return f" (did you mean --{close}?)" if close and close != unknown.group(1) else ""
+
+
+def _like(typed: str, options: dict[str, str]) -> str | None:
+    return next((options[name] for name in difflib.get_close_matches(typed, options, 1, _LIKE)), None)
 
 
 def with_options(arguments: Sequence[str]) -> list[str]:
