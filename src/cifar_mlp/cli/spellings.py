@@ -15,8 +15,8 @@ _MEANT = {
     "model.optimizer": "optim opt",
     "model.lr_scheduler": "scheduler lr_schedule schedule sched lrs warmup warmup_steps warmup_epochs cosine",
     "model.lr_scheduler.gamma": "gamma lr_decay decay_rate lr_gamma",
-    "model.hidden_sizes": "hidden hidden_size hidden_dim hidden_dims hidden_units hidden_layers layers num_layers n_layers "
-    "depth units width sizes layer_sizes hidden_layer_sizes neurons",
+    "model.hidden_sizes": "hidden hidden_size hidden_dim hidden_dims hidden_units hidden_layers layers num_layers "
+    "n_layers depth units width sizes layer_sizes hidden_layer_sizes neurons",
     "model.regularization": "reg l2 lambda lambd",
     "model.dropout": "drop dropout_rate dropout_p p_drop",
     "model.activation": "act nonlinearity activation_function",
