@@ -1,5 +1,6 @@
 """What people type leads to the option, and what they ask Lightning to show is shown."""
 
+import inspect
 import pickle
 import re
 import subprocess
@@ -13,6 +14,7 @@ from torch.optim import lr_scheduler
 
 from cifar_mlp import CIFAR10DataModule
 from cifar_mlp.cli import main, run
+from cifar_mlp.cli.parser import SECTIONS
 from cifar_mlp.cli.spellings import suggestion, with_options
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,8 +53,24 @@ def test_a_network_s_option_that_is_none_leads_to_the_optimizer_s(capsys: pytest
     assert "did you mean --model.optimizer.lr?" in refused(capsys, "--model.lr", "0.1")
 
 
-def test_nothing_is_suggested_for_what_is_like_nothing():
-    assert suggestion("unrecognized arguments: --qqqqqq 3", ["trainer.max_epochs"]) == ""
+@pytest.mark.parametrize(
+    ("typed", "option"),
+    [
+        ("num-layers", "model.hidden_sizes"), ("depth", "model.hidden_sizes"), ("nepochs", "trainer.max_epochs"),
+        ("warmup", "model.lr_scheduler"), ("step_size", "model.lr_scheduler.step_size"), ("eps", "model.optimizer.eps"),
+        ("T_max", "model.lr_scheduler.T_max"), ("shuffle", "data.sampling"), ("init", "model.initialization"),
+        ("data.dir", "data.root"), ("wandb", "trainer.logger"), ("model.hiden_sizes", "model.hidden_sizes"),
+        ("grad_clip", "trainer.gradient_clip_val"), ("trainer.acelerator", "trainer.accelerator"),
+        ("num_workers", None), ("pin_memory", None), ("test", None), ("trainer.name", None), ("qqqqqq", None),
+    ],
+)  # fmt: skip
+def test_a_suggestion_is_near_or_none(typed: str, option: str | None):
+    options = [f"{key}.{name}" for key, kind in SECTIONS.items() for name in inspect.signature(kind).parameters]
+    expected = "" if option is None else f" (did you mean --{option}?)"
+    assert suggestion(f"unrecognized arguments: --{typed} 3", options) == expected
+
+
+def test_another_message_gets_no_suggestion():
     assert suggestion("some other message", ["trainer.max_epochs"]) == ""
 
 
@@ -77,6 +95,35 @@ def test_files_and_sizes_are_understood_without_their_option(typed: list[str], m
     Path("photos").mkdir()
     Path("run/checkpoints").mkdir(parents=True)
     assert with_options(typed) == meant
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["--model.optimizer", "adam"], "there is no class adam (did you mean Adam?)"),
+        (["--model.lr_scheduler", "cosine"], "(did you mean CosineAnnealingLR?)"),
+        (["--trainer.callbacks+=early_stopping"], "(did you mean EarlyStopping?)"),
+        (["--model.optimizer.lr", "fast"], "--model.optimizer.lr: must be a number, not fast"),
+        (["--model.optimizer.momentum", "0.9"], "--model.optimizer: Option 'momentum' is not accepted. (given: 0.9)"),
+        (["--model.lr_scheduler.gamma", "0.5"], "gamma needs the class that it is of: name it first"),
+        (
+            ["--model.lr_scheduler", "StepLR", "--model.lr_scheduler.step_size", "x"],
+            "step_size: must be a whole number, not x",
+        ),
+        (["--seed_everything", "-1"], "--seed_everything must lie between 0 and 4294967295, not be -1"),
+        (
+            [
+                "--model.lr_scheduler", "OneCycleLR", "--model.lr_scheduler.max_lr", "0.1",
+                "--model.lr_scheduler.total_steps", "2", "--model.lr_interval", "step", "--data.batch_size", "20",
+            ],
+            "--model.lr_scheduler.total_steps 2: the training has 63 steps",
+        ),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_named_with_what_would_do(typed: list[str], said: str, capsys: pytest.CaptureFixture[str]):
+    line = refused(capsys, *typed)
+    assert said in line
+    assert line.endswith(said) or "did you mean" not in line
 
 
 def test_a_word_alone_that_means_nothing_leads_to_the_options(capsys: pytest.CaptureFixture[str]):
@@ -117,6 +164,32 @@ def test_a_monitor_without_the_source_s_prefix_is_meant_with_it(capsys: pytest.C
     command = run(["fit", *DIGITS, "--trainer.max_epochs", "5", *stop])
     assert command.trainer.current_epoch == 2
     assert "stopped early: Monitored metric digits/val/accuracy did not improve" in capsys.readouterr().out
+
+
+def test_a_training_that_stops_in_its_first_epoch_says_why(capsys: pytest.CaptureFixture[str]):
+    stop = ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor=val/loss"]
+    command = run(["fit", *DIGITS, "--trainer.max_epochs", "3", *stop, "--trainer.callbacks.stopping_threshold=99"])
+    assert command.trainer.current_epoch == 1
+    assert "stopped early: Stopping threshold reached" in capsys.readouterr().out
+    again = run(["fit", "--ckpt_path", "last", "--trainer.max_epochs", "2", *stop])  # without the threshold
+    assert again.trainer.current_epoch == 2
+    assert "stopped early" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        ["Timer", "--trainer.callbacks.duration", "00:00:09:00"],
+        ["StochasticWeightAveraging", "--trainer.callbacks.swa_lrs", "0.01"],
+    ],
+)
+def test_a_callback_whose_defaults_yaml_has_no_words_for_is_kept_in_the_config(callback: list[str]):
+    kind = callback[0]
+    command = run(["fit", *ONE, f"--trainer.callbacks+={kind}", *callback[1:]])
+    assert kind in [type(one).__name__ for one in command.trainer.callbacks]
+    config = str(Path(command.trainer.log_dir or "") / "config.yaml")
+    again = run(["fit", "--config", config])
+    assert kind in [type(one).__name__ for one in again.trainer.callbacks]
 
 
 @pytest.mark.parametrize("tuner", ["BatchSizeFinder", "LearningRateFinder"])

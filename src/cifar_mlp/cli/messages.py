@@ -3,7 +3,8 @@
 import re
 
 _KEY = re.compile(r'Parser key "([\w.]+)":')
-_VALUE = re.compile(r"(?:Got value|Given value): (.*?)\.?$")
+_VALUE = re.compile(r"(?:Got value|Given value): (.*?)(?:\. Got value: Namespace\(.*)?\.?$")
+_NESTED = re.compile(r"NestedArg\(key='([\w.]+)', val=(.*?)\)")
 _EXPECTED = re.compile(r"Expected a (?:typing\.Literal\[(?P<choices>.*?)\]|<class '(?P<type>[\w.]+)'>)")
 _CALLABLE = re.compile(r"^Type (?:typing|collections\.abc)\.Callable\[.*\] expects a function or a callable class: ")
 _TYPES = {
@@ -13,12 +14,16 @@ _TYPES = {
     "str": "text",
     "collections.abc.Sequence": "a list such as [550, 128]",
     "collections.abc.Iterable": "a list",
+    "dict": "settings by name, such as {crop: 4}",
 }
+_UNNAMED = re.compile(r"Dict must include a class_path.*NestedArg\(key='([\w.]+)'")
+_OVER = re.compile(r"Tried to step \d+ times\. The specified number of total steps is (\d+)")
+_SEED = re.compile(r"(\S+) is not in bounds, numpy accepts from 0 to (\d+)")
 LONGEST = 500  # characters
 # What jsonargparse says of its own ways to read a value.
 _NOISE = re.compile(
     r"^(Does not validate against|Subtypes:|Errors:|Given value|Problem with given class_path|Expected a path but "
-    r"|Subclass types expect one of|a class path \(str\)|a dict with|a dict without)"
+    r"|Not a valid subclass of|Subclass types expect one of|a class path \(str\)|a dict with|a dict without)"
 )
 
 
@@ -28,16 +33,30 @@ def one_line(message: str) -> str:
     Args:
         message: As jsonargparse or Lightning wrote it.
     """
+    if (over := _OVER.search(message)) is not None:
+        return (
+            f"--model.lr_scheduler.total_steps {over[1]}: the schedule is over and the training is not; give more, or "
+            f"end the training there"
+        )
+    if (seed := _SEED.search(message)) is not None:
+        return f"--seed_everything must lie between 0 and {seed[2]}, not be {seed[1]}"
     keys = _KEY.findall(message)
     lines = [_CALLABLE.sub("", line.strip().removeprefix("- ")) for line in _KEY.split(message)[-1].splitlines()]
-    values = [found[1] for line in lines if (found := _VALUE.search(line)) and "Namespace(" not in line]
-    given = next((value for value in values if not value.startswith("NestedArg(")), None)
+    values = [found[1] for line in lines if (found := _VALUE.search(line))]
+    values = [value for value in values if not value.startswith(("NestedArg(", "Namespace("))]
+    nested = [found[2].strip("'") for found in _NESTED.finditer(message)]
+    given = next(iter(values + nested), None)
     expected = [_in_words(found) for line in lines if (found := _EXPECTED.search(line)) and "NoneType" not in line]
     said = [_VALUE.sub("", line).strip() for line in lines if not _NOISE.match(line) and not _EXPECTED.search(line)]
     reasons = [
         re.sub(r"Expected a dot import path string: (\S+)", r"there is no class \1", line) for line in said if line
     ]
-    option = f"--{'.'.join(keys)}: " if keys else ""
+    if expected:  # a number, which jsonargparse takes for the name of a class at last
+        reasons = [reason for reason in reasons if not reason.startswith("there is no class")]
+    name = f"--{'.'.join(keys)}"
+    option = f"{name}: " if keys else ""
+    if (unnamed := _UNNAMED.search(message)) is not None:
+        return f"{name}.{unnamed[1]} needs the class that it is of: name it first, by {name}"
     if expected and not reasons:
         return shortened(f"{option}must be {' or '.join(dict.fromkeys(expected))}, not {given}")
     text = re.sub(r"\s+", " ", " ".join(dict.fromkeys(reasons))) or "failed without a message"

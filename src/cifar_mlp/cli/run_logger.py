@@ -62,11 +62,14 @@ class RunLogger(TensorBoardLogger):
             super().save()
 
     def finalize(self, status: str) -> None:
-        """Lightning's; a full disk is a warning. A run that failed before it wrote anything leaves no folder."""
+        """Lightning's; a full disk is a warning. A run that failed before its first step leaves no folder."""
         with self._warning():
             super().finalize(status)
         if status == "failed" and getattr(rank_zero_only, "rank", 0) == 0:
             folder = Path(self.log_dir)
+            if not (folder / "config.yaml").exists():  # written when training begins
+                for events in folder.glob("events.out.tfevents.*"):
+                    events.unlink()
             with suppress(OSError):  # not empty, or not there
                 for level in (folder, *folder.parents[:2]):
                     level.rmdir()

@@ -5,6 +5,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+from lightning.pytorch import callbacks
+
+from cifar_mlp.models.schedules import Schedule
+
 # By the last part of what was typed, with underscores.
 _MEANT = {
     "trainer.max_epochs": "epochs epoch max_epoch num_epochs num_epoch n_epochs nepochs nb_epochs total_epochs",
@@ -51,6 +56,7 @@ _OF_OPTIMIZERS = "momentum weight_decay betas eps nesterov dampening amsgrad rho
 _OF_SCHEDULES = "gamma step_size milestones T_max T_0 T_mult eta_min max_lr total_steps pct_start factor total_iters"
 # What other programs have and this one does not: a batch is one index operation, so there are no workers
 _NOTHING = "num_workers workers pin_memory n_workers"
+_SHORT = {"cosine": "CosineAnnealingLR", "plateau": "ReduceLROnPlateau", "momentum": "SGD"}
 COMMANDS = ("fit", "validate", "test", "predict")
 _OPTION_OF = {name.lower(): f"model.lr_scheduler.{name}" for name in _OF_SCHEDULES.split()}
 _OPTION_OF |= {name: f"model.optimizer.{name}" for name in _OF_OPTIMIZERS.split()}
@@ -66,6 +72,10 @@ def suggestion(message: str, options: Sequence[str]) -> str:
         message: The line to be shown.
         options: Every option that exists, with dots.
     """
+    if (unknown := re.search(r"^(.*?): there is no class (\w+)$", message)) is not None:
+        names = {name.lower(): name for name in _classes_of(unknown[1])}
+        named = _like(unknown[2].lower().replace("_", ""), {**names, **_SHORT})
+        return f" (did you mean {named}?)" if named else ""
     unknown = re.search(r"(?:nrecognized arguments: -*|Option '|Key ')([\w.-]+)", message)
     if unknown is None or not re.search(r"nrecognized|not accepted|not expected", message):
         return ""
@@ -82,7 +92,17 @@ def suggestion(message: str, options: Sequence[str]) -> str:
         or _like(last, by_last_name)
         or _like(last.lower(), _OPTION_OF)
     )
-    return f" (did you mean --{close}?)" if close and close != unknown.group(1) else ""
+    asked_for = message.partition(": ")[0] + "." + last  # of a class that does not have it
+    return f" (did you mean --{close}?)" if close and f"--{close}" not in (f"--{unknown[1]}", asked_for) else ""
+
+
+def _classes_of(option: str) -> list[str]:
+    """Short names of the classes that an option takes."""
+    if option == "--model.optimizer":
+        return [name for name, kind in vars(torch.optim).items() if isinstance(kind, type)]
+    if option == "--model.lr_scheduler":
+        return [kind.__name__ for kind in Schedule.__subclasses__()]
+    return list(callbacks.__all__) if option == "--trainer.callbacks" else []
 
 
 def _like(typed: str, options: dict[str, str]) -> str | None:

@@ -36,7 +36,22 @@ def configured(
         if not 0 < total < math.inf:
             raise ValueError("--model.lr_scheduler.total_steps is needed where no --trainer.max_epochs limits training")
         settings["lr_scheduler"] = with_total_steps(settings["lr_scheduler"], int(total))
+    _require_long_enough(settings, trainer)
     schedule = {"scheduler": from_recipe(settings["lr_scheduler"])(optimizer), "interval": settings["lr_interval"]}
     if hasattr(schedule["scheduler"], "monitor"):  # a schedule that waits for a plateau names what it watches
         schedule["monitor"] = metric_name(schedule["scheduler"].monitor)
     return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+
+def _require_long_enough(settings: dict[str, Any], trainer: Any) -> None:
+    """Refuse a schedule that is over before a new training is; PyTorch would raise in the middle of it."""
+    planned = settings["lr_scheduler"]["init_args"].get("total_steps")
+    if planned is None or trainer.ckpt_path is not None:
+        return
+    by_step = settings["lr_interval"] == "step"
+    total = trainer.estimated_stepping_batches if by_step else trainer.max_epochs
+    if 0 < planned < total < math.inf:
+        raise ValueError(
+            f"--model.lr_scheduler.total_steps {planned}: the training has {int(total)} "
+            f"{'steps' if by_step else 'epochs'}; give that many, or none, which means the whole training"
+        )
