@@ -21,8 +21,8 @@ from cifar_mlp.common.provenance import environment
 from cifar_mlp.common.script_parser import OneLineParser
 from cifar_mlp.common.stopped import BY_INTERRUPT
 from cifar_mlp.parity.check.folder import UNUSABLE, ResultTable, check_apart
-from cifar_mlp.parity.check.homework import check_file, parse_widths
-from cifar_mlp.parity.check.told import Report
+from cifar_mlp.parity.check.report import Report
+from cifar_mlp.parity.check.submission import check_file, parse_widths
 from cifar_mlp.parity.compare import DEVICES, DTYPES, Evidence, compare
 from cifar_mlp.parity.evidence.cases import DEFAULT_SIZES
 from cifar_mlp.parity.evidence.matmul_precision import full_precision

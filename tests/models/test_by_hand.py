@@ -95,7 +95,11 @@ def test_two_labels_an_image_are_their_weighted_mean():
 
 # ---- planted faults
 
-UNSEEN = {"batch norm: batch moments in evaluation", "batch norm: not divided in evaluation"}  # steps train
+UNSEEN = {
+    "batch norm: batch moments in evaluation": "steps train",
+    "batch norm: not divided in evaluation": "steps train",
+    "targets rounded to their largest class": "the labels are classes",
+}
 
 
 def problem_that_shows(layer: str, dtype: torch.dtype) -> tuple[MLP, Tensor, Tensor]:
@@ -115,7 +119,7 @@ def problem_that_shows(layer: str, dtype: torch.dtype) -> tuple[MLP, Tensor, Ten
     return network, inputs, labels
 
 
-@pytest.mark.parametrize("name", sorted(FAULTS.keys() - UNSEEN))
+@pytest.mark.parametrize("name", sorted(FAULTS.keys() - UNSEEN.keys()))
 def test_a_fault_that_is_planted_in_the_formulas_is_caught_in_the_steps(name: str):
     fault = FAULTS[name]
     dtype = torch.float64 if "float64" in fault.dtypes else torch.float32

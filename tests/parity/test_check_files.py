@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cifar_mlp.parity.check.folder import ResultTable
-from cifar_mlp.parity.check.homework import UnusableError, check_file, parse_widths
+from cifar_mlp.parity.check.submission import UnusableError, check_file, parse_widths
 from tests.parity.test_check import SOURCE
 
 ROOT = Path(__file__).parents[2]

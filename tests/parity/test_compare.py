@@ -17,6 +17,7 @@ from cifar_mlp.parity.evidence.deep import FORMS, deep_cases, deep_rows
 from cifar_mlp.parity.evidence.matmul_precision import SimulatedTF32, full_precision, round_to_tf32, tf32
 from cifar_mlp.parity.evidence.reference import Reference, hand_rows, numpy_rows
 from cifar_mlp.parity.evidence.rows import Expected, Origin, ratio
+from cifar_mlp.parity.faults import planted
 from cifar_mlp.parity.two_layer import Parameters
 
 pytestmark = pytest.mark.parity
@@ -271,6 +272,16 @@ def test_wrong_gradients_of_a_deep_network_fail_everywhere(monkeypatch, function
         assert any(row.verdict == "FAIL" for row in deep_rows(one, "cpu", dtype)), (one.activation, dtype)
     found = compare(("cpu",), ("bfloat16",), (), training_steps=0)
     assert {row.case for row in found.rows if row.verdict == "FAIL"} == {f"deep, {name}" for name in FORMS}
+
+
+@pytest.mark.parametrize("dtype", compare_module.DTYPES)
+def test_targets_that_become_classes_are_caught_in_a_record_s_network(dtype):
+    """GELU, batch normalization, dropout, a residual block, and smoothed labels, two of them mixed, all in one."""
+    (record,) = (one for one in deep_cases(0) if (one.activation, one.form) == ("gelu", "record"))
+    assert record.kept
+    assert ((record.labels > 0.2).sum(1) == 2).any()
+    with planted("targets rounded to their largest class"):
+        assert any(row.verdict == "FAIL" for row in deep_rows(record, "cpu", getattr(torch, dtype)))
 
 
 def test_a_gradient_that_is_lost_fails(monkeypatch):

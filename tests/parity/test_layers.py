@@ -339,10 +339,21 @@ def test_out_is_written_and_returned():
     assert all(torch.equal(ours, its) for ours, its in zip((y, dx, dw), expected, strict=True))
 
 
+def test_targets_agree_with_autograd():
+    scores = fixed(N, C).requires_grad_()
+    targets = 0.7 * layers.smoothed_targets(torch.arange(N) % C, C, 0.1, torch.float64) + 0.3 / C
+    expected = functional.cross_entropy(scores, targets)
+    (gradient,) = torch.autograd.grad(expected, scores)
+    loss, p = layers.softmax_cross_entropy_forward(scores.detach(), targets)
+    assert_close("loss", loss, expected, EXACT)
+    assert_close("dscores", layers.softmax_cross_entropy_backward(p, targets), gradient, EXACT)
+
+
 # ---- planted faults
 
 
 SPECIAL = {
+    "two labels": test_targets_agree_with_autograd,
     "relu at the kink": test_kink_belongs_to_the_flat_side,
     "extreme logits": lambda: assert_extreme_logits_are_exact(torch.float64, "cpu"),
 }

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from cifar_mlp.parity import check, n_layer
-from cifar_mlp.parity.check.drawing import Drawn, Layout
-from cifar_mlp.parity.check.guesses import Convention, Guess
-from cifar_mlp.parity.check.tape import Architecture
+from cifar_mlp.parity.check.forward_pass import Architecture
+from cifar_mlp.parity.check.layout import Drawn, Layout
+from cifar_mlp.parity.check.loss_variants import Convention, Guess
 from cifar_mlp.parity.evidence.rows import normwise_error
 from cifar_mlp.parity.faults import FAULTS, planted
 from cifar_mlp.parity.network import Activation, AffineTensors, HiddenLayer, Network, Normalization
@@ -75,6 +75,25 @@ def test_no_right_one_is_accused(base: str, changes: list[tuple[str, str]], opti
     assert report_of(base, changes, options).verdict == "right"
 
 
+SMOOTH = "(0.9 * np.eye(5)[y] + 0.1 / 5)"
+
+
+def test_smoothed_labels_are_another_function_and_a_loss_without_them_is_named():
+    loss = ("-np.log(p[np.arange(N), y]).sum() / N", f"-({SMOOTH} * np.log(p)).sum() / N")
+    report = report_of("two", [loss, ("ds[np.arange(N), y] -= 1", f"ds -= {SMOOTH}")], {})
+    assert (report.verdict, report.causes) == ("another function", ["labels smoothed by 0.1"])
+    report = report_of("two", [loss], {})
+    assert (report.verdict, report.causes) == ("loss wrong", ["the loss's value is wrong: labels smoothed by 0.1"])
+
+
+def test_of_a_loss_that_is_unknown_its_own_differences_say_where_it_is_wrong():
+    drop = ("h = np.maximum(0, z1)", "U = (np.random.rand(*z1.shape) < 0.7) / 0.7; h = np.maximum(0, z1) * U")
+    assert report_of("two", [drop, ("dh = ds @ W2.T", "dh = ds @ W2.T * U")], {}).verdict == "another function"
+    report = report_of("two", [drop], {})
+    assert report.verdict == "wrong"
+    assert "by its own differences W1, b1 are wrong: look at the lines of dz1" in report.cause
+
+
 def affine(x: Any, w: Any, b: Any) -> Any:
     return x @ w + b, (x, w)
 
@@ -117,7 +136,7 @@ def filled(change: Any = lambda gradients: gradients) -> Any:
 
 
 def test_a_module_s_filled_gradients_are_judged():
-    assert check.gradients(*filled()).verdict == "right"
+    assert check.gradients(*filled(), 0.05).verdict == "right"
     report = check.gradients(*filled(lambda found: found | {"0.bias": found["0.bias"] / N}))
     assert report.cause == "0.bias: the data's part is 1/57 of the right one = 1/N: divided by N once too often"
 
@@ -195,6 +214,9 @@ SEEN_ELSEWHERE = {  # equal to the right one on drawn numbers; each has a case o
     "softmax without the shift": "scores near 800",
     "batch norm: batch moments in evaluation": "evaluation is not trained",
     "batch norm: not divided in evaluation": "evaluation is not trained",
+    "targets rounded to their largest class": "the labels are classes",
+    "residual: way around forgotten": "no block",
+    "residual: way around counted twice": "no block",
 }
 
 

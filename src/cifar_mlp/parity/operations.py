@@ -28,6 +28,8 @@ class Formulas:
         network: Its activation and its rate of dropout.
     """
 
+    epsilon = EPSILON
+
     def __init__(self, network: Network) -> None:
         self.activation_forward = getattr(layers, f"{network.activation}_forward")
         self.activation_backward = getattr(layers, f"{network.activation}_backward")
@@ -81,10 +83,10 @@ class Formulas:
         scale_O, shift_O, mean_O, variance_O = normalization
         if mean_O is not None and variance_O is not None and not training:
             dim = None
-            xhat_NO, inverse_std = layers.running_standardize_forward(x_NO, mean_O, variance_O, EPSILON)
+            xhat_NO, inverse_std = layers.running_standardize_forward(x_NO, mean_O, variance_O, self.epsilon)
         else:
             dim = 1 if mean_O is None else 0
-            xhat_NO, inverse_std = layers.standardize_forward(x_NO, dim, EPSILON)
+            xhat_NO, inverse_std = layers.standardize_forward(x_NO, dim, self.epsilon)
         y_NO = layers.scale_shift_forward(xhat_NO, scale_O, shift_O)
         return y_NO, Standardized(xhat_NO, inverse_std, dim)
 

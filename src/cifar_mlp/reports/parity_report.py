@@ -23,8 +23,10 @@ TITLE = "Worst tensor of each case, and the share of its tolerance that it uses"
 LEGEND = (
     "Reference: autograd in float64 on the CPU. A column named by device and dtype holds the hand-derived functions. "
     "`deep` are networks of three layers with dropout, with five activations each (`running`: batch normalization in "
-    "evaluation), `training` is the loss of 100 steps, `repeat` the same step computed twice."
+    "evaluation; `two labels`: smoothed and mixed; `record`: batch normalization, a residual block and two labels), "
+    "`training` is the loss of 100 steps, `repeat` the same step computed twice."
 )
+SHOWN = 8  # faults of a layer; parity.json names all
 Cells = tuple[list[str], list[list[str]]]
 
 
@@ -66,7 +68,7 @@ def as_markdown(evidence: Evidence, environment: Mapping[str, Any], picture: str
     if any(row.case == PLANTED for row in evidence.rows):
         parts.append(
             "## Planted faults\n\nEach is planted in the code, and networks with the layer are compared again. "
-            "How many were caught, of those that the dtype's rounding does not hide:\n\n"
+            "How many were caught, of those that the dtype's rounding does not hide (parity.json names each):\n\n"
             + markdown.table(*faults(evidence.rows), words=2)
         )
     about = "; ".join(f"{key} {value}" for key, value in environment.items() if not isinstance(value, Mapping))
@@ -114,7 +116,8 @@ def faults(rows: Iterable[Row]) -> Cells:
             found.setdefault((layer, f"{row.device} {row.dtype}"), []).append(row.verdict == "pass")
     columns = list(dict.fromkeys(column for _, column in found))
     lines = []
-    for layer, planted in names.items():
+    for layer, every in names.items():
+        planted = every if len(every) <= SHOWN else [*every[:SHOWN], f"{len(every) - SHOWN} more"]
         caught = [found.get((layer, column), []) for column in columns]
         lines.append([layer, "; ".join(planted), *(f"{sum(one)} of {len(one)}" if one else "" for one in caught)])
     return ["layer", "faults", *columns], lines

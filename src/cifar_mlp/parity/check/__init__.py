@@ -4,8 +4,8 @@
 ``check.gradients(mine, parameters)`` for any function, ``check.layer(forward, backward, x, w, b)`` for one layer.
 """
 
+from cifar_mlp.parity.check.check_layer import layer
 from cifar_mlp.parity.check.entry import gradients
-from cifar_mlp.parity.check.one_layer import layer
-from cifar_mlp.parity.check.told import Report, TensorReport
+from cifar_mlp.parity.check.report import Report, TensorReport
 
 __all__ = ["Report", "TensorReport", "gradients", "layer"]

@@ -1,21 +1,20 @@
 """``check.gradients``: from what a user has to the right kind of check."""
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from torch import nn
 
-from cifar_mlp.parity.check import told
-from cifar_mlp.parity.check.any_function import check_function
+from cifar_mlp.parity.check import report as verdicts
 from cifar_mlp.parity.check.calling import SubmissionError
-from cifar_mlp.parity.check.drawing import Layout
-from cifar_mlp.parity.check.forms import as_tensor
-from cifar_mlp.parity.check.guesses import PENALTIES, Convention
-from cifar_mlp.parity.check.network_check import NetworkCheck
-from cifar_mlp.parity.check.subject import Subject, of_module, of_object
-from cifar_mlp.parity.check.tape import ACTIVATIONS
-from cifar_mlp.parity.check.told import Report
+from cifar_mlp.parity.check.check_function import check_function
+from cifar_mlp.parity.check.check_network import NetworkCheck, Question
+from cifar_mlp.parity.check.forward_pass import ACTIVATIONS
+from cifar_mlp.parity.check.layout import Layout
+from cifar_mlp.parity.check.loss_variants import PENALTIES, Convention
+from cifar_mlp.parity.check.report import Report
+from cifar_mlp.parity.check.structures import as_tensor
+from cifar_mlp.parity.check.user_function import UserFunction, of_module, of_object
 
 
 def gradients(
@@ -57,13 +56,30 @@ def gradients(
     Raises:
         ValueError: For an option or a structure that cannot be read.
     """
-    _check_options(penalty, reduction, activation, normalization, dropout)
+    choices: dict[str, tuple[Any, list[Any]]] = {
+        "penalty": (penalty, list(PENALTIES)),
+        "reduction": (reduction, ["mean", "sum"]),
+        "activation": (activation, [None, *ACTIVATIONS]),
+        "normalization": (normalization, [None, "batch", "layer"]),
+    }
+    for name, (value, allowed) in choices.items():
+        if value not in allowed:
+            raise ValueError(f"{name} must be one of {', '.join(str(a) for a in allowed if a)}, not {value!r}")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout must lie in [0, 1), not {dropout}")
     convention = Convention(penalty, reduction, penalize_biases)
+    holds_parameters = isinstance(mine, nn.Module) or (hasattr(mine, "params") and hasattr(mine, "loss"))
+    if holds_parameters and not isinstance(parameters, dict | nn.Module | type(None)):  # the inputs come next
+        regularization = regularization if labels is None else labels
+        parameters, inputs, labels = None, parameters, inputs
     if isinstance(mine, nn.Module):
-        return _module(mine, parameters, inputs, labels, regularization, convention, activation, normalization, seed)
-    if hasattr(mine, "params") and hasattr(mine, "loss"):
-        if not isinstance(parameters, dict) and parameters is not None:
-            inputs, labels = parameters, inputs
+        if inputs is None or labels is None:
+            raise ValueError("a module needs inputs and labels: check.gradients(module, inputs, labels)")
+        layout = Layout(mine, inputs, labels, users_examples=len(inputs))
+        function = UserFunction(of_module(mine, PENALTIES[penalty]), layout, regularization)
+        question = Question(convention, activation, normalization, seed=seed, own=layout.read())
+        return NetworkCheck(function, question).report()
+    if holds_parameters:
         mine, parameters = of_object(mine), dict(mine.params)
     if not callable(mine):
         raise ValueError(
@@ -73,71 +89,19 @@ def gradients(
         return check_function(mine, parameters)
     if labels is None:
         raise ValueError("labels must be given with inputs")
-    given = Layout(parameters, inputs, labels, users_examples=_examples(inputs, labels))
-    dropout = _dropout(dropout, masks)
-    return _drawn_or_given(mine, given, regularization, convention, activation, normalization, dropout, masks, seed)
-
-
-def _drawn_or_given(
-    mine: Callable[..., Any],
-    given: Layout,
-    regularization: float,
-    convention: Convention,
-    activation: str | None,
-    normalization: str | None,
-    dropout: float,
-    masks: Any,
-    seed: int,
-) -> Report:
-    one_mask, scale = _mask_form(masks, given)
-    found = None
-    for layout in (given.resized(), given):
-        subject = Subject(mine, layout, regularization, scale, one_mask)
-        raised = _trial(subject, dropout)
-        if raised and layout is not given:
-            found = raised
-            continue
-        report = NetworkCheck(subject, convention, activation, normalization, dropout, seed=seed).report()
-        if found and not raised and report.verdict == told.RIGHT:
-            report.notes.append(f"it works only with its own sizes: with {given.resized().sizes} {found}")
-        return report
-    raise AssertionError("one of the layouts is the given one")
-
-
-def _trial(subject: Subject, dropout: float) -> str:
-    try:
-        subject(subject.layout.draw(1, None, dropout))
-    except SubmissionError as error:
-        return str(error)
-    return ""
-
-
-def _module(module: nn.Module, *given: Any) -> Report:
-    first, second, third, regularization, convention, activation, normalization, seed = given
-    inputs, labels = (first, second) if third is None else (second, third)
-    if inputs is None or labels is None:
-        raise ValueError("a module needs inputs and labels: check.gradients(module, inputs, labels)")
-    function = of_module(module, inputs, labels, PENALTIES[convention.penalty])
-    layout = Layout(module, inputs, labels, users_examples=len(inputs))
-    check = NetworkCheck(Subject(function, layout, regularization), convention, activation, normalization, 0.0,
-                         own=layout.read(), seed=seed)  # fmt: skip
-    return check.report()
-
-
-def _check_options(
-    penalty: str, reduction: str, activation: str | None, normalization: str | None, dropout: float
-) -> None:
-    choices: list[tuple[str, Any, Sequence[Any]]] = [
-        ("penalty", penalty, list(PENALTIES)),
-        ("reduction", reduction, ["mean", "sum"]),
-        ("activation", activation, [None, *ACTIVATIONS]),
-        ("normalization", normalization, [None, "batch", "layer"]),
-    ]
-    for name, value, allowed in choices:
-        if value not in allowed:
-            raise ValueError(f"{name} must be one of {', '.join(str(a) for a in allowed if a)}, not {value!r}")
-    if not 0 <= dropout < 1:
-        raise ValueError(f"dropout must lie in [0, 1), not {dropout}")
+    given = Layout(parameters, inputs, labels, masks, _examples(inputs, labels))
+    question = Question(convention, activation, normalization, _dropout(dropout, masks), seed)
+    small = UserFunction(mine, given.resized(), regularization)
+    raised = ""
+    if small.layout is not given:
+        try:
+            small(small.layout.draw(1, None, question.dropout))
+        except SubmissionError as error:
+            raised = str(error)
+    report = NetworkCheck(UserFunction(mine, given, regularization) if raised else small, question).report()
+    if raised and report.verdict == verdicts.RIGHT:
+        report.notes.append(f"it works only with its own sizes: with {small.layout.sizes} {raised}")
+    return report
 
 
 def _examples(inputs: Any, labels: Any) -> int:
@@ -149,16 +113,7 @@ def _dropout(dropout: float, masks: Any) -> float:
     """The share of dropped units of the masks, where no probability is given."""
     if dropout or masks is None:
         return dropout
-    values = as_tensor(masks if not isinstance(masks, list | tuple) else masks[0])
-    kept = values[values != 0]
-    if len(kept) and float(kept.max()) > 1:
-        return 1 - 1 / float(kept.max())
+    largest = float(as_tensor(masks[0] if isinstance(masks, list | tuple) else masks).max())
+    if largest > 1:
+        return 1 - 1 / largest
     raise ValueError("dropout must be given with masks of 0 and 1: the probability of dropping a unit")
-
-
-def _mask_form(masks: Any, layout: Layout) -> tuple[bool, float]:
-    if masks is None:
-        return False, 1.0
-    one = not isinstance(masks, list | tuple)
-    values = as_tensor(masks if one else masks[0])
-    return one, float(values.max()) if float(values.max()) > 1 else 1.0

@@ -1,5 +1,6 @@
 """The mistakes that reproduce a student's gradients exactly, found layer by layer from the scores down."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -8,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cifar_mlp.parity.check import slips
-from cifar_mlp.parity.check.factors import factor_words
-from cifar_mlp.parity.check.one_tensor import in_one_tensor
-from cifar_mlp.parity.check.sought import Sought, close, fit
+from cifar_mlp.parity import layers
+from cifar_mlp.parity.check import mistakes
+from cifar_mlp.parity.check.forward_pass import ForwardPass
+from cifar_mlp.parity.check.one_tensor import Sought, in_one_tensor
+from cifar_mlp.parity.check.relations import factor_words
 
 # Shape legend: N = examples, I, O = input and output features of a layer
 
@@ -25,6 +27,7 @@ class Story:
 
     words: dict[str, list[str]] = field(default_factory=dict)  # a mistake, and the tensors where it stands
     dz: Tensor | None = None
+    da: Tensor | None = None  # the gradient in this layer's output, if it is a hidden one
 
     @property
     def cost(self) -> int:
@@ -32,29 +35,22 @@ class Story:
 
     def plus(self, words: str, tensor: str = "") -> "Story":
         """This and one more mistake."""
-        if not words:
-            return self
         known = {key: list(value) for key, value in self.words.items()}
         known.setdefault(words, []).extend([tensor] if tensor else [])
-        return Story(known, self.dz)
+        return Story(known, self.dz, self.da)
 
 
 def explain(sought: Sought) -> tuple[list[str], int | None]:
     """The fewest mistakes in words, and the first layer (from the top, counted from 1) that none explains."""
-    stories = [Story()]
+    stories, stuck = [Story()], None
     for index in reversed(range(len(sought.gradients))):
-        found: list[Story] = []
-        for story in stories:
-            found += _down(sought, index, story)
+        found = [new for story in stories for new in _down(sought, index, story)]
         if not found:
-            return _say(stories[0]), index + 1
-        found.sort(key=lambda story: story.cost)
-        stories = found[:WIDTH]
-    return _say(stories[0]), None
-
-
-def _say(story: Story) -> list[str]:
-    return [f"{', '.join(dict.fromkeys(where))}: {words}" if where else words for words, where in story.words.items()]
+            stuck = index + 1
+            break
+        stories = sorted(found, key=lambda story: (story.cost, sum(map(bool, story.words.values()))))[:WIDTH]
+    said = stories[0].words.items()
+    return [f"{', '.join(dict.fromkeys(where))}: {words}" if where else words for words, where in said], stuck
 
 
 def _down(sought: Sought, index: int, story: Story) -> list[Story]:
@@ -67,132 +63,130 @@ def _down(sought: Sought, index: int, story: Story) -> list[Story]:
                 found.append(new)
                 if not words and new.cost == story.cost:
                     return [new]
-        if found and min(new.cost for new in found) <= story.cost + most + 1:
+        if found and min(new.cost for new in found) <= story.cost + most + (len(sought.gradients[index]) > 1):
             break
     return found
 
 
-def _chain(sought: Sought, index: int, story: Story, count: int) -> Iterator[tuple[list[str], slips.Step, Any]]:
+def _chain(sought: Sought, index: int, story: Story, count: int) -> Iterator[tuple[list[str], mistakes.Step, Any]]:
     """Versions of the gradient in a layer's activation input, with exactly ``count`` mistakes."""
-    tape = sought.tape
-    if index + 1 == len(tape.z):
-        if count < 2:
-            for step in slips.top(tape, sought.reduction):
-                if bool(step.words) == bool(count):
-                    yield [step.words][:count], step, None
+    passed = sought.passed
+    if index + 1 == len(passed.z):
+        for step in mistakes.in_scores(passed, sought.reduction) if count < 2 else ():
+            if bool(step.words) == bool(count):
+                yield [step.words][:count], step, {}
         return
     assert story.dz is not None
     gradient = sought.gradients[index + 1].get("weight")
-    norms: list[tuple[str, Any]] = [("", None)]
-    if tape.xhat[index] is not None:
-        norms += list(slips.through_normalization(tape, index))
-    for first in slips.into_output(tape, index, story.dz, gradient):
+    for first in mistakes.into_output(passed, index, story.dz, story.da, gradient):
         one = bool(first.words)
-        for second in _only(slips.through_dropout(tape, index, first.value), count - one):
+        for second in _allowed(mistakes.through_dropout(passed, index, first.value), count - one):
             two = one + bool(second.words)
-            tape.before[index] = second.value
-            for third in _only(slips.through_activation(tape, index, second.value, first.value), count - two):
+            steps = mistakes.through_activation(passed, index, second.value, first.value)
+            for third in _allowed(steps, count - two):
                 three = two + bool(third.words)
-                if three > count or (first.direction is not None and third.direction is not None):
+                if three > count or (first.direction is not None and (second.words or third.words)):
                     continue
-                direction = third.direction
+                direction, said = third.direction, third.of_factor
                 if first.direction is not None:
-                    if second.words or third.words:
-                        continue
-                    direction = tape.into(index, first.direction)
-                for name, norm in _only_named(norms, count - three):
-                    if three + bool(name) != count:
-                        continue
-                    tape.before[index] = second.value
-                    words = [said for said in (first.words, second.words, third.words, name) if said]
-                    said = first.of_factor if first.direction is not None else third.of_factor
-                    yield words, slips.Step("", third.value, direction, said), norm
+                    direction, said = passed.into(index, first.direction), first.of_factor
+                for name, norm in _allowed(mistakes.of_normalization(passed, index), count - three):
+                    if three + bool(name) == count:
+                        passed.before[index] = second.value
+                        words = [words for words in (first.words, second.words, third.words, name) if words]
+                        yield words, mistakes.Step("", third.value, direction, said), norm
 
 
-def _only(steps: Iterator[slips.Step], room: int) -> Iterator[slips.Step]:
-    """All steps where a mistake is still allowed, else the right one, which comes first."""
-    return steps if room > 0 else islice(steps, 1)
+def _allowed(versions: Iterator[Any], room: int) -> Iterator[Any]:
+    """All versions where a mistake is still allowed, else the right one, which comes first."""
+    return versions if room > 0 else islice(versions, 1)
 
 
-def _only_named(norms: list[tuple[str, Any]], room: int) -> list[tuple[str, Any]]:
-    return norms if room > 0 else norms[:1]
-
-
-def _locals(sought: Sought, index: int, story: Story, words: list[str], step: slips.Step, norm: Any) -> Story | None:
+def _locals(sought: Sought, index: int, story: Story, words: list[str], step: mistakes.Step, norm: Any) -> Story | None:
     """The explanation of one layer's tensors from the gradient in its activation's input."""
-    tape, mine, names = sought.tape, sought.gradients[index], sought.names[index]
+    passed, mine, names = sought.passed, sought.gradients[index], sought.names[index]
     try:
-        tensors, dz = tape.layer_backward(index, step.value, norm)
+        tensors, dz = passed.layer_backward(index, step.value, norm)
     except (RuntimeError, IndexError):
         return None
     if step.direction is not None:
-        more, dz_more = tape.layer_backward(index, step.direction, norm)
+        more, dz_more = passed.layer_backward(index, step.direction, norm)
         c = _multiple(sought, index, tensors, more)
         if c is None or abs(c) < 1e-12:
             return None
         tensors = {part: tensors[part] + c * more[part] for part in tensors}
         dz = dz + c * dz_more
         if (factor := step.of_factor(c)) and f"{c:.4g} times" == factor:
-            factor = factor_words(c, tape.drawn)
+            factor = factor_words(c, passed.drawn)
             if abs(c - 1) < 1e-9:
                 return None
-        if abs(c) < 1e-9 * sought.tolerance:
-            return None
         words = [*words[:-1], f"{words[-1]}: {factor}" if factor else words[-1]]
-    new = Story(story.words, dz)
+    new = Story(story.words, dz, passed.before.get(index))
     for word in words:
         new = new.plus(word)
-    w, b = tape.drawn.parameters[index]["weight"], tape.drawn.parameters[index].get("bias")
-    if words and not any(_follows(sought, index, part, tensors[part], {"weight": w, "bias": b}) for part in mine):
+    if words and not any(_follows(sought, index, part, tensors[part]) for part in mine):
         return None  # a mistake in the chain that leaves every tensor of the layer unexplained is none
-    for part in ("bias", "gamma", "beta", "weight"):
-        if part not in mine:
-            continue
-        base = {"weight": w, "bias": b}.get(part)
-        expected = tensors[part] + (getattr(sought, part) * base if base is not None else 0)
-        if close(mine[part], expected, sought):
-            continue
-        said = in_one_tensor(sought, index, part, mine[part], tensors[part], dz, step.value, base)
-        if said is None:
-            return None
-        for one in said:
-            new = new.plus(one, names[part])
-    new.dz = dz
+    for part in (part for part in ("bias", "gamma", "beta", "weight") if part in mine):
+        base = sought.base(index, part)
+        expected = tensors[part] + (sought.penalty[part] * base if base is not None else 0)
+        if not sought.close(mine[part], expected):
+            said = in_one_tensor(sought, index, part, tensors[part], dz, step.value)
+            if said is None:
+                return None
+            for one in said:
+                new = new.plus(one, names[part])
     return new
 
 
-def _follows(sought: Sought, index: int, part: str, right: Tensor, parameters: dict[str, Tensor | None]) -> bool:
+def _follows(sought: Sought, index: int, part: str, right: Tensor) -> bool:
     """Whether a tensor is what the chain gives, with any share of the penalty."""
-    mine, base = sought.gradients[index][part], parameters.get(part)
+    mine, base = sought.gradients[index][part], sought.base(index, part)
     if mine.shape != right.shape:
         return False
-    if base is None:
-        return close(mine, right, sought)
-    found = fit((mine - right).reshape(-1), [base.reshape(-1)], sought, floor=float(mine.norm()))
-    return found is not None
+    return sought.close(mine, right) if base is None else (
+        sought.fit(mine - right, [base], floor=float(mine.norm())) is not None)  # fmt: skip
 
 
 def _multiple(sought: Sought, index: int, base: dict[str, Tensor], more: dict[str, Tensor]) -> float | None:
     """The c for which base + c more, and any penalty, is the student's; nothing if no c fits."""
-    mine, w = sought.gradients[index], sought.tape.drawn.parameters[index]["weight"]
-    parts = [part for part in mine if part in base]
-    if not parts:
-        return None
-    exact = [part for part in parts if part != "weight"] or parts
-    left = torch.cat([(mine[part] - base[part]).reshape(-1) for part in exact])
-    columns = [torch.cat([more[part].reshape(-1) for part in exact])]
-    if exact == ["weight"]:
-        columns.append(w.reshape(-1))
-    elif sought.bias and "bias" in exact:
-        left = torch.cat(
-            [
-                mine[p].reshape(-1)
-                - base[p].reshape(-1)
-                - (sought.bias * sought.tape.drawn.parameters[index][p] if p == "bias" else 0)
-                for p in exact
-            ]
-        )
-    solved = fit(left, columns, sought)
-    if solved is None and "weight" in mine:  # the bias may be wrong by itself
-        solved = fit((mine["weight"] - base["weight"]).reshape(-1), [more["weight"].reshape(-1), w.reshape(-1)], sought)
+    mine, parameters = sought.gradients[index], sought.passed.drawn.parameters[index]
+
+    def left(part: str) -> Tensor:
+        return (mine[part] - base[part] - sought.penalty.get(part, 0.0) * parameters[part]).reshape(-1)
+
+    exact = [part for part in mine if part in base and part != "weight"]
+    solved = None
+    if exact:
+        solved = sought.fit(torch.cat([left(part) for part in exact]),
+                            [torch.cat([more[part].reshape(-1) for part in exact])])  # fmt: skip
+    if solved is None and "weight" in mine:  # there is no bias, or it is wrong by itself
+        solved = sought.fit(mine["weight"] - base["weight"], [more["weight"], parameters["weight"]])
     return solved[0] if solved is not None else None
+
+
+def first_wrong_intermediate(extra: dict[str, Tensor], passed: ForwardPass, reduction: str) -> list[str]:
+    """The first wrong one from the scores down, under the user's own name, of what came beside the gradients."""
+    for kind, name, value in _intermediates(passed, reduction):
+        for given, tensor in extra.items():
+            tensor = tensor.T if tensor.shape == value.shape[::-1] else tensor
+            last = given.rsplit(".", 1)[-1].lower()
+            is_activation = bool(re.search(r"a\d|h\d|hidden|relu|act", last))
+            if tensor.shape != value.shape or (
+                is_activation != (kind == "a") and len(passed.z) > 1 and value.shape[1] != passed.p.shape[1]
+            ):
+                continue
+            if float((tensor - value).norm()) > 1e-6 * float(value.norm()):
+                return [f"the first wrong intermediate is {given} (here {name})"]
+    return []
+
+
+def _intermediates(passed: ForwardPass, reduction: str) -> Iterator[tuple[str, str, Tensor]]:
+    """Kind (z or a), name and right value from the scores down."""
+    dz = passed.dscores * (len(passed.p) if reduction == "sum" else 1)
+    for index in reversed(range(len(passed.z))):
+        _, dz = passed.layer_backward(index, dz, {})
+        yield "z", f"dz{index + 1}", dz
+        if index:
+            da = layers.affine_backward_input(dz, passed.drawn.parameters[index]["weight"])
+            yield "a", f"da{index}", da
+            dz = passed.into(index - 1, da)

@@ -16,8 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from cifar_mlp.parity.check.homework import UnusableError
-from cifar_mlp.parity.check.told import Report
+from cifar_mlp.parity.check.report import Report
+from cifar_mlp.parity.check.submission import UnusableError
 
 UNUSABLE = "unusable"
 COLUMNS = ("file", "verdict", "tensor", "cause")

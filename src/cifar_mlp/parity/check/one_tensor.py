@@ -1,111 +1,151 @@
-"""Mistakes in one tensor of a layer alone, where the chain of gradients above it is known."""
+"""Exact matches of a student's tensor: with the right one in any multiple, with a penalty, or with a known mistake."""
 
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from cifar_mlp.parity.check import slips
-from cifar_mlp.parity.check.factors import factor_words, share_of
-from cifar_mlp.parity.check.sought import Sought, fit
-from cifar_mlp.parity.check.tape import Tape
+from cifar_mlp.parity.check.forward_pass import ForwardPass
+from cifar_mlp.parity.check.mistakes import of_width
+from cifar_mlp.parity.check.relations import factor_words, share_of
 
 
-def in_one_tensor(
-    sought: Sought, index: int, part: str, mine: Tensor, right: Tensor, dz: Tensor, du: Tensor, base: Tensor | None
-) -> list[str] | None:
-    """A mistake in one tensor alone, the chain above it being known."""
-    target = getattr(sought, part) if base is not None else 0.0
+@dataclass
+class Sought:
+    """What is to be explained: gradients by layer, and the penalty's right share of them."""
+
+    passed: ForwardPass
+    gradients: list[dict[str, Tensor]]
+    names: list[dict[str, str]]
+    reduction: str
+    penalty: dict[str, float]  # the penalty's gradient is this times a weight, a bias
+    tolerance: float
+    floor: float  # below this a norm is rounding
+
+    def base(self, index: int, part: str) -> Tensor | None:
+        """What a penalty of this tensor would be a multiple of."""
+        return self.passed.drawn.parameters[index].get(part) if part in self.penalty else None
+
+    def close(self, found: Tensor, expected: Tensor) -> bool:
+        """Whether two tensors agree to the tolerance."""
+        if found.shape != expected.shape:
+            return False
+        scale = max(float(expected.norm()), self.floor)
+        return float((found - expected).norm()) <= self.tolerance * scale
+
+    def fit(self, left: Tensor, columns: list[Tensor], floor: float = 0.0) -> list[float] | None:
+        """Coefficients of an exact combination of one or two tensors; in NumPy, which is faster on few numbers."""
+        y, xs = left.reshape(-1).numpy(), [column.reshape(-1).numpy() for column in columns]
+        squares = [float(x @ x) for x in xs]
+        if not all(math.isfinite(square) and square > 0 for square in squares):
+            return None
+        solved = [float(xs[0] @ y) / squares[0]]
+        if len(xs) == 2:
+            along, first, other = float(xs[0] @ xs[1]), float(xs[0] @ y), float(xs[1] @ y)
+            determinant = squares[0] * squares[1] - along**2
+            if determinant <= 1e-9 * squares[0] * squares[1]:
+                return None
+            solved = [(squares[1] * first - along * other) / determinant,
+                      (squares[0] * other - along * first) / determinant]  # fmt: skip
+        rest = y - sum(c * x for c, x in zip(solved, xs, strict=True))
+        scale = max(math.sqrt(float(y @ y)), self.floor, floor)
+        return solved if math.sqrt(float(rest @ rest)) <= 3 * self.tolerance * scale else None
+
+    def shares(self, mine: Tensor, right: Tensor, penalty: Tensor, target: float) -> list[float] | None:
+        """Of the right tensor and of the penalty; 1 and ``target`` where they differ from these by rounding alone."""
+        found = self.fit(mine, [right, penalty])
+        rounding = 3 * self.tolerance * float(mine.norm())
+        near = zip(found or (), (1.0, target), (right, penalty), strict=False)
+        return [goal if abs(c - goal) * float(x.norm()) <= rounding else c for c, goal, x in near] or None
+
+
+def in_one_tensor(sought: Sought, index: int, part: str, right: Tensor, dz: Tensor, du: Tensor) -> list[str] | None:
+    """A mistake in one tensor alone, where the chain of gradients above it is known; ``right`` is without penalty."""
+    mine, base, drawn = sought.gradients[index][part], sought.base(index, part), sought.passed.drawn
+    target = sought.penalty.get(part, 0.0)
     if float(mine.norm()) == 0:
         return ["the gradient is 0: it is never computed or added"]
-    columns = [right.reshape(-1), *([base.reshape(-1)] if base is not None else [])]
-    if base is not None and (found := fit(mine.reshape(-1), columns, sought)) is not None:
-        return share_of(found[0], found[1], target, sought.tape.drawn, part, base)
-    if base is None and (found := fit(mine.reshape(-1), columns, sought)) is not None:
-        return [factor_words(found[0], sought.tape.drawn)]
-    for words, candidate in _candidates(sought.tape, index, part, right, dz, du, base):
+    if base is not None and (found := sought.shares(mine, right, base, target)) is not None:
+        return share_of(found[0], found[1], target, drawn, part, base)
+    if base is None and (found := sought.fit(mine, [right])) is not None:
+        return [factor_words(found[0], drawn)]
+    for words, candidate in _candidates(sought.passed, index, part, right, dz, du, base):
         if candidate.shape != mine.shape or float(candidate.norm()) == 0:
             continue
-        columns = [candidate.reshape(-1), *([base.reshape(-1)] if base is not None else [])]
-        if (found := fit(mine.reshape(-1), columns, sought)) is not None:
-            more = share_of(1.0, found[1], target, sought.tape.drawn, part, base) if base is not None else []
-            scaled = f" ({factor_words(found[0], sought.tape.drawn)})" if abs(found[0] - 1) > 1e-6 else ""
+        found = sought.fit(mine, [candidate]) if base is None else sought.shares(mine, candidate, base, target)
+        if found is not None:
+            more = share_of(1.0, found[1], target, drawn, part, base) if base is not None else []
+            scaled = f" ({factor_words(found[0], drawn)})" if abs(found[0] - 1) > 1e-6 else ""
             return [words + scaled, *more]
-    if base is not None:
-        for words, other in _penalties(sought.tape, base):
-            found = fit(mine.reshape(-1), [right.reshape(-1), other.reshape(-1)], sought)
-            if found is not None and abs(found[0] - 1) < 1e-6:
-                return [f"the penalty's gradient is {words}, not 2 lambda w"]
+    own = drawn.parameters[index][part]
+    for words, other in _penalties(own):
+        found = sought.fit(mine, [right, other])
+        if found is not None and abs(found[0] - 1) < 1e-6:
+            if other is own:
+                return [f"a {part} must not have a penalty"]
+            return [f"the penalty's gradient is {words}, not 2 lambda w"]
     return None
 
 
-def _penalties(tape: Tape, base: Tensor) -> Iterator[tuple[str, Tensor]]:
-    yield "of the signs of the weights", base.sign()
-    yield "the same number everywhere", torch.ones_like(base)
-    yield "of the squares of the weights", base.square()
-    yield "of the absolute weights", base.abs()
-    if base.dim() == 2 and base.shape[0] == base.shape[1]:
-        yield "of the transposed weights", base.T
+def _penalties(own: Tensor) -> Iterator[tuple[str, Tensor]]:
+    yield "", own
+    yield "of the signs of the weights", own.sign()
+    yield "the same number everywhere", torch.ones_like(own)
+    yield "of the squares of the weights", own.square()
+    yield "of the absolute weights", own.abs()
+    if own.dim() == 2 and own.shape[0] == own.shape[1]:
+        yield "of the transposed weights", own.T
 
 
 def _candidates(
-    tape: Tape, index: int, part: str, right: Tensor, dz: Tensor, du: Tensor, base: Tensor | None
+    passed: ForwardPass, index: int, part: str, right: Tensor, dz: Tensor, du: Tensor, base: Tensor | None
 ) -> Iterator[tuple[str, Tensor]]:
-    layer, n = index + 1, len(dz)
-    backs: list[tuple[str, Tensor]] = [
-        (f"da{layer}", _before(tape, index, du)),
-        (f"the gradient after normalization of layer {layer}", du),
-    ]
-    backs = [(name, b) for name, b in backs if b.shape == dz.shape] if index + 1 < len(tape.z) else []
-    others = backs + list(slips.of_width(tape, dz.shape[1]))
+    layer, x, hidden = index + 1, passed.x[index], index < len(passed.u)
+    backs = [(f"da{layer}", passed.before.get(index, du)), (f"the gradient after normalization of layer {layer}", du)]
+    others = [*(backs if hidden else []), *of_width(passed, dz.shape[1])]
     if part in ("bias", "beta"):
-        own = dz if part == "bias" else du
+        own, gradient = (dz, "dz") if part == "bias" else (du, "dy")
         yield "it is that of one example, the first; the others are not added", own[0]
         yield "it is that of one example, the last; the others are not added", own[-1]
+        yield "one example is left out, the first", own[1:].sum(0)
+        yield "one example is left out, the last", own[:-1].sum(0)
         yield "it is one sum over everything", torch.full_like(right, float(own.sum()))
         yield "it is one mean over everything", torch.full_like(right, float(own.mean()))
         yield "it is the largest over the examples, not their sum", own.amax(0)
         yield "it sums absolute values", own.abs().sum(0)
         if part == "beta":
-            yield "it sums dxhat, not dy", (own * tape.drawn.parameters[index]["gamma"]).sum(0)
+            yield "it sums dxhat, not dy", (own * passed.drawn.parameters[index]["gamma"]).sum(0)
         yield "it sums squares", own.square().sum(0)
         for name, other in [(f"dz{layer}", dz), *others]:
-            yield f"it sums {name}, not {'dz' if part == 'bias' else 'dy'}{layer}", other.sum(0)
-        return
-    if part == "gamma":
-        for name, other in {
-            "z": tape.z[index],
-            "z - mean": tape.z[index] - tape.z[index].mean(0),
-            "y": tape.u[index],
-        }.items():
+            yield f"it sums {name}, not {gradient}{layer}", other.sum(0)
+    elif part == "gamma":
+        gamma, xhat = passed.drawn.parameters[index]["gamma"], passed.standardized[index].xhat
+        centred = passed.z[index] - passed.z[index].mean(0)
+        for name, other in {"z": passed.z[index], "z - mean": centred, "y": passed.u[index]}.items():
             yield f"it sums dy {name}, not dy xhat", (du * other).sum(0)
         yield "it sums dy, not dy xhat", du.sum(0)
-        yield "it is divided by the scale", right / tape.drawn.parameters[index]["gamma"]
-        yield "it sums dz xhat, not dy xhat", (dz * tape.xhat[index]).sum(0)  # type: ignore[operator]
-        return
-    x = tape.x[index]
-    yield "it is reshaped, not transposed", right.T.contiguous().reshape(right.shape)
-    yield "the inputs are reshaped, not transposed", x.reshape(x.shape[1], n) @ dz
-    for dim, what in ((0, "row"), (1, "column")):
-        for by in (1, -1):
-            yield f"it is rolled by one {what}", right.roll(by, dim)
-    yield "it is flipped", right.flip(0)
-    yield "it is flipped", right.flip(1)
-    yield "it uses one example only, the first", x[:1].T @ dz[:1]
-    yield "it uses one example only, the last", x[-1:].T @ dz[-1:]
-    yield "it uses the absolute values of the inputs", x.abs().T @ dz
-    yield "it is multiplied by the weights", right * base if base is not None else right
-    fronts = [(f"{name}", t) for name, t in slips.of_width(tape, x.shape[1])]
-    for back_name, back in [(f"dz{layer}", dz), *others]:
-        for front_name, front in [("its input", x), *fronts]:
-            said = []
-            if front_name != "its input":
-                said.append(f"it takes {front_name} where it needs its layer's input")
-            if back_name != f"dz{layer}":
-                said.append(f"it takes {back_name} where it needs dz{layer}")
-            yield " and ".join(said), front.T @ back
-
-
-def _before(tape: Tape, index: int, du: Tensor) -> Tensor:
-    """The gradient in the activation's output, from which ``du`` came."""
-    return tape.before.get(index, du)
+        yield "it sums dxhat xhat, not dy xhat", right * gamma
+        yield "it is divided by the scale", right / gamma
+        yield "it sums dz xhat, not dy xhat", (dz * xhat).sum(0)
+        yield "it sums da xhat, not dy xhat", (passed.before.get(index, du) * xhat).sum(0)
+    else:
+        yield "it is reshaped, not transposed", right.T.reshape(right.shape)
+        yield "it is reshaped, not transposed", right.reshape(right.shape[::-1]).T
+        yield "the inputs are reshaped, not transposed", x.reshape(x.shape[1], len(x)) @ dz
+        for dim, what in ((0, "row"), (1, "column")):
+            yield f"it is rolled by one {what}", right.roll(1, dim)
+            yield f"it is rolled by one {what}", right.roll(-1, dim)
+            yield "it is flipped", right.flip(dim)
+        yield "it uses one example only, the first", x[:1].T @ dz[:1]
+        yield "it uses one example only, the last", x[-1:].T @ dz[-1:]
+        yield "one example is left out, the first", x[1:].T @ dz[1:]
+        yield "one example is left out, the last", x[:-1].T @ dz[:-1]
+        yield "it uses the absolute values of the inputs", x.abs().T @ dz
+        yield "it is multiplied by the weights", right * base if base is not None else right
+        for back_name, back in [("", dz), *others]:
+            for front_name, front in [("", x), *of_width(passed, x.shape[1])]:
+                said = [f"it takes {front_name} where it needs its layer's input"] if front_name else []
+                said += [f"it takes {back_name} where it needs dz{layer}"] if back_name else []
+                yield " and ".join(said), front.T @ back

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from cifar_mlp.parity import toy
+from cifar_mlp.parity.drawing import draw_layer, few_bits, normal
 from cifar_mlp.parity.two_layer import Parameters
 
 # Shape legend: N = examples, D = input features, H = hidden units, C = classes
@@ -93,18 +94,14 @@ def toy_case() -> Case:
 def drawn(name: str, d: int, h: int, c: int, n: int, seed: int, regularization: float = 1e-3) -> Case:
     """A case with N(0, 1) inputs, weights that keep that scale, and non-zero biases."""
     generator = torch.Generator().manual_seed(seed)
-
-    def normal(*shape: int, std: float = 1.0) -> Tensor:
-        return few_bits(torch.randn(*shape, generator=generator, dtype=torch.float64) * std)
-
-    inputs = normal(n, d)
-    w1, b1 = normal(d, h, std=(2 / d) ** 0.5), normal(h, std=0.3)
-    w2, b2 = normal(h, c, std=(2 / h) ** 0.5), normal(c, std=0.3)
+    inputs = few_bits(normal(generator, n, d))
+    first, second = draw_layer(d, h, generator), draw_layer(h, c, generator)
+    w1, b1, w2, b2 = first["weight"], first["bias"], second["weight"], second["bias"]
     labels = torch.randint(c, (n,), generator=generator)
     z2 = inputs @ w1
     margin = KINK_MARGIN * float((z2 + b1).square().mean().sqrt())
     while (near := ((z2 + b1).abs() < margin).any(0)).any():  # redraw the bias of units too near their kink
-        b1[near] = normal(int(near.sum()), std=0.3)
+        b1[near] = few_bits(0.3 * normal(generator, int(near.sum())))
     return Case(name, Parameters(w1, b1, w2, b2), inputs, labels, regularization)
 
 
@@ -152,11 +149,6 @@ def dead_units(seed: int) -> Case:
     case = drawn("dead-units", 8, 6, 3, 7, seed, regularization=0.0)
     off = case.parameters._replace(b1=torch.full((6,), -64.0, dtype=torch.float64))
     return case._replace(parameters=off, smooth=False)
-
-
-def few_bits(x: Tensor) -> Tensor:
-    """Numbers rounded so that every dtype holds them exactly."""
-    return x.to(torch.bfloat16).to(torch.float16).to(torch.float64)
 
 
 def _pattern(rows: int, columns: int, values: int) -> Tensor:

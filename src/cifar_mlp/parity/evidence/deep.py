@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from cifar_mlp.parity import n_layer
+from cifar_mlp.parity.drawing import draw_layer, few_bits, normal
 from cifar_mlp.parity.evidence.autograd import objective, with_value
-from cifar_mlp.parity.evidence.cases import few_bits
 from cifar_mlp.parity.evidence.rows import Expected, Origin, Row
 from cifar_mlp.parity.layers import smoothed_targets
 from cifar_mlp.parity.network import EPSILON, Activation, Network, Normalization, read_state_dict
@@ -38,6 +38,7 @@ FORMS = {
     "running": Form("running"),  # batch normalization in evaluation
     "residual": Form("batch", is_residual=True),
     "two labels": Form(has_two_labels=True),
+    "record": Form("batch", is_residual=True, has_two_labels=True),  # all that the record's networks use
 }
 
 
@@ -67,6 +68,7 @@ class DeepCase(NamedTuple):
         form = FORMS[self.form]
         own = {self.activation, f"{form.normalization}_normalization", *(["dropout"] if self.kept else [])}
         own |= {"residual"} if form.is_residual else set()
+        own |= {"two labels"} if form.has_two_labels else set()
         return own - {"none_normalization"} | {"affine", "softmax_cross_entropy", "l2_penalty"}
 
     def to(self, device: str, dtype: torch.dtype) -> "DeepCase":
@@ -165,9 +167,6 @@ def _numbered(activated: Sequence[Tensor]) -> dict[str, Tensor]:
 
 
 def _draw(activation: Activation, form: str, generator: torch.Generator) -> DeepCase:
-    def normal(*shape: int, std: float = 1.0, mean: float = 0.0) -> Tensor:
-        return few_bits(mean + std * torch.randn(*shape, generator=generator, dtype=torch.float64))
-
     normalization, is_residual, has_two_labels = FORMS[form]
     training = normalization != "running"
     inputs, first, second, classes = WIDTHS
@@ -178,17 +177,18 @@ def _draw(activation: Activation, form: str, generator: torch.Generator) -> Deep
         *([("hidden.1.exit.", second, first)] if is_residual else []),
         ("output.", first if is_residual else second, classes),
     ):
-        state |= {f"{prefix}weight": normal(o, i, std=(2 / i) ** 0.5), f"{prefix}bias": normal(o, std=0.3)}
+        layer = draw_layer(i, o, generator)
+        state |= {f"{prefix}weight": layer["weight"].T.contiguous(), f"{prefix}bias": layer["bias"]}
         if "affine" not in prefix or normalization == "none":
             continue
         prefix = prefix.replace("affine", "normalization")
-        state |= {f"{prefix}weight": normal(o, std=0.3, mean=1.1), f"{prefix}bias": normal(o, std=0.3, mean=0.2)}
+        state |= {f"{prefix}weight": layer["gamma"], f"{prefix}bias": layer["beta"]}
         if normalization in ("batch", "running"):
-            state[f"{prefix}running_mean"] = normal(o, std=0.3)
-            state[f"{prefix}running_var"] = few_bits(normal(o).abs() + 0.3)
+            mean, variance = 0.3 * normal(generator, o), normal(generator, o).abs() + 0.3
+            state |= {f"{prefix}running_mean": few_bits(mean), f"{prefix}running_var": few_bits(variance)}
     kept = [torch.rand(N, o, generator=generator) >= DROPOUT for o in WIDTHS[1:-1]] if training else []
     labels = torch.randint(classes, (N,), generator=generator)
     if has_two_labels:
         both = [smoothed_targets(each, classes, SMOOTHING, torch.float64) for each in (labels, labels.roll(1))]
         labels = SHARE * both[0] + (1 - SHARE) * both[1]
-    return DeepCase(activation, form, state, normal(N, inputs), labels, tuple(kept))
+    return DeepCase(activation, form, state, few_bits(normal(generator, N, inputs)), labels, tuple(kept))

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from cifar_mlp.parity.evidence.cases import standard_cases
-from cifar_mlp.parity.evidence.deep import deep_cases, deep_rows
+from cifar_mlp.parity.evidence.deep import DeepCase, deep_cases, deep_rows
 from cifar_mlp.parity.evidence.reference import Reference, hand_rows
 from cifar_mlp.parity.evidence.rows import Row, short
 from cifar_mlp.parity.faults import FAULTS, Fault, planted
@@ -22,17 +22,12 @@ def self_test_rows(device: str, dtypes: Sequence[torch.dtype], seed: int) -> Ite
         for name, fault in FAULTS.items():
             if short(dtype) not in fault.dtypes:
                 continue
+            failed: dict[str, list[str]] = {}
             with planted(name):
-                tried = {
-                    one.case.name: list(hand_rows(one, device, dtype))
-                    for one in (references if fault.tensors else ())
-                    if not fault.everywhere or one.expected["dz3"].value.any()
-                } | {
-                    f"{case.activation}, {case.form}": list(deep_rows(case, device, dtype))
-                    for case in networks
-                    if _shows(fault, case.layers)
-                }
-            failed = {case: [row.tensor for row in rows if row.verdict == "FAIL"] for case, rows in tried.items()}
+                for case, compared in _comparisons(fault, references, networks, device, dtype):
+                    failed[case] = [row.tensor for row in compared if row.verdict == "FAIL"]
+                    if failed[case] and not fault.everywhere:
+                        break  # once is enough
             tensors = dict.fromkeys(tensor.split()[-1] for found in failed.values() for tensor in found)
             blind = [case for case, found in failed.items() if not found]
             missed = blind if fault.everywhere else [] if tensors else ["every case"]
@@ -40,6 +35,18 @@ def self_test_rows(device: str, dtypes: Sequence[torch.dtype], seed: int) -> Ite
                 PLANTED, name, device, short(dtype), ", ".join(tensors) or "no tensor",
                 "FAIL" if missed else "pass", f"missed in {', '.join(missed)}" if missed else "",
             )  # fmt: skip
+
+
+def _comparisons(
+    fault: Fault, references: list[Reference], networks: list[DeepCase], device: str, dtype: torch.dtype
+) -> Iterator[tuple[str, Iterator[Row]]]:
+    """The cases in which the fault may show, each compared when it is asked for."""
+    for reference in references if fault.tensors else ():
+        if not fault.everywhere or reference.expected["dz3"].value.any():
+            yield reference.case.name, hand_rows(reference, device, dtype)
+    for case in networks:
+        if _shows(fault, case.layers):
+            yield f"{case.activation}, {case.form}", deep_rows(case, device, dtype)
 
 
 def _shows(fault: Fault, layers: set[str]) -> bool:

@@ -82,10 +82,12 @@ def match(found: list[tuple[str, Any]], names: Sequence[str], shapes: Sequence[S
         lambda i, j: found[j][0] == names[i],
         lambda i, j: found[j][0] and _canonical(found[j][0]) == _canonical(names[i]),
     ]
-    if not taken and not any(_named(name) for name, _ in found):
+    if not any(re.search("[a-zA-Z]", name) for name, _ in found):
+        in_order = len(given) == len(names) and 2 * sum(map(_alike, given, shapes)) > len(names)
         rules += [
+            lambda i, j: in_order and i == j,
             lambda i, j: given[j] == tuple(shapes[i]),
-            lambda i, j: sorted(s for s in given[j] if s > 1) == sorted(s for s in shapes[i] if s > 1),
+            lambda i, j: _alike(given[j], shapes[i]),
             lambda i, j: len(given) == len(names),
         ]
     for rule in rules:
@@ -132,8 +134,8 @@ def _filled(module: nn.Module, values: Iterator[Tensor]) -> nn.Module:
     return module
 
 
-def _named(path: str) -> bool:
-    return bool(re.search(r"[a-zA-Z]", path))
+def _alike(one: Sequence[int], other: Sequence[int]) -> bool:
+    return sorted(s for s in one if s > 1) == sorted(s for s in other if s > 1)
 
 
 def _canonical(path: str) -> str:

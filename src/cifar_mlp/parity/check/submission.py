@@ -12,10 +12,10 @@ from typing import Any
 from torch import nn
 
 from cifar_mlp.parity.check.calling import SignatureError, SubmissionError, guarded
-from cifar_mlp.parity.check.drawing import Layout
 from cifar_mlp.parity.check.entry import gradients
-from cifar_mlp.parity.check.subject import Subject
-from cifar_mlp.parity.check.told import Report
+from cifar_mlp.parity.check.layout import Layout
+from cifar_mlp.parity.check.report import Report
+from cifar_mlp.parity.check.user_function import UserFunction
 from cifar_mlp.parity.check.usual_forms import usual_forms
 
 CONSTRUCTOR = {
@@ -135,7 +135,7 @@ def _form(found: Any, mapping: Any, widths: list[int], examples: int, regulariza
         if mapping is not None:
             return form
         try:
-            subject = Subject(found, Layout(*form), regularization)
+            subject = UserFunction(found, Layout(*form), regularization)
             answer = subject(subject.layout.draw(1, None, dropout))
         except SignatureError as error:
             unfit = error

@@ -1,8 +1,8 @@
-"""A number in the words of the problem: 57 = N."""
+"""What relates a wrong tensor to the right one, in the words of the problem: 57 = N."""
 
 from torch import Tensor
 
-from cifar_mlp.parity.check.drawing import Drawn
+from cifar_mlp.parity.check.layout import Drawn
 
 
 def factor_words(c: float, drawn: Drawn) -> str:
@@ -81,3 +81,22 @@ def share_of(a: float, b: float, target: float, drawn: Drawn, part: str, base: T
     if target and abs(b * target) and abs(b - 2 * (target / 2) ** 2) < 1e-9:
         return [*said, "lambda is squared in the penalty's gradient"]
     return [*said, f"the penalty's gradient is {ratio:.4g} times the right one (lambda is fixed or scaled)"]
+
+
+def relation(mine: Tensor, expected: Tensor, drawn: Drawn) -> str:
+    """What relates a wrong tensor to the right one, if anything simple does."""
+    if mine.shape != expected.shape:
+        return f"shape {tuple(mine.shape)}"
+    if float(mine.norm()) == 0:
+        return "0 everywhere"
+    c = float((mine * expected).sum() / expected.square().sum().clamp_min(1e-300))
+    if float((mine - c * expected).norm()) <= 1e-6 * float(mine.norm()):
+        return factor_words(c, drawn)
+    if float(mine.std() if mine.numel() > 1 else 1) <= 1e-9 * float(mine.abs().max()):
+        return "the same number everywhere"
+    wrong = (mine - expected).abs() > 1e-6 * expected.abs().max()
+    for dim, what in ((0, "columns"), (1, "rows")) if mine.dim() == 2 else ():
+        lines = wrong.any(dim).nonzero().reshape(-1).tolist()
+        if len(lines) <= (wrong.shape[1 - dim]) // 2:
+            return f"wrong in {what} {', '.join(map(str, lines))} only"
+    return ""

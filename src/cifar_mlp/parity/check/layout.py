@@ -3,17 +3,19 @@
 All dimensions differ, no number is 0 or 1, and no unit is near its kink.
 """
 
-import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
-from cifar_mlp.parity.check.forms import as_tensor, leaves, like, rebuild
+from cifar_mlp.parity.check.structures import as_tensor, leaves, like, rebuild
+from cifar_mlp.parity.drawing import draw_layer, normal
 
 # Shape legend: N = examples, I, O = input and output features of a layer
 
@@ -33,8 +35,10 @@ class Drawn:
     keep: float = 1.0  # 1 - dropout
     users_examples: int = 0  # N of the user's own batch
 
-    def __post_init__(self) -> None:
-        self.sizes = [len(self.parameters[0]["weight"]), *(part["weight"].shape[1] for part in self.parameters)]
+    @property
+    def sizes(self) -> list[int]:
+        """The widths of all layers."""
+        return [len(self.parameters[0]["weight"]), *(part["weight"].shape[1] for part in self.parameters)]
 
 
 @dataclass
@@ -44,27 +48,19 @@ class Layout:
     tree: Any
     inputs: Any
     labels: Any
+    masks: Any = None  # as the function takes them: a list or one array, booleans or 1/keep
     users_examples: int = 0
 
     def __post_init__(self) -> None:
         self.paths = self.names = [name for name, _ in leaves(self.tree)]
-        arrays = [as_tensor(value) for _, value in leaves(self.tree)]
-        self.shapes = [tuple(array.shape) for array in arrays]
-        roles = [_role(name, shape) for name, shape in zip(self.names, self.shapes, strict=True)]
-        for i, role in enumerate(roles):  # nn.BatchNorm1d: a bias that follows a scale is its shift
-            if role == "bias" and i and roles[i - 1] == "gamma" and re.search("bias", self.names[i]):
-                roles[i] = "beta"
-        self.layers = self._layers(roles)
+        self.shapes = [tuple(as_tensor(value).shape) for _, value in leaves(self.tree)]
+        self.layers = self._layers()
         if not any(re.search("[A-Za-z]", path) for path in self.paths):  # a list: W1, b1, ... say more than 0, 1, ...
-            letters = {"weight": "W", "bias": "b"}
-            said = {
-                i: f"{letters.get(part, part)}{n}"
-                for n, layer in enumerate(self.layers, 1)
-                for part, i in layer.items()
-            }
-            self.names = [said.get(i, path) for i, path in enumerate(self.paths)]
+            names = {i: f"{'W' if part == 'weight' else 'b' if part == 'bias' else part}{number}"
+                     for number, layer in enumerate(self.layers, 1) for part, i in layer.items()}  # fmt: skip
+            self.names = [names.get(i, path) for i, path in enumerate(self.paths)]
         weights = [self.shapes[layer["weight"]] for layer in self.layers]
-        x = tuple(np.shape(self.inputs))
+        x, y = tuple(np.shape(self.inputs)), tuple(np.shape(self.labels))
         self.transposed = self._transposed(weights, x)
         width = weights[0][1] if self.transposed else weights[0][0]
         rows = int(np.prod(x[1:])) == width
@@ -72,19 +68,20 @@ class Layout:
         self.columns = len(x) == 2 and x[0] == width and (not rows or column_bias)
         if not rows and not self.columns:
             raise ValueError(f"inputs of shape {x} do not fit the first weight, of shape {weights[0]}")
-        outs = [w[0] if self.transposed else w[1] for w in weights]
-        self.sizes = [width, *outs]
-        self.examples = x[1] if self.columns else x[0]
-        y = tuple(np.shape(self.labels))
-        self.onehot = len(y) == 2 and outs[-1] in y and outs[-1] > 1 and min(y) > 1
+        self.sizes = [width, *(w[0] if self.transposed else w[1] for w in weights)]
+        self.examples, classes = x[1] if self.columns else x[0], self.sizes[-1]
+        self.onehot = len(y) == 2 and classes in y and classes > 1 and min(y) > 1
 
-    def _layers(self, roles: list[str]) -> list[dict[str, int]]:
-        layers: list[dict[str, int]] = []
+    def _layers(self) -> list[dict[str, int]]:
+        roles = [_role(name, shape) for name, shape in zip(self.names, self.shapes, strict=True)]
+        for i, role in enumerate(roles):  # nn.BatchNorm1d: a bias that follows a scale is its shift
+            if role == "bias" and i and roles[i - 1] == "gamma" and re.search("bias", self.names[i]):
+                roles[i] = "beta"
         by_role = {part: [i for i, role in enumerate(roles) if role == part] for part in PARTS}
         if not by_role["weight"]:
             raise ValueError("parameters hold no matrix of weights")
-        for part in PARTS:
-            by_role[part].sort(key=lambda i: [int(n) for n in re.findall(r"\d+", self.names[i])])
+        for found in by_role.values():
+            found.sort(key=lambda i: [int(n) for n in re.findall(r"\d+", self.names[i])])
         layers = [{"weight": i} for i in by_role["weight"]]
         for part in PARTS[1:]:
             for layer, i in zip(layers, by_role[part], strict=False):
@@ -92,7 +89,7 @@ class Layout:
         return layers
 
     def _transposed(self, weights: list[tuple[int, ...]], x: tuple[int, ...]) -> bool:
-        pairs = list(itertools.pairwise(weights))
+        pairs = list(pairwise(weights))
         forward, backward = all(a[1] == b[0] for a, b in pairs), all(a[0] == b[1] for a, b in pairs)
         if not forward and not backward:
             raise ValueError(f"the weights' shapes {weights} do not follow one another")
@@ -112,34 +109,33 @@ class Layout:
         if len(np.shape(self.inputs)) > 2 or not isinstance(self.tree, dict | list | tuple):
             return self
         hidden = [WIDTHS[i % len(WIDTHS)] + i // len(WIDTHS) * 13 for i in range(len(self.sizes) - 2)]
-        classes = 3 if self.sizes[-1] == 3 else 5
-        return self.of_sizes([11, *hidden, classes], 29)
+        return self.of_sizes([11, *hidden, 3 if self.sizes[-1] == 3 else 5], 29)
 
     def of_sizes(self, sizes: Sequence[int], examples: int) -> "Layout":
         """The same layout with other dimensions."""
         values: list[Any] = [None] * len(self.names)
-        for layer, (i, o) in zip(self.layers, itertools.pairwise(sizes), strict=True):
+        for layer, (i, o) in zip(self.layers, pairwise(sizes), strict=True):
             for part, index in layer.items():
-                shape = self.shapes[index]
-                new = (o, i) if self.transposed else (i, o)
-                values[index] = torch.zeros(new if part == "weight" else tuple(o if s > 1 else 1 for s in shape))
+                matrix = (o, i) if self.transposed else (i, o)
+                row = tuple(o if s > 1 else 1 for s in self.shapes[index])
+                values[index] = torch.zeros(matrix if part == "weight" else row)
         x, y = (sizes[0], examples) if self.columns else (examples, sizes[0]), np.shape(self.labels)
         if self.onehot:
-            y = tuple(sizes[-1] if s == self.sizes[-1] else examples for s in y)
+            labels = like(torch.zeros([sizes[-1] if s == self.sizes[-1] else examples for s in y]), self.labels)
         else:
-            y = tuple(1 if s == 1 and len(y) > 1 else examples for s in y)
-        labels = like(torch.zeros(y), self.labels)
-        labels = labels if self.onehot else _integers(labels, self.labels)
-        return replace(
-            self, tree=rebuild(self.tree, iter(values)), inputs=like(torch.zeros(x), self.inputs), labels=labels
-        )
+            labels = _integers(torch.zeros([1 if s == 1 and len(y) > 1 else examples for s in y]), self.labels)
+        tree = rebuild(self.tree, iter(values))
+        return replace(self, tree=tree, inputs=like(torch.zeros(x), self.inputs), labels=labels)
 
-    def draw(self, seed: int, function: Any = None, dropout: float = 0.0) -> Drawn:
-        """Draw until no unit is near its kink; ``function(drawn)`` gives the activations' inputs."""
+    def draw(
+        self, seed: int, inputs_of_activations: Callable[[Drawn], list[Tensor]] | None = None, dropout: float = 0.0
+    ) -> Drawn:
+        """Draw until no unit is near its kink."""
         best, found = -1.0, None
         for attempt in range(60):
             drawn = self._draw(torch.Generator().manual_seed(1000 * seed + attempt), dropout)
-            least = min((float(z.abs().min()) for z in (function(drawn) if function else ())), default=1.0)
+            units = inputs_of_activations(drawn) if inputs_of_activations else []
+            least = min((float(z.abs().min()) for z in units), default=1.0)
             if least > best:
                 best, found = least, drawn
             if best > MARGIN:
@@ -148,70 +144,70 @@ class Layout:
         return found
 
     def _draw(self, generator: torch.Generator, dropout: float) -> Drawn:
-        def normal(*shape: int) -> Tensor:
-            return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
         parameters = []
-        for layer, (i, o) in zip(self.layers, zip(self.sizes, self.sizes[1:], strict=False), strict=True):
-            made = {"weight": normal(i, o) * (1.7 / i) ** 0.5, "bias": 0.4 * normal(o)}
-            made |= {"gamma": 1.2 + 0.3 * normal(o), "beta": 0.3 * normal(o)}
+        for layer, (i, o) in zip(self.layers, pairwise(self.sizes), strict=True):
+            made = draw_layer(i, o, generator)
             parameters.append({part: made[part] for part in layer})
         n, classes = self.examples, self.sizes[-1]
-        labels = torch.cat(
-            [torch.arange(min(classes, n)), torch.randint(classes, (max(n - classes, 0),), generator=generator)]
-        )
-        labels = labels[torch.randperm(n, generator=generator)]
+        drawn = torch.randint(classes, (max(n - classes, 0),), generator=generator)
+        labels = torch.cat([torch.arange(min(classes, n)), drawn])[torch.randperm(n, generator=generator)]
         kept = [(torch.rand(n, o, generator=generator) >= dropout) for o in self.sizes[1:-1]] if dropout else []
-        return Drawn(parameters, normal(n, self.sizes[0]) + 0.1, labels, kept, 1 - dropout, self.users_examples)
+        inputs = normal(generator, n, self.sizes[0]) + 0.1
+        return Drawn(parameters, inputs, labels, kept, 1 - dropout, self.users_examples)
 
     def read(self) -> Drawn:
         """The user's own numbers as a problem."""
-        arrays = [as_tensor(value) for _, value in leaves(self.tree)]
-        parameters = [
-            {part: self.canonical(arrays[i], layer, part) for part, i in layer.items()} for layer in self.layers
-        ]
+        parameters = self.by_layer([as_tensor(value) for _, value in leaves(self.tree)])
         x, y = as_tensor(self.inputs), as_tensor(self.labels)
         if self.onehot:
             y = y.argmax(0 if y.shape[0] == self.sizes[-1] and y.shape[1] == self.examples else 1)
         return Drawn(parameters, x.T if self.columns else x.reshape(len(x), -1), y.reshape(-1).long())
 
-    def canonical(self, array: Tensor, layer: dict[str, int], part: str) -> Tensor:
-        """An array of the user's shape as (I, O) or (O,)."""
-        if part == "weight":
-            return array.T if self.transposed else array
-        return array.reshape(-1)
+    def by_layer(self, values: Sequence[Tensor]) -> list[dict[str, Tensor]]:
+        """Arrays in the user's order and shapes, layer by layer as (I, O) and (O,)."""
+
+        def canonical(part: str, value: Tensor) -> Tensor:
+            return value.reshape(-1) if part != "weight" else value.T if self.transposed else value
+
+        return [{part: canonical(part, values[i]) for part, i in layer.items()} for layer in self.layers]
+
+    def in_order(self, layered: list[dict[str, Tensor]]) -> list[Tensor]:
+        """The reverse of :meth:`by_layer`, still as (I, O) and (O,)."""
+        values = {
+            i: parts[part] for layer, parts in zip(self.layers, layered, strict=True) for part, i in layer.items()
+        }
+        return [values[i] for i in range(len(self.names))]
 
     def flat(self, drawn: Drawn) -> list[Tensor]:
-        """The parameters in the user's order and shapes."""
-        values: list[Any] = [None] * len(self.names)
-        for layer, parts in zip(self.layers, drawn.parameters, strict=True):
-            for part, index in layer.items():
-                value = parts[part].T if part == "weight" and self.transposed else parts[part]
-                values[index] = value.reshape(self.shapes[index]).contiguous()
-        return values
+        """A problem's parameters in the user's order and shapes."""
+        values = self.in_order(drawn.parameters)
+        turned = [value.T if value.dim() == 2 and self.transposed else value for value in values]
+        return [value.reshape(shape).contiguous() for value, shape in zip(turned, self.shapes, strict=True)]
 
     def present(self, drawn: Drawn) -> tuple[Any, Any, Any]:
         """Inputs, labels and masks in the user's form."""
         x = drawn.inputs.T.contiguous() if self.columns else drawn.inputs.reshape(np.shape(self.inputs))
-        y = drawn.labels
+        shape = np.shape(self.labels)
         if self.onehot:
-            y = torch.nn.functional.one_hot(y, self.sizes[-1]).double()
-            shape = np.shape(self.labels)
-            return like(x, self.inputs), like(y if shape[1] == self.sizes[-1] else y.T.contiguous(), self.labels), None
-        return like(x, self.inputs), _integers(y.reshape(np.shape(self.labels)), self.labels), None
+            y = one_hot(drawn.labels, self.sizes[-1]).double()
+            labels = like(y if shape[1] == self.sizes[-1] else y.T.contiguous(), self.labels)
+        else:
+            labels = _integers(drawn.labels.reshape(shape), self.labels)
+        return like(x, self.inputs), labels, self._masks(drawn) if drawn.kept else None
 
-    def masks_for(self, drawn: Drawn, scale: float = 1.0) -> list[Any]:
-        """The masks in the kind of the inputs; booleans unless ``scale`` is not 1."""
+    def _masks(self, drawn: Drawn) -> Any:
+        one = self.masks is not None and not isinstance(self.masks, list | tuple)
+        scale = 1.0 if self.masks is None else float(as_tensor(self.masks if one else self.masks[0]).max())
         made = [(mask.T if self.columns else mask).contiguous() for mask in drawn.kept]
-        made = [mask.double() * scale if scale != 1.0 else mask for mask in made]
-        return [mask.numpy().copy() if isinstance(self.inputs, np.ndarray) else mask.clone() for mask in made]
+        made = [mask.double() * scale if scale > 1 else mask for mask in made]
+        given = [mask.numpy().copy() if isinstance(self.inputs, np.ndarray) else mask.clone() for mask in made]
+        return given[0] if one else given
 
 
-def _integers(values: Any, template: Any) -> Any:
-    values = torch.as_tensor(values)
+def _integers(values: Tensor, template: Any) -> Any:
     if isinstance(template, Tensor):
-        return values.to(template.device, torch.int64).clone()
-    return values.numpy().astype(np.int64) if isinstance(template, np.ndarray) else values.tolist()
+        return values.to(template.device, torch.int64, copy=True)
+    return values.numpy().astype(np.int64) if isinstance(template, np.ndarray) else values.long().tolist()
 
 
 def _role(name: str, shape: tuple[int, ...]) -> str:

@@ -1,0 +1,187 @@
+"""Wrong versions of every step of a backward pass: the faults of the one table, and right formulas of wrong tensors."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from cifar_mlp.parity import layers
+from cifar_mlp.parity.check.forward_pass import ACTIVATIONS, ForwardPass
+from cifar_mlp.parity.check.loss_variants import PROBABILITIES
+from cifar_mlp.parity.faults import FAULTS
+
+# Shape legend: N = examples, I, O = input and output features of a layer
+
+THRESHOLDS = (0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 2.0, -0.1, -0.5, -1.0)  # of a wrong mask
+
+
+class Step(NamedTuple):
+    """One version of a gradient in the chain; ``direction`` may be added in any multiple."""
+
+    words: str  # empty for the right one
+    value: Tensor
+    direction: Tensor | None = None
+    of_factor: Callable[[float], str] = "{:.4g} times".format
+
+
+def table(function: str, *arguments: Any, at: str = "") -> Iterator[Step]:
+    """The results of every fault of a function of ``layers``."""
+    for name, fault in FAULTS.items():
+        if fault.function == function and "float64" in fault.dtypes:
+            try:
+                yield Step(f"{at}: {name}" if at else name, fault.wrong(getattr(layers, function), *arguments))
+            except (RuntimeError, TypeError, IndexError):  # takes what this function is not given here
+                continue
+
+
+def in_scores(passed: ForwardPass, reduction: str) -> Iterator[Step]:
+    """The gradient in the scores."""
+    p, scores, scale = passed.p, passed.scores, float(len(passed.p)) if reduction == "sum" else 1.0
+    hot = one_hot(passed.drawn.labels, p.shape[1]).double()
+    right = passed.dscores * scale
+    yield Step("", right)
+    for step in table("softmax_cross_entropy_backward", p, passed.drawn.labels):
+        yield step._replace(value=step.value * scale)
+    probabilities = {
+        **{words: of(scores) for words, of in PROBABILITIES.items()},
+        "dscores uses the scores in place of the probabilities": scores,
+        "dscores uses exp(scores), which is not divided by its sum": scores.exp(),
+        "dscores uses exp(scores - max), which is not divided by its sum": p / p.amax(1, keepdim=True),
+        "dscores uses the logarithm of the probabilities": p.log(),
+        "dscores uses a sigmoid in place of softmax": scores.sigmoid(),
+    }
+    for words, q in probabilities.items():
+        yield Step(words, (q - hot) * scale / len(p))
+        yield Step(f"{words}, and the label is not subtracted", q * scale / len(p))
+    for name in ("relu", "sigmoid", "tanh"):
+        yield Step(f"the derivative of {name} is applied to the scores, which have no activation",
+                   ACTIVATIONS[name][1](right, scores))  # fmt: skip
+    yield Step("the derivative of sigmoid is applied to the probabilities", ACTIVATIONS["sigmoid"][1](right, p))
+    words = "the label is subtracted in the wrong multiple"
+    yield Step(words, p * scale / len(p), -hot * scale / len(p), "{:.4g} in place of 1".format)
+    yield Step("dscores", torch.zeros_like(right), right)
+
+
+def into_output(
+    passed: ForwardPass, index: int, dz: Tensor, da: Tensor | None, gradient: Tensor | None
+) -> Iterator[Step]:
+    """The gradient in a hidden layer's output, from dz and da of the layer above and that layer's weight gradient."""
+    w, above = passed.drawn.parameters[index + 1]["weight"], index + 1
+    right = layers.affine_backward_input(dz, w)
+    yield Step("", right)
+    yield from table("affine_backward_input", dz, w, at=f"da{above}")
+    yield Step(f"da{above} takes W{above + 1} reshaped, not transposed", dz @ w.reshape(w.shape[1], w.shape[0]))
+    yield Step(f"da{above} takes the absolute weights", dz @ w.abs().T)
+    for name, other in of_width(passed, dz.shape[1]):
+        if not torch.equal(other, dz):
+            words = f"da{above} takes {name} where it should take dz{above + 1}"
+            yield Step(words, other @ w.T)
+            yield Step(words, other @ w.T / len(dz))
+    if da is not None:  # the layer above is hidden
+        again = passed.activation_backward(dz, passed.u[index + 1])
+        yield Step(f"the derivative of layer {above + 1}'s activation is applied twice on the way down", again @ w.T)
+        yield Step(f"the derivative of layer {above + 1}'s activation is left out on the way down", da @ w.T)
+    if gradient is not None:
+        words = f"W{above + 1} was updated before da{above} was computed: the step must come after the backward pass"
+        for step in (gradient, passed.x[index + 1].T @ dz):  # with the penalty, without
+            yield Step(words, right, dz @ step.T, lambda c: "")
+        yield Step(f"da{above} takes the gradient of W{above + 1} where it needs W{above + 1}", dz @ gradient.T)
+    yield Step(f"da{above}", torch.zeros_like(right), right)
+    yield Step(f"the gradient stops at layer {above + 1}: da{above} is 0", torch.zeros_like(right))
+
+
+def through_dropout(passed: ForwardPass, index: int, dy: Tensor) -> Iterator[Step]:
+    """The gradient in an activation's output."""
+    if not (passed.drawn.kept and passed.dropout):
+        yield Step("", dy)
+        return
+    yield Step("", passed.dropout_backward(index, dy, passed.drawn.kept[index]))
+    yield from table("dropout_backward", dy, passed.drawn.kept[index], passed.dropout, at=f"layer {index + 1}")
+
+
+def through_activation(passed: ForwardPass, index: int, dy: Tensor, original: Tensor) -> Iterator[Step]:
+    """The gradient in an activation's input; ``original`` is the one before dropout's mask."""
+    name, u, a, layer = passed.architecture.activation, passed.u[index], passed.a[index], index + 1
+    backward, base = passed.activation_backward, name.split(" ")[0]
+    yield Step("", backward(dy, u))
+    yield from table(f"{base}_backward", dy, u, at=f"dz{layer}")
+    yield Step(f"the derivative of {name} is missing: dz{layer} is da{layer}", dy)
+    yield Step(f"the mask is taken of da{layer}, the gradient, in place of z{layer}", dy * (dy > 0))
+    yield Step(f"the derivative of {name} takes -z{layer}: the comparison is the wrong way round", backward(dy, -u))
+    if base in ("relu", "leaky_relu"):
+        yield Step(f"the slope in layer {layer}'s backward pass is not the forward pass's", dy * (u > 0), dy * (u <= 0),
+                   "{:.4g}".format)  # fmt: skip
+        for threshold in THRESHOLDS:
+            words = f"the mask is too {'strict' if threshold > 0 else 'wide'}: z{layer} > {threshold}"
+            yield Step(words, dy * (u > threshold))
+    for other, (_, derivative) in ACTIVATIONS.items():
+        if other != name and " " not in other:
+            yield Step(f"the derivative is that of {other}, not of {name}", derivative(dy, u))
+    yield Step(f"the derivative of {name} takes a{layer}, the output, where it needs z{layer}", backward(dy, a))
+    yield Step(f"the derivative of {name} takes da{layer} where it needs z{layer}", backward(dy, dy))
+    yield Step(f"the derivative of {name} is applied twice", backward(backward(dy, u), u))
+    yield Step(f"dz{layer} is the derivative itself; da{layer} is missing", backward(torch.ones_like(dy), u))
+    yield Step(f"da{layer} is multiplied by a{layer}, the output, not by the derivative", dy * a)
+    yield Step(f"da{layer} is multiplied by z{layer}, not by the derivative", dy * u)
+    for words, factor in _formulas(u, a).items():
+        yield Step(f"the derivative of {name} is written as {words}", dy * factor)
+    if base == "elu":
+        for words, below in {"a": a, "1 - a": 1 - a, "z": u}.items():
+            yield Step(
+                f"the derivative of elu is written as 1 or, below 0, {words}", dy * torch.where(u > 0, 1.0, below)
+            )
+    if base == "gelu_tanh":
+        root, t = (2 / torch.pi) ** 0.5, (2 * a / u - 1)  # a = u (1 + t) / 2
+        for words, inner in {"1 + 0.044715 z^2: a 3 is missing": 1 + 0.044715 * u * u, "1": 1.0}.items():
+            yield Step(f"the inner derivative of gelu is written as {words}",
+                       dy * (0.5 * (1 + t) + 0.5 * u * (1 - t * t) * root * inner))  # fmt: skip
+    if base in ("silu", "gelu"):
+        gate = u.sigmoid() if base == "silu" else torch.special.ndtr(u)
+        yield Step(f"the second term of the derivative of {name}", dy * gate, backward(dy, u) - dy * gate)
+    if (xhat := passed.xhat(index)) is not None:
+        for words, wrong_input in {"z before the normalization": passed.z[index], "xhat": xhat}.items():
+            yield Step(f"the derivative of {name} takes {words}, not its own input", backward(dy, wrong_input))
+            for formula, factor in _formulas(wrong_input, wrong_input).items():
+                yield Step(f"the derivative of {name} is written as {formula} of {words}", dy * factor)
+    if passed.drawn.kept:
+        words = f"the mask of dropout is used in place of the derivative of {name}"
+        yield Step(words, original * passed.drawn.kept[index])
+    yield Step(f"dz{layer}", torch.zeros_like(dy), backward(dy, u))
+
+
+def _formulas(z: Tensor, a: Tensor) -> dict[str, Tensor]:
+    """What people write for an activation's derivative."""
+    return {"1 - a": 1 - a, "1 - a^2": 1 - a * a, "1 + a^2": 1 + a * a, "a (1 - a)": a * (1 - a),
+            "z (1 - z)": z * (1 - z), "1 - z^2": 1 - z * z, "a^2": a * a, "a (1 + a)": a * (1 + a),
+            "a (a - 1)": a * (a - 1), "a^2 - 1": a * a - 1, "1 - |a|": 1 - a.abs(), "(1 - a)^2": (1 - a) ** 2,
+            "tanh(z)": z.tanh(), "s(z)": z.sigmoid()}  # fmt: skip
+
+
+def of_normalization(passed: ForwardPass, index: int) -> Iterator[tuple[str, Mapping[str, Callable[..., Any]]]]:
+    """Wrong functions of a layer's normalization, by their name in ``layers``."""
+    yield "", {}
+    if passed.xhat(index) is not None:
+        words = "the activation's derivative is taken after the normalization's, in the wrong order"
+        z, u = passed.z[index], passed.u[index]
+        yield words, {"standardize_backward": lambda right, *given: passed.activation_backward(right(*given), u)}
+        yield "the variance term takes z where it needs xhat", {"standardize_backward": lambda right, d, xhat, r, dim: (
+            r * (d - d.mean(dim, keepdim=True) - xhat * (d * z).mean(dim, keepdim=True)))}  # fmt: skip
+        for name, fault in FAULTS.items():
+            if fault.function in ("standardize_backward", "scale_shift_backward"):
+                yield name, {fault.function: fault.wrong}
+
+
+def of_width(passed: ForwardPass, width: int) -> Iterator[tuple[str, Tensor]]:
+    """Every tensor (N, width) of the forward pass, with its name."""
+    hot = one_hot(passed.drawn.labels, passed.p.shape[1]).double()
+    found: list[tuple[str, Tensor | None]] = [(f"z{index}", z) for index, z in enumerate(passed.z, 1)]
+    found += [(f"z{i} without its bias", x @ parts["weight"])
+              for i, (x, parts) in enumerate(zip(passed.x, passed.drawn.parameters, strict=True), 1)]  # fmt: skip
+    for index, (u, a) in enumerate(zip(passed.u, passed.a, strict=True), 1):
+        found += [(f"a{index}", a), (f"u{index}", u), (f"the mask of layer {index}", (u > 0).double()),
+                  (f"xhat{index}", passed.xhat(index - 1))]  # fmt: skip
+    found += [("the inputs", passed.x[0]), *((f"the output of layer {i}", x) for i, x in enumerate(passed.x[1:], 1))]
+    found += [("the probabilities", passed.p), ("the one-hot labels", hot), ("p - onehot", passed.p - hot)]
+    yield from ((name, tensor) for name, tensor in found if tensor is not None and tensor.shape[1] == width)
