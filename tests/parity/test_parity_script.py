@@ -13,7 +13,7 @@ from cifar_mlp.parity import layers, two_layer
 from cifar_mlp.parity.check.folder import Outcome
 from cifar_mlp.parity.compare import Evidence, NotRun, compare
 from cifar_mlp.parity.evidence.rows import Row
-from cifar_mlp.parity.faults import planted
+from cifar_mlp.parity.faults import FAULTS, planted
 from cifar_mlp.reports.parity_report import as_document, as_markdown, headline
 
 pytestmark = pytest.mark.parity
@@ -50,8 +50,9 @@ def test_compare_writes_everything(script, tmp_path, capsys):
     assert script.main(["compare", "--sizes", "toy", "13-9-4:1", "--tf32", "--output", str(out)]) == 0
 
     printed = capsys.readouterr().out
-    assert "13 of 13 cases within tolerance" in printed
-    assert "planted faults caught in 114 of 114 runs (33 faults)" in printed
+    assert "16 of 16 cases within tolerance" in printed
+    runs = sum(len(fault.dtypes) for fault in FAULTS.values())
+    assert f"planted faults caught in {runs} of {runs} runs ({len(FAULTS)} faults)" in printed
     if not torch.cuda.is_available():
         assert "cuda: not run (no NVIDIA GPU on this machine)" in printed
     assert sorted(path.name for path in out.iterdir()) == ["parity.json", "parity.md", "parity.png"]
