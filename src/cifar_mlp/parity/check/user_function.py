@@ -104,7 +104,7 @@ def of_object(network: Any) -> Callable[..., Any]:
 
 
 def of_module(module: nn.Module, penalty: float) -> Callable[..., Any]:
-    """A module whose ``.grad`` was filled by hand: its loss anywhere, these gradients."""
+    """A module whose ``.grad`` the caller filled: its loss anywhere, these gradients."""
     filled = {name: p.grad for name, p in module.named_parameters()}
     if any(gradient is None for gradient in filled.values()):
         raise ValueError("the module's .grad must be filled: " + ", ".join(n for n, g in filled.items() if g is None))
