@@ -45,6 +45,10 @@ def test_the_intervals():
 
 def test_two_runs_are_compared(trained: Callable[[str], Path], capsys: pytest.CaptureFixture[str]):
     runs = [trained("whitened").parent.parent, trained("linear")]
+    Path("taken").touch()
+    with pytest.raises(SystemExit):
+        compare_command.main([*map(str, runs), "--output", "taken"])
+    assert "--output taken is a file: name a folder" in capsys.readouterr().err
     compare_command.main([*map(str, runs), "--on", "test"])
     printed = capsys.readouterr().out
     assert "# test: 270 images" in printed

@@ -108,9 +108,19 @@ def test_the_table_s_figures():
 def test_mistakes_are_one_line_before_anything_runs(capsys: pytest.CaptureFixture[str]):
     assert "--folds must be at least 2, not 1" in refused(capsys, "cv", "--folds", "1")
     assert "use cifar-mlp cv" in refused(capsys, "seeds", "--data.source", "digits")
-    assert "--data.val_size 0" in refused(capsys, "seeds", "--data.val_size", "0")
     assert "--data.num_folds 3" in refused(capsys, "cv", "--data.num_folds", "3")
     assert "--data.val_size 0 leaves no validation" in refused(capsys, "seeds", "--data.val_size", "0")
     assert "--trainer.logger False" in refused(capsys, "cv", "--trainer.logger", "false")
     assert "did you mean --trainer.max_epochs" in refused(capsys, "cv", "--epochs", "3")
     assert not Path("studies").exists()
+    Path("taken").touch()
+    assert "--output taken is a file: name a folder" in refused(capsys, "seeds", "--output", "taken")
+
+
+def test_a_folder_holds_one_kind_of_study(capsys: pytest.CaptureFixture[str]):
+    plan("seeds", 2, [], "default", Path("mine"))
+    assert len(plan("seeds", 3, [], "default", Path("mine")).planned) == 3
+    said = refused(capsys, "cv", "--output", "mine")
+    assert "--output mine holds what cifar-mlp seeds made: choose another folder" in said
+    plan("cv", 2, [], "default", Path("folds"))
+    assert "cifar-mlp cv --folds 2 made" in refused(capsys, "cv", "--folds", "3", "--output", "folds")

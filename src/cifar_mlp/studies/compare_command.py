@@ -23,6 +23,7 @@ from cifar_mlp.pictures.tiles import Caption, gallery
 from cifar_mlp.studies.difference import mcnemar, over_images, over_seeds
 from cifar_mlp.studies.groups import Group, read_group, require_same_images
 from cifar_mlp.studies.members import TEST, VALIDATION
+from cifar_mlp.studies.study import require_folder
 
 SHOWN = 30  # images of each kind
 
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str]) -> None:
     """Compare; a mistake is one line and exit code 1."""
     options = parser().parse_args(arguments)
     with errors_in_one_line():
+        require_folder(options.output)
         first, second = (read_group(path, options.on) for path in (options.first, options.second))
         require_same_images(first, second)
         text = report(first, second, options.on)

@@ -57,8 +57,9 @@ def plan(kind: str, count: int, fit_options: Sequence[str], name: str, folder: P
         folder: Made if missing.
 
     Raises:
-        ValueError: If the folder holds a study of other settings; names what differs.
+        ValueError: If the folder holds a study of another kind or of other settings; names what differs.
     """
+    require_folder(folder)
     text = settled(fit_options)
     settings: dict[str, Any] = load_yaml(text)
     require_studied(kind, count, settings)
@@ -68,13 +69,27 @@ def plan(kind: str, count: int, fit_options: Sequence[str], name: str, folder: P
     if others or changes:
         what = ", ".join(f"{option} {before or 'none'}" for option, before, _ in changes) or ", ".join(others)
         raise ValueError(f"--output {folder} holds a study of other settings ({what}): choose another folder")
+    made_by = "# cifar-mlp seeds" if kind == SEEDS else f"# cifar-mlp cv --folds {count}"
+    before = config.read_text().partition("\n")[0] if config.is_file() else made_by
+    if before.startswith("#") and before != made_by:  # its runs would be counted among these
+        raise ValueError(f"--output {folder} holds what {before[2:]} made: choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(text, config)
+    write_whole(f"{made_by}\n{text}", config)
     seed = int(settings["seed_everything"])
     if kind == SEEDS:
         return Study(kind, folder, [Planned(Variant(name), seed + number) for number in range(count)], settings)
     folds = [("--data.num_folds", str(count), "--data.fold", str(fold)) for fold in range(count)]
     return Study(kind, folder, [Planned(Variant(name, options), seed) for options in folds], settings)
+
+
+def require_folder(path: Path) -> None:
+    """Refuse an output that is there and is no folder.
+
+    Raises:
+        ValueError: Naming it.
+    """
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"--output {path} is a file: name a folder")
 
 
 def require_studied(kind: str, count: int, settings: dict[str, Any]) -> None:
@@ -88,8 +103,6 @@ def require_studied(kind: str, count: int, settings: dict[str, Any]) -> None:
         raise ValueError(f"--data.num_folds {data['num_folds']}: cv sets it by --folds {count}; drop it")
     if data["val_size"] == 0:
         raise ValueError(f"--data.val_size 0 leaves no validation, on which {kind} predicts: drop it")
-    if data["val_size"] == 0:
-        raise ValueError(f"--data.val_size 0: {kind} compares its runs on images that they held out; drop it")
     if kind == SEEDS and (data["source"] == "digits" or getattr(source_of(data), "draws_test", False)):
         raise ValueError(
             f"--data.source {data['source']}: the seed decides which images are for testing; use cifar-mlp cv"
