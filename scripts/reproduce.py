@@ -27,7 +27,7 @@ from cifar_mlp.common.script_parser import OneLineParser
 from cifar_mlp.data.cifar import Part
 from cifar_mlp.data.sources import SOURCES
 from cifar_mlp.reports.render import documents
-from cifar_mlp.reproduction.plan import SEEDS, STUDY_SEEDS, Planned, chosen, over_seeds
+from cifar_mlp.reproduction.plan import SEEDS, STUDY_SEEDS, Planned, chosen, over_seeds, require_validation
 from cifar_mlp.reproduction.pool import Bar, expected_seconds, run_all
 from cifar_mlp.reproduction.publish import publish
 from cifar_mlp.reproduction.store import Store
@@ -92,6 +92,7 @@ def perform(
     wanted: Sequence[Planned], store: Store, jobs: int | None, program: Sequence[str], console: Console
 ) -> list[Planned]:
     """Run what is missing; returns what failed."""
+    require_validation(wanted, CONFIGS)
     missing = store.missing(wanted)
     console.print(f"{len(wanted)} runs wanted, {len(wanted) - len(missing)} of them done: {store.folder}")
     if not missing:

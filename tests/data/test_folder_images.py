@@ -97,6 +97,7 @@ def test_grey_only_where_all_are_grey_or_it_is_asked_for():
     assert found.image_shape == (3, 4, 4)
     assert found.load(None, "train", 0)[0].shape == (52, 3, 4, 4)
     assert source(grey=True).load(None, "train", 0)[0].shape == (52, 1, 4, 4)
+    assert source().image_shape == (3, 4, 4), "grey was asked for by the start before, which left its images behind"
     Path("photos/white/red.png").unlink()
     assert source().image_shape == (1, 4, 4)
     assert source(grey=False).load(None, "train", 0)[0].shape == (51, 3, 4, 4)

@@ -109,7 +109,8 @@ def test_mistakes_are_one_line_before_anything_runs(capsys: pytest.CaptureFixtur
     assert "--folds must be at least 2, not 1" in refused(capsys, "cv", "--folds", "1")
     assert "use cifar-mlp cv" in refused(capsys, "seeds", "--data.source", "digits")
     assert "--data.num_folds 3" in refused(capsys, "cv", "--data.num_folds", "3")
-    assert "--data.val_size 0 leaves no validation" in refused(capsys, "seeds", "--data.val_size", "0")
+    for kind in ("seeds", "cv"):
+        assert "--data.val_size 0 leaves no validation" in refused(capsys, kind, "--data.val_size", "0")
     assert "--trainer.logger False" in refused(capsys, "cv", "--trainer.logger", "false")
     assert "did you mean --trainer.max_epochs" in refused(capsys, "cv", "--epochs", "3")
     assert not Path("studies").exists()

@@ -1,4 +1,4 @@
-"""The HPARAMS tab: settings beside results, in the same columns for every run."""
+"""TensorBoard's HPARAMS tab: settings beside results, in the same columns for every run; other loggers get both too."""
 
 import math
 from typing import Any
@@ -44,6 +44,10 @@ class Hyperparameters(BoardCallback):
 
     def _declare(self, trainer: Any, pl_module: Any, board: Board) -> None:
         columns = settings(trainer, pl_module)
+        for logger in board.others:
+            logger.log_hyperparams(columns)
+        if board.tensorboard is None:
+            return
         events: Any = board.writer._get_file_writer()  # add_hparams would write them into a run of its own
         with replacing(board.folder / "hparams.yaml") as unfinished:
             save_hparams_to_yaml(unfinished, columns)
@@ -74,7 +78,8 @@ class Hyperparameters(BoardCallback):
         if self._best is not None:
             self._write(board, METRICS[0], self._best)
         is_new = self._best is None or self._best != self._best_before
-        if is_new and list(board.folder.glob("results_*.json")):
+        folder = board.folder_if_any
+        if is_new and folder is not None and list(folder.glob("results_*.json")):
             # an earlier part of the run was tested, and not this epoch
             self._write(board, METRICS[1], math.nan)
         if self._best is None:
@@ -92,7 +97,7 @@ class Hyperparameters(BoardCallback):
 
     @staticmethod
     def _write(board: Board, name: str, value: float) -> None:
-        board.writer.add_scalar(f"{board.prefix}{WITHIN}/{name}", value, board.step)
+        board.scalar(f"{WITHIN}/{name}", value)
 
     def state_dict(self) -> dict[str, Any]:
         """A resumed run remembers its best."""

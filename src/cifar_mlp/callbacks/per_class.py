@@ -26,7 +26,7 @@ class ClassAccuracy(BoardCallback):
             if here is not None:
                 accuracy_C = counts_CC.diagonal() / counts_CC.sum(1).clamp(min=1)
                 tags = [tag(pl_module, name) for name in class_names(pl_module, len(counts_CC))]
-                here.logger.log_metrics(dict(zip(tags, accuracy_C.tolist(), strict=True)), step=here.step)
+                here.scalars(dict(zip(tags, accuracy_C.tolist(), strict=True)))
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Say so if there was nothing to log."""

@@ -23,7 +23,7 @@ class ResultInWords(BoardCallback):
             here, counts_CC = board(trainer, pl_module), counts(pl_module, "test")
             if here is not None:
                 text = in_words(counts_CC, class_names(pl_module, len(counts_CC)))
-                here.writer.add_text(f"{here.prefix}result/test", text, here.step)
+                here.text(f"{here.prefix}result/test", text, here.step)
 
 
 def in_words(counts_CC: Tensor, names: Sequence[str]) -> str:

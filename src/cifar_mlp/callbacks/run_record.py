@@ -9,9 +9,11 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
 
 from cifar_mlp.callbacks.board import Board
-from cifar_mlp.callbacks.view import BoardCallback
+from cifar_mlp.callbacks.other_loggers import takes_pictures
+from cifar_mlp.callbacks.view import BoardCallback, View
 from cifar_mlp.common import markdown
 from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.common.provenance import provenance
@@ -58,7 +60,7 @@ class RunRecord(Callback):
         self._record["from_step"] = trainer.global_step
         folder = _folder(trainer)
         if folder is not None:
-            print(f"run folder: {folder}", flush=True)
+            print(f"run folder: {folder}{_where_pictures_go(trainer, folder)}", flush=True)
             self._before = records(folder)
             if self.config:
                 write_whole(self.config, folder / (next_config(folder) if self._before else "config.yaml"))
@@ -118,6 +120,14 @@ def _folder(trainer: Trainer) -> Path | None:
     return Path(log_dir)
 
 
+def _where_pictures_go(trainer: Trainer, folder: Path) -> str:
+    """Says it where a view draws and a logger takes no pictures."""
+    drawing = any(isinstance(callback, View) for callback in trainer.callbacks)  # type: ignore[attr-defined]
+    others = [logger for logger in trainer.loggers if not isinstance(logger, TensorBoardLogger)]
+    without = " and ".join(type(logger).__name__ for logger in others if not takes_pictures(logger))
+    return f"; {without} takes no pictures, they are in {folder / 'pictures'}" if drawing and without else ""
+
+
 class RunText(BoardCallback):
     """Writes the texts ``run/config``, ``run/commit``, ``run/provenance`` and ``run/environment``."""
 
@@ -126,18 +136,20 @@ class RunText(BoardCallback):
         self.attempt(self._write, trainer, pl_module)
 
     def _write(self, trainer: Any, pl_module: Any, board: Board) -> None:
-        config = board.folder / "config.yaml"
-        device = trainer.strategy.root_device
-        facts = (records(board.folder) or [provenance(device)])[-1]
+        folder, device = board.folder_if_any, trainer.strategy.root_device
+        facts = [] if folder is None else records(folder)
+        if facts and not board.takes_texts:
+            return  # config.yaml and provenance.json say it all
+        facts = facts or [provenance(device)]
         texts = {
-            "commit": f"`{facts.get('commit') or 'not from a git checkout'}`",
-            "provenance": table(facts),
+            "commit": f"`{facts[-1].get('commit') or 'not from a git checkout'}`",
+            "provenance": table(facts[-1]),
             "environment": table(environment(device)),
         }
-        if config.is_file():
+        if folder is not None and (config := folder / "config.yaml").is_file():
             texts["config"] = code(config.read_text())
         for name, text in texts.items():
-            board.writer.add_text(f"run/{name}", text, trainer.global_step)
+            board.text(f"run/{name}", text, trainer.global_step)
 
 
 def environment(device: torch.device) -> dict[str, str]:

@@ -23,6 +23,7 @@ from cifar_mlp.cli.callback_checks import check_monitors, refuse_tuners
 from cifar_mlp.cli.devices import require_devices
 from cifar_mlp.cli.evaluating import EvaluatingCLI
 from cifar_mlp.cli.parser import LINKS, USER_ERRORS, Parser, errors_in_one_line
+from cifar_mlp.cli.run_logger import with_a_folder
 from cifar_mlp.cli.spellings import with_options
 from cifar_mlp.cli.warning_filters import one_line_warnings, quiet
 from cifar_mlp.common.provenance import device_name
@@ -129,6 +130,8 @@ class CommandLine(EvaluatingCLI):
             config["logger"] = self._run_logger(config["default_root_dir"])
         elif own_logger:
             config["logger"] = False
+        elif config["logger"] and fitting and not config["fast_dev_run"]:
+            config["logger"] = with_a_folder(config["logger"], lambda: self._run_logger(config["default_root_dir"]))
         given = config["callbacks"] or []
         config["callbacks"] = given = given if isinstance(given, list) else [given]
         refuse_tuners(given)

@@ -63,7 +63,7 @@ def fit_and_test(arguments: list[str]) -> dict[str, Any]:
     for which in epochs:
         path = checkpoints / f"{which}.ckpt"
         shown = path == first and not tested_before(command, path)
-        results[which] = evaluate(command, path, command.trainer.logger if shown else None)
+        results[which] = evaluate(command, path, command.trainer.loggers if shown else [])
     parts = records(Path(folder or "."))
     results["provenance"] = {**parts[-1], "fit_seconds": sum(part.get("fit_seconds", 0.0) for part in parts)}
     if len(parts) > 1:
@@ -75,13 +75,13 @@ def fit_and_test(arguments: list[str]) -> dict[str, Any]:
     return results
 
 
-def evaluate(command: CommandLine, checkpoint: Path, logger: Logger | None) -> ResultsOfEpoch:
+def evaluate(command: CommandLine, checkpoint: Path, loggers: list[Logger]) -> ResultsOfEpoch:
     """Validation and test metrics of a checkpoint, in float32, from byte images.
 
     Args:
         command: The run, for its network and data.
         checkpoint: File to load.
-        logger: Where the test metrics go too; ``None`` for nowhere.
+        loggers: Where the test metrics go too.
 
     Returns:
         Metrics by name, without the source's prefix, the ``epoch`` that the checkpoint ended, counted from 1, and
@@ -90,8 +90,8 @@ def evaluate(command: CommandLine, checkpoint: Path, logger: Logger | None) -> R
     trainer = Trainer(
         accelerator="cpu" if command.trainer.strategy.root_device.type == "cpu" else "auto",
         devices=1,
-        logger=logger if logger is not None else False,
-        callbacks=command.views.callbacks() if logger is not None else [],
+        logger=loggers or False,
+        callbacks=command.views.callbacks() if loggers else [],
         default_root_dir=command.trainer.default_root_dir,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -105,7 +105,7 @@ def evaluate(command: CommandLine, checkpoint: Path, logger: Logger | None) -> R
     metrics: dict[str, float] = {}
     for evaluation in (trainer.validate, trainer.test) if data.num_val else (trainer.test,):
         # The fit has logged its validations.
-        trainer.logger = None if evaluation == trainer.validate else logger
+        trainer.loggers = [] if evaluation == trainer.validate else loggers
         # by its file: in a SLURM job Lightning would else take the weights of an interrupted job's hpc_ckpt
         metrics |= evaluation(model, data, ckpt_path=checkpoint, verbose=False, weights_only=True)[0]
     prefix = data.metric_prefix

@@ -1,12 +1,12 @@
 """TensorBoard's logger for a run in a folder that no other run has."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.core.saving import save_hparams_to_yaml
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only, rank_zero_warn
 
 from cifar_mlp.callbacks.board import WITHIN
@@ -73,3 +73,15 @@ class RunLogger(TensorBoardLogger):
             with suppress(OSError):  # not empty, or not there
                 for level in (folder, *folder.parents[:2]):
                     level.rmdir()
+
+
+def with_a_folder(named: Logger | list[Logger], make: Callable[[], RunLogger]) -> list[Logger]:
+    """The loggers that were named, after one that gives the run its folder, for files, checkpoints and pictures.
+
+    Args:
+        named: By the user.
+        make: Makes one with a folder, where none of them has.
+    """
+    loggers = named if isinstance(named, list) else [named]
+    first = [logger for logger in loggers if isinstance(logger, TensorBoardLogger | CSVLogger)]
+    return [*(first or [make()]), *(logger for logger in loggers if logger not in first)]

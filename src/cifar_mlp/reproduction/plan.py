@@ -2,8 +2,10 @@
 
 import difflib
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
+from cifar_mlp.common.bounded_yaml import load_yaml
 from cifar_mlp.common.course_report import REPORT
 from cifar_mlp.common.results import Row, of_config
 
@@ -143,6 +145,19 @@ def chosen(only: Sequence[str] | None) -> tuple[list[Variant], list[Variant], bo
     for name in names:
         found[name in STUDIES or name == "studies"] |= dict.fromkeys(known[name])
     return list(found[False]), list(found[True]), bool({*TOY, "q3"} & set(names))
+
+
+def require_validation(wanted: Iterable[Planned], configs: Path) -> None:
+    """Refuse configs that train on all images: the report's figures are of validation.
+
+    Raises:
+        ValueError: Naming the config.
+    """
+    for name in dict.fromkeys(planned.variant.config for planned in wanted):
+        path = configs / f"{name}.yaml"
+        settings: Any = load_yaml(path.read_text())
+        if settings.get("data", {}).get("val_size") == 0:
+            raise ValueError(f"{path}: data.val_size 0 leaves no validation, to compare with the report's: drop it")
 
 
 def over_seeds(variants: Iterable[Variant], seeds: int) -> list[Planned]:

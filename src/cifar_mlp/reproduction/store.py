@@ -67,8 +67,11 @@ class Store:
         save_document(self.path, {**document, **({"quick": True} if self.quick else {})})
 
     @contextmanager
-    def locked(self) -> Iterator[int]:
+    def locked(self, wait: bool = False) -> Iterator[int]:
         """Keep the folder for this process and those that inherit the lock.
+
+        Args:
+            wait: Until another process gives it up.
 
         Yields:
             The lock's file descriptor; the system releases it however the processes end.
@@ -78,7 +81,7 @@ class Store:
         """
         with open(self.folder / ".lock", "w") as file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             except OSError as error:
                 raise ValueError(
                     f"--output {self.folder} is in use by another reproduction: wait for it, or choose another folder"

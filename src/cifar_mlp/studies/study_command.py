@@ -39,6 +39,11 @@ def parser(kind: str) -> OneLineParser:
     made.add_argument(what, dest="count", type=int, default=5, metavar="N", help="how many (default: 5)")
     made.add_argument("--config", action="append", default=[], metavar="CONFIG", help="as for cifar-mlp fit")
     made.add_argument("--jobs", type=int, metavar="N", help="runs at a time (default: one per CPU core)")
+    made.add_argument(
+        "--storage", metavar="WHERE",
+        help="share the runs with other starts of this command, also on other machines: a journal file, or "
+        "postgresql://USER:PASSWORD@HOST/DATABASE; --output must be a folder that all see",
+    )  # fmt: skip
     made.add_argument("--output", type=Path, metavar="DIR", help=f"default: studies/CONFIG-{kind}")
     return made
 
@@ -59,19 +64,23 @@ def main(arguments: Sequence[str], kind: str, program: Sequence[str] | None = No
         made.error(f"--{'seeds' if kind == SEEDS else 'folds'} must be at least {least}, not {options.count}")
     if options.jobs is not None and options.jobs < 1:
         made.error(f"--jobs must be at least 1, not {options.jobs}")
+    if options.storage is not None and options.jobs is not None:
+        made.error("--jobs cannot be given with --storage: each start is one more worker, start it once more")
     configs = [f"--config={config}" for config in options.config]
     name = Path(options.config[-1]).stem if options.config else "default"
     with errors_in_one_line():
         folder = options.output or Path("studies") / f"{name}-{kind}"
         study = plan(kind, options.count, [*configs, *fit_options], name, folder)
         console = Console(width=None if sys.stdout.isatty() else 140)
-        rows = perform(study, options.jobs, program or PROGRAM, console)
+        rows = perform(study, options.jobs, program or PROGRAM, console, options.storage)
         console.print(write_outcome(study, rows))
         console.print(f"written: table.md, predictions, confusion.png and ensemble.ckpt in {folder}", highlight=False)
 
 
-def perform(study: Study, jobs: int | None, program: Sequence[str], console: Console) -> list[Row]:
-    """Run what is missing; the rows of all runs, in order.
+def perform(
+    study: Study, jobs: int | None, program: Sequence[str], console: Console, storage: str | None = None
+) -> list[Row]:
+    """Run what is missing, alone or shared; the rows of all runs, in order.
 
     Raises:
         ValueError: If a run failed.
@@ -84,12 +93,20 @@ def perform(study: Study, jobs: int | None, program: Sequence[str], console: Con
         data = study.settings["data"]
         for part in get_args(Part):  # missing data is reported before anything starts
             source_of(data).prepare(data["root"], part, data["mirror"])
-        jobs = min(jobs or default_jobs(), len(missing))
-        known = store.document()["runs"]
-        bar = Bar({planned: expected_seconds(planned, known, False) for planned in missing}, jobs, console)
-        failed = run_all(bar, store, program, threads_of(jobs), lambda planned: True, goes_on=True)
+        if storage is None:
+            jobs = min(jobs or default_jobs(), len(missing))
+            known = store.document()["runs"]
+            bar = Bar({planned: expected_seconds(planned, known, False) for planned in missing}, jobs, console)
+            failed = run_all(bar, store, program, threads_of(jobs), lambda planned: True, goes_on=True)
+        else:
+            try:
+                from cifar_mlp.studies.shared import work_on
+            except ModuleNotFoundError as error:
+                raise ValueError("--storage needs Optuna: pip install 'cifar-mlp[sweep]'") from error
+            failed = work_on(study, store, storage, program, console)
         if failed:
-            raise ValueError(f"no result: {', '.join(study.label(planned) for planned in failed)}; see log.txt there")
+            which, log = ", ".join(map(study.label, failed)), "log.txt" if storage is None else "output.txt"
+            raise ValueError(f"no result: {which}; see {log} there")
     rows = store.current()["runs"]
     return [
         next(row for row in planned.variant.rows_in(rows) if row["seed"] == planned.seed) for planned in study.planned

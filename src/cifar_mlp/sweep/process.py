@@ -5,7 +5,7 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +36,7 @@ def run_fit(
     go_on: Callable[[int, float], bool],
     alive: Callable[[], None],
     heartbeat: float,
+    program: Sequence[str] | None = None,
 ) -> Outcome:
     """Train, and keep what was printed in ``output.txt``.
 
@@ -45,9 +46,10 @@ def run_fit(
         go_on: Given an epoch, from 1, and its validation accuracy, decides whether to train on.
         alive: Called every ``heartbeat`` seconds or oftener.
         heartbeat: Seconds.
+        program: What runs instead of ``cifar-mlp fit``, with its options.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    command = [*FIT, *fit_arguments, "--views.all=false"]
+    command = [*(program or FIT), *fit_arguments, "--views.all=false"]
     command += [f"--trainer.default_root_dir={folder}", f"--trainer.callbacks+={CALLBACK}"]
     values: list[float] = []
     stopped, last = False, "ended without a word"

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from cifar_mlp.callbacks.run_record import records
 from cifar_mlp.sweep.heartbeat import HEARTBEAT, beat, sign_up
-from cifar_mlp.sweep.process import run_fit
+from cifar_mlp.sweep.process import Outcome, run_fit
 from cifar_mlp.sweep.slots import REASON, claim, give_up, holders, slots, take_up_lost
 
 WAIT = 1.0  # seconds between looks at what other workers do
@@ -29,6 +29,8 @@ class Search(NamedTuple):
         propose: Given a trial and its slot, what ``cifar-mlp fit`` takes.
         folder: Where the trials' folders are made.
         changed: Called after each change, to update a display.
+        place: Given a trial's number and its slot, the name of its folder.
+        train: Runs one trial, as :func:`run_fit` does.
     """
 
     study: Study
@@ -36,6 +38,8 @@ class Search(NamedTuple):
     propose: Propose
     folder: Path
     changed: Callable[[], None]
+    place: Callable[[int, int], str] = lambda number, slot: f"{number:04d}"
+    train: Callable[..., Outcome] = run_fit
 
 
 class AllFailedError(ValueError):
@@ -83,7 +87,7 @@ def work(search: Search) -> list[FrozenTrial]:
 def conduct(search: Search, trial: Trial, slot: int) -> str | None:
     """Run one trial to its end; returns why it failed, if it did."""
     fit_arguments = search.propose(trial, slot)
-    folder = search.folder / f"{trial.number:04d}"
+    folder = search.folder / search.place(trial.number, slot)
     trial.set_user_attr("folder", str(folder))
     search.changed()
 
@@ -97,7 +101,7 @@ def conduct(search: Search, trial: Trial, slot: int) -> str | None:
         beat(trial)
 
     try:
-        outcome = run_fit(fit_arguments, folder, go_on, alive, HEARTBEAT)
+        outcome = search.train(fit_arguments, folder, go_on, alive, HEARTBEAT)
         for record in folder.rglob("provenance.json"):
             trial.set_user_attr("provenance", records(record.parent)[-1])
         if outcome.reason is not None:

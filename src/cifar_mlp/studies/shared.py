@@ -1,0 +1,85 @@
+"""A study whose runs are shared by several processes or machines: the sweep's workers, with a run for each slot."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import optuna
+from optuna.pruners import NopPruner
+from optuna.trial import Trial
+from rich.console import Console
+
+from cifar_mlp.common.atomic_write import write_whole
+from cifar_mlp.common.results import Row, config_fingerprint
+from cifar_mlp.reproduction.plan import Planned
+from cifar_mlp.reproduction.store import Store
+from cifar_mlp.reproduction.training import Training
+from cifar_mlp.studies.study import SEEDS, Study
+from cifar_mlp.sweep.process import Outcome, run_fit
+from cifar_mlp.sweep.storage import open_storage, open_study
+from cifar_mlp.sweep.worker import Search, work
+
+MONITOR = "val/accuracy"
+
+
+def work_on(study: Study, store: Store, where: str, program: Sequence[str], console: Console) -> list[Planned]:
+    """Run what no other worker runs, until all runs have ended; returns those that failed.
+
+    A worker that died is replaced by another, which goes on with its run. All workers must see the study's folder.
+
+    Args:
+        study: What runs.
+        store: Gets the results.
+        where: Journal file or PostgreSQL URL.
+        program: Takes the options of ``cifar-mlp fit``, and tests.
+        console: Where to say which run starts and ends.
+
+    Raises:
+        ValueError: If the storage cannot be opened, or holds a study of other settings.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    runs = store.folder / "runs"
+    trainings = [Training(planned, store.configs, runs, False, goes_on=True) for planned in study.planned]
+    folds = "" if study.kind == SEEDS else f", {len(study.planned)} folds"
+    name = f"{study.kind} of {trainings[0].source.stem}{folds}"
+    shared = open_study(open_storage(where), name, config_fingerprint(trainings[0].source), NopPruner())
+
+    def say(line: str) -> None:
+        console.print(line, highlight=False, soft_wrap=True)
+
+    def propose(trial: Trial, slot: int) -> list[str]:
+        training = trainings[slot]
+        if training.result(keep_checkpoint=True) is None:
+            say(f"{study.label(training.planned)}: started")
+            training.folder.mkdir(parents=True, exist_ok=True)
+            write_whole(training.source.read_text(), training.config)
+        return ["--config", str(training.config), f"--seed_everything={training.planned.seed}",
+                *training.planned.variant.options, "--resume=auto"]  # fmt: skip
+
+    def train(
+        arguments: list[str], folder: Path, go_on: Callable[[int, float], bool], alive: Callable[[], None], beat: float
+    ) -> Outcome:
+        training = next(one for one in trainings if one.folder == folder)
+        if (row := training.result(keep_checkpoint=True)) is None:
+            outcome = run_fit(arguments, folder, go_on, alive, beat, program)
+            row = training.result(keep_checkpoint=True)
+            if row is None:
+                reason = outcome.reason or "it left no results"
+                say(f"FAILED  {study.label(training.planned)}: {reason}")
+                return outcome._replace(reason=reason)
+            say(f"{study.label(training.planned)}: validation {100 * row['last'][MONITOR]:.1f} %")
+        return Outcome([row["last"][MONITOR]], False, None)
+
+    def place(number: int, slot: int) -> str:
+        return str(trainings[slot].folder.relative_to(runs))
+
+    work(Search(shared, len(trainings), propose, runs, lambda: None, place, train))
+    rows = {training.planned: training.result(keep_checkpoint=True) for training in trainings}
+    add(store, [row for row in rows.values() if row is not None])
+    return [planned for planned, row in rows.items() if row is None]
+
+
+def add(store: Store, rows: Sequence[Row]) -> None:
+    """Add rows to the store; every worker adds all, one after the other."""
+    with store.locked(wait=True):
+        for row in rows:
+            store.add(row)
