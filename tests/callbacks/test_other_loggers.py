@@ -11,7 +11,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger
 from lightning_utilities.core.imports import RequirementCache
 from PIL import Image
 
-from cifar_mlp.cli import main
+from cifar_mlp.cli import main, run
 from cifar_mlp.cli.fit_and_test import fit_and_test
 from cifar_mlp.cli.run_logger import RunLogger, with_a_folder
 
@@ -128,6 +128,12 @@ def test_each_gets_what_it_takes_and_the_folder_all(views: None, capsys, monkeyp
     assert {path.name for path in (folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     assert list(folder.glob("events*")), "TensorBoard has the run too"
     assert {path.name for path in Path().iterdir()} == {"lightning_logs", "three.yaml"}
+    go_on = ["fit", "--ckpt_path", "last", "--trainer.max_epochs", "3", "--views.all", "false"]
+    with pytest.raises(ValueError, match="which a checkpoint must not bring along: name it again"):
+        run(go_on)
+    run([*go_on, "--config", "three.yaml"])
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+    assert len(Kept.made[-1].curves["digits/val/loss"]) == 1
 
 
 @pytest.mark.slow

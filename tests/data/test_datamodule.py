@@ -135,6 +135,25 @@ def test_digits_are_split_by_the_seed_stratified_and_named(small_cifar: Path):
         CIFAR10DataModule(source="digits", root="x").prepare_data()
 
 
+def test_unequal_folds_train_on_all_their_images(small_cifar: Path):
+    for fold in range(7):  # 300 images: folds of 42 and of 43
+        data = ready(num_folds=7, fold=fold)
+        assert (data.num_train, data.num_val) == (len(data._splits["train"]), len(data._splits["val"]))
+        assert data.num_train + data.num_val == 300
+        assert sum(len(batch.labels) for batch in data.train_dataloader()) == data.num_train
+
+
+def test_a_checkpoint_s_preprocessing_is_taken_as_it_is(small_cifar: Path, monkeypatch: pytest.MonkeyPatch):
+    fitted = ready(n_components=5, whiten=True)
+    state = {f"preprocessing.{name}": value for name, value in fitted.preprocessing.state_dict().items()}
+    monkeypatch.setattr("cifar_mlp.data.features.fit_or_read", lambda *_: pytest.fail("must not fit"))
+    other = CIFAR10DataModule(batch_size=20, n_components=5, whiten=True)
+    other.use_fitted({**state, "network.weight": torch.zeros(1)})
+    other.prepare_data()
+    other.setup("fit")
+    assert torch.equal(features(other), features(fitted))
+
+
 def test_the_second_run_fits_nothing(small_cifar: Path, monkeypatch: pytest.MonkeyPatch):
     fitted = ready(n_components=5).preprocessing.state_dict()
     monkeypatch.setattr("cifar_mlp.data.preprocessing.pca_fit.fit", lambda *_: pytest.fail("must read the cache"))

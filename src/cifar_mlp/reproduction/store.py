@@ -45,7 +45,7 @@ class Store:
     def current(self) -> Document:
         """The same without runs of configs that have changed since."""
         document = self.document()
-        now = {path.stem: config_fingerprint(path) for path in self.configs.glob("*.yaml")}
+        now = {path.stem: config_fingerprint(path) for path in self.configs.glob("[!.]*.yaml")}
         return {**document, "runs": [row for row in document["runs"] if row["settings"] == now.get(row["config"])]}
 
     def missing(self, wanted: Sequence[Planned]) -> list[Planned]:

@@ -64,7 +64,7 @@ def plan(kind: str, count: int, fit_options: Sequence[str], name: str, folder: P
     settings: dict[str, Any] = load_yaml(text)
     require_studied(kind, count, settings)
     config = folder / f"{name}.yaml"
-    others = [path.name for path in folder.glob("*.yaml") if path != config]
+    others = [path.name for path in folder.glob("[!.]*.yaml") if path != config]
     changes = differing(flat(load_yaml(config.read_text())), flat(settings)) if config.is_file() else []
     if others or changes:
         what = ", ".join(f"{option} {before or 'none'}" for option, before, _ in changes) or ", ".join(others)
