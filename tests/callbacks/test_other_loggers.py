@@ -18,13 +18,15 @@ from cifar_mlp.cli.run_logger import RunLogger, with_a_folder
 FIT = ["--data.source", "digits", "--data.n_components", "6", "--model.hidden_sizes", "[5]"]
 FIT += ["--trainer.max_epochs", "2", "--views.histograms_every_n_epochs", "0", "--views.projector_images", "0"]
 PICTURES = {
-    "pictures/eigen_images", "pictures/explained_variance", "pictures/reconstructions", "pictures/first_layer_weights",
-    "pictures/reliability", "pictures/most_confident_errors", "pictures/class_averages", "val/confusion_matrix",
-    "test/confusion_matrix",
+    "views/eigen_images", "views/explained_variance", "views/reconstructions", "views/first_layer_weights",
+    "views/reliability", "views/ten_images", "views/most_confident_errors", "views/class_averages",
+    "val/confusion_matrix", "test/confusion_matrix",
 }  # fmt: skip
-TEXTS = {"run/config", "run/commit", "run/provenance", "run/environment"}
-CURVES = {"digits/train/loss", "digits/val/accuracy", "digits/test/accuracy", "digits/gap/loss", "hp/val_accuracy",
-          "hp/test_accuracy", "digits/val_class_accuracy/0"}  # fmt: skip
+TEXTS = {"run/config", "run/commit", "run/provenance", "run/environment", "digits/result/test"}
+CURVES = {
+    "digits/train/loss", "digits/val/accuracy", "digits/test/accuracy", "digits/train_val_gap/loss",
+    "digits/within/hp/val_accuracy", "digits/within/hp/test_accuracy", "digits/val_class_accuracy/0",
+}  # fmt: skip
 
 
 class Kept(Logger):
@@ -100,7 +102,7 @@ def png_names(folder: Path) -> set[str]:
     return {path.stem for path in (folder / "pictures").iterdir()}
 
 
-NAMES = {name.removeprefix("pictures/").replace("/", "_") for name in PICTURES}
+NAMES = {name.removeprefix("views/").replace("/", "_") for name in PICTURES}
 
 
 @pytest.mark.slow
@@ -114,12 +116,12 @@ def test_each_gets_what_it_takes_and_the_folder_all(views: None, capsys, monkeyp
         eigen_images = np.asarray(shown)
     results = json.loads((folder / "results.json").read_text())
     for logger in Kept.made:
-        assert logger.settings["data.components"] == 6
+        assert str(logger.settings["data.n_components"]) == "6"
         assert logger.curves.keys() >= CURVES
-        assert logger.curves["hp/test_accuracy"] == [pytest.approx(results["best"]["test/accuracy"])]
+        assert logger.curves["digits/within/hp/test_accuracy"] == [pytest.approx(results["best"]["test/accuracy"])]
     for logger in Kept.made[:2]:
         assert {name.removeprefix("digits/") for name in logger.pictures} == PICTURES
-        assert np.array_equal(eigen_images, logger.pictures["digits/pictures/eigen_images"])
+        assert np.array_equal(eigen_images, logger.pictures["digits/views/eigen_images"])
         assert logger.texts.keys() == TEXTS
         assert yaml.safe_load(logger.texts["run/config"])["data"]["n_components"] == 6
     assert not Kept.made[2].pictures
@@ -138,7 +140,9 @@ def test_each_gets_what_it_takes_and_the_folder_all(views: None, capsys, monkeyp
 
 @pytest.mark.slow
 def test_csv_has_its_own_folder_with_pictures_settings_and_curves(views: None, capsys):
-    only_tensorboard = [f"--views.{name}=false" for name in ("precision_recall", "graph", "curve_layout")]
+    only_tensorboard = [
+        f"--views.{name}=false" for name in ("precision_recall", "graph", "curve_layout", "result_in_words")
+    ]
     only_tensorboard += ["--views.activations_every_n_epochs=0"]
     fit_and_test([*FIT, *only_tensorboard, "--trainer.logger", "CSVLogger", "--trainer.logger.save_dir", "csv"])
     said = capsys.readouterr()
@@ -147,7 +151,7 @@ def test_csv_has_its_own_folder_with_pictures_settings_and_curves(views: None, c
     assert png_names(folder) == NAMES
     columns = set((folder / "metrics.csv").read_text().splitlines()[0].split(","))
     assert columns >= CURVES
-    assert "data.components: 6" in (folder / "hparams.yaml").read_text()
+    assert "data.n_components: " in (folder / "hparams.yaml").read_text()
     assert (folder / "checkpoints/last.ckpt").is_file()
     assert not Path("lightning_logs").exists()
     assert (folder / "config.yaml").is_file()
