@@ -12,7 +12,7 @@ from pathlib import Path
 from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.common.script_parser import OneLineParser
 from cifar_mlp.reports.record_pictures import draw
-from cifar_mlp.reports.record_rows import add_runs
+from cifar_mlp.reports.record_rows import add_ensemble, add_runs
 from cifar_mlp.reports.render import documents, sources_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if something would change")
     help_text = "first put runs of record configs into docs/record.json: the folders that scripts/fit.sh has left"
     parser.add_argument("--record", nargs="+", type=Path, default=[], metavar="RUN", help=help_text)
+    help_text = "put the average of these runs, which are in docs/record.json, there too, as an ensemble"
+    parser.add_argument("--ensemble", nargs="+", type=Path, default=[], metavar="RUN", help=help_text)
     help_text = "draw docs/record/*.png, of this run's last epoch on the test images where they show a network"
     parser.add_argument("--pictures", type=Path, metavar="RUN", help=help_text)
     parser.add_argument("--busy", action="store_true", help="other work ran beside those runs: do not keep their times")
@@ -32,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if asked.record:
             add_runs(ROOT / "docs" / "record.json", asked.record, ROOT / "configs" / "record", asked.busy)
+        if asked.ensemble:
+            add_ensemble(ROOT / "docs" / "record.json", asked.ensemble, ROOT / "configs" / "record")
         if asked.pictures is not None:
             record = json.loads((ROOT / "docs" / "record.json").read_text())
             for path in draw(record, asked.pictures, ROOT / "docs" / "record"):

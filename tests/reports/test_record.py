@@ -9,9 +9,10 @@ import torch
 
 from cifar_mlp.cli import run as fit
 from cifar_mlp.common.results import config_fingerprint
+from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.models import Classifier
 from cifar_mlp.reports.record_pictures import accuracy_per_flop, draw
-from cifar_mlp.reports.record_rows import add_runs, flop_of_an_image
+from cifar_mlp.reports.record_rows import add_ensemble, add_runs, flop_of_an_image
 from cifar_mlp.reports.record_tables import record_provenance, record_short, record_table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,6 +90,32 @@ def test_the_pictures_are_of_the_run_s_last_epoch(small_cifar: Path, tmp_path: P
     paths = draw({"published": [], "runs": []}, run, tmp_path / "pictures")
     assert sorted(path.stem for path in paths) == ["accuracy", "confusion", "errors", "reliability"]
     assert all(path.stat().st_size > 5_000 for path in paths)
+
+
+@pytest.mark.slow
+def test_the_mean_of_seeds_is_a_line_of_its_own(small_cifar: Path, run: Path, tmp_path: Path):
+    few = ["--data.n_components", "9", "--data.scaling", "standardize", "--model.hidden_sizes", "[8]"]
+    few += ["--model.test_time", "mirror", "--trainer.max_epochs", "1", "--views.all", "false", "--seed_everything"]
+    document, results, runs = tmp_path / "record.json", json.loads((run / "results.json").read_text()), []
+    for seed in (0, 1):
+        fit(["fit", *few, str(seed), "--trainer.default_root_dir", f"seed{seed}"])
+        runs.append(next(Path(f"seed{seed}").rglob("last.ckpt")).parent.parent)
+        results["provenance"]["seed"] = seed
+        (runs[-1] / "results.json").write_text(json.dumps(results))
+    with pytest.raises(ValueError, match="add them by --record"):
+        add_ensemble(document, runs, tmp_path / "configs")
+    add_runs(document, runs, tmp_path / "configs", busy=True)
+    for _ in range(2):
+        add_ensemble(document, runs, tmp_path / "configs")
+    found = json.loads(document.read_text())
+    (row,) = found["ensembles"]
+    models = [Classifier.load_from_checkpoint(path / "checkpoints" / "last.ckpt").eval() for path in runs]
+    images, labels = CIFAR10DataModule(root=str(small_cifar)).source.load(str(small_cifar), "test", 0)
+    with torch.no_grad():
+        mean = torch.stack([torch.softmax(model(images), 1) for model in models]).mean(0)
+    assert row["test"] == pytest.approx(float((mean.argmax(1) == labels).double().mean()), abs=1e-3)
+    assert row["seeds"] == [0, 1]
+    assert "the mean of 2 seeds of [fast]" in record_table(found)
 
 
 def test_features_that_are_projected_once_cost_nothing_a_step():

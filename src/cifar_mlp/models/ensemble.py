@@ -9,11 +9,13 @@ from torch import Tensor, nn
 from cifar_mlp.data.preprocessing import Preprocessing
 from cifar_mlp.models.classifier import Classifier
 
-_OF_TRAINING = {"optimizer", "lr_scheduler", "lr_interval"}
+_OF_TRAINING = {"optimizer", "lr_scheduler", "lr_interval", "ema_decay"}
 
 
 class Ensemble(Classifier):
     """Trained classifiers whose probabilities are averaged. It takes byte images; it is not trained.
+
+    It averages over the views of its first member's ``test_time``.
 
     Args:
         member_settings: Settings of each classifier.
@@ -31,7 +33,8 @@ class Ensemble(Classifier):
         num_classes: int = 10,
         metric_prefix: str = "",
     ) -> None:
-        super().__init__(None, num_classes, metric_prefix, hidden_sizes=())
+        test_time: Any = member_settings[0].get("test_time", "none") if member_settings else "none"
+        super().__init__(None, num_classes, metric_prefix, hidden_sizes=(), test_time=test_time)
         self.settings |= {"member_settings": list(member_settings), "validates": validates}
         self.save_hyperparameters(self.settings, logger=False)
         self.classifiers = nn.ModuleList(Classifier(**settings) for settings in member_settings)

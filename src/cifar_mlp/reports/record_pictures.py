@@ -17,11 +17,10 @@ from cifar_mlp.pictures.galleries import error_gallery
 from cifar_mlp.pictures.predictions import Predictions
 from cifar_mlp.pictures.reliability import reliability_diagram
 from cifar_mlp.pictures.style import BLUE, BODY, GREY, SMALL, TITLE, new_figure, pixels, png, save
+from cifar_mlp.reports.record_rows import EVALUATED
 from cifar_mlp.reports.record_tables import by_config, published_flop
 from cifar_mlp.training.checkpoint import read_checkpoint
 from cifar_mlp.training.checkpoint_data import data_of
-
-EVALUATED = 500  # images at a time, of 18 views
 
 
 def draw(document: Document, run: Path, folder: Path) -> list[Path]:

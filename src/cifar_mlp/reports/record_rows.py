@@ -4,10 +4,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from cifar_mlp.common.json_rows import write_json_rows
 from cifar_mlp.common.results import Row, config_fingerprint
+from cifar_mlp.models import Classifier, Ensemble
+from cifar_mlp.models.averaged_views import TestTime, mean_probabilities
 from cifar_mlp.training.checkpoint import read_checkpoint
+from cifar_mlp.training.checkpoint_data import data_of
 
+EVALUATED = 500  # images at a time, of several views
 TRAINING_IMAGES = 50_000  # of CIFAR-10, validation included
 VIEWS = "test/accuracy_views"
 
@@ -60,6 +67,48 @@ def record_row(run: Path, configs: Path, busy: bool) -> Row:
         "seconds": None if busy else provenance["fit_seconds"],
         **{name: provenance[name] for name in ("commit", "date", "device", "precision", "torch")},
     }
+
+
+def add_ensemble(document: Path, runs: list[Path], configs: Path) -> None:
+    """Put the average of several runs of one config into the record's file, tested on all images, in place of a former.
+
+    Args:
+        document: docs/record.json.
+        runs: Folders of runs, whose rows are in the file.
+        configs: Folder of the record's configs.
+
+    Raises:
+        ValueError: For runs of several configs, or a run whose row is not in the file.
+    """
+    content: dict[str, Any] = json.loads(document.read_text())
+    rows = [record_row(run, configs, busy=True) for run in runs]
+    known = {(row["config"], row["seed"]): row for row in content["runs"]}
+    names = {row["config"] for row in rows}
+    if len(names) > 1 or any((row["config"], row["seed"]) not in known for row in rows):
+        raise ValueError("an ensemble is of runs of one config that are in docs/record.json: add them by --record")
+    paths = [run / "checkpoints" / "last.ckpt" for run in runs]
+    members = [Classifier.load_from_checkpoint(path, map_location="cpu").eval() for path in paths]
+    ensemble = Ensemble.of(members, validates=True).eval()
+    data = data_of(read_checkpoint(str(paths[0])))
+    images, labels = data.source.load(data.root, "test", data.seed)
+    content.setdefault("ensembles", [])
+    content["ensembles"] = [row for row in content["ensembles"] if row["config"] not in names] + [
+        {
+            "config": rows[0]["config"],
+            "seeds": [row["seed"] for row in rows],
+            "test": accuracy_of(ensemble, images, labels, "none"),
+            "views": rows[0]["views"],
+            "test_views": accuracy_of(ensemble, images, labels, ensemble.settings["test_time"]),
+        }
+    ]
+    write_json_rows(document, content, ["published", "runs", "ensembles"])
+
+
+def accuracy_of(model: Classifier, images: Tensor, labels: Tensor, test_time: TestTime) -> float:
+    """Share of right answers, the views averaged."""
+    with torch.inference_mode():
+        found = [mean_probabilities(model, part, test_time).argmax(1) for part in images.split(EVALUATED)]
+    return round(float((torch.cat(found) == labels).double().mean()), 4)
 
 
 def flop_of_an_image(checkpoint: dict[str, Any]) -> int:

@@ -15,6 +15,8 @@ def record_table(document: Document) -> str:
     lines = [(row["test"], _published(row)) for row in document["published"]]
     for rows in by_config(document).values():
         lines.append((statistics.fmean(100 * row["test_views"] for row in rows), _ours(rows)))
+    for ensemble in document.get("ensembles", []):
+        lines.append((100 * ensemble["test_views"], _ensemble(ensemble, by_config(document)[ensemble["config"]])))
     return markdown.table(COLUMNS, [line for _, line in sorted(lines, key=lambda line: -line[0])], words=1)
 
 
@@ -65,6 +67,16 @@ def _ours(rows: Sequence[Row]) -> list[str]:
     cells = [percent([row["test"] for row in rows]), _views(rows), f"{first['parameters'] / 1e6:.2g}M"]
     cells += [f"{first['epochs']:,}", _flop(first["flop"]), _minutes(rows), same(rows, "device")]
     return [f"**ours, {_link(first['config'], '../configs/record')}**", *cells, "this repository"]
+
+
+def _ensemble(row: Row, runs: Sequence[Row]) -> list[str]:
+    """Several seeds' probabilities averaged: the sum of their costs."""
+    rows = [run for run in runs if run["seed"] in row["seeds"]]
+    total = {name: sum(run[name] for run in rows) for name in ("parameters", "flop")}
+    what = f"**ours, the mean of {len(rows)} seeds of {_link(row['config'], '../configs/record')}**"
+    cells = [percent([row["test"]]), f"{percent([row['test_views']])} ({row['views']})"]
+    cells += [f"{total['parameters'] / 1e6:.2g}M", f"{len(rows)} x {rows[0]['epochs']}", _flop(total["flop"])]
+    return [what, *cells, "", same(rows, "device"), "this repository; one checkpoint"]
 
 
 def _published(row: Row) -> list[str]:
