@@ -45,9 +45,10 @@ def record_provenance(document: Document) -> str:
         validation = f"validation {percent([row['val'] for row in rows])} %" if rows[0]["val"] else "no validation"
         if rows[0].get("val_views"):
             validation += f" ({percent([row['val_views'] for row in rows])} % averaged)"
+        seeds = ("seed " if len(rows) == 1 else "seeds ") + ", ".join(str(row["seed"]) for row in rows)
         days = ", ".join(sorted({row["date"][:10] for row in rows}))
         texts.append(
-            f"{config}: seeds {', '.join(str(row['seed']) for row in rows)}; {rows[0]['images']:,} training images, "
+            f"{config}: {seeds}; {rows[0]['images']:,} training images, "
             f"{validation}; {same(rows, 'device')}; {same(rows, 'precision')}; torch {same(rows, 'torch')}; {days}; "
             f"commit {same(rows, 'commit')}.\n"
         )

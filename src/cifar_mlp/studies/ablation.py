@@ -1,0 +1,70 @@
+"""What each ingredient of a record config is worth: it is taken away, and the rest trains again."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cifar_mlp.cli import run
+from cifar_mlp.common import markdown
+from cifar_mlp.common.atomic_write import write_whole
+from cifar_mlp.common.results import percent
+from cifar_mlp.common.spread import half_interval
+
+WHOLE = "everything"
+WITHOUT: dict[str, list[str]] = {
+    "crop": ["--data.augment={flip: random}"],
+    "flip": ["--data.augment={crop: 4}"],
+    "flip and crop": ["--data.augment=null"],
+    "whitening": ["--data.whiten=false", "--data.whiten_epsilon=0"],
+    "PCA (pixels instead)": ["--data.n_components=null", "--data.whiten=false", "--data.whiten_epsilon=0"],
+    "mirror images in the PCA": ["--data.pca_mirror=false"],
+    "batch normalization": ["--model.normalization=none"],
+    "GELU (ReLU instead)": ["--model.activation=relu"],
+    "label smoothing": ["--model.label_smoothing=0"],
+    "weight decay": ["--model.optimizer.weight_decay=0"],
+    "warm-up and cosine (constant rate)": ["--model.lr_scheduler=null", "--model.lr_interval=epoch"],
+}
+
+
+def measure(
+    options: Sequence[str], seeds: Sequence[int], folder: Path, without: Mapping[str, list[str]] = WITHOUT
+) -> dict[str, list[float]]:
+    """Validation accuracy at the last epoch by what was left out, a number for each seed; the test set is not read.
+
+    Args:
+        options: Of ``cifar-mlp fit``, for all runs.
+        seeds: Of each.
+        folder: Of the runs and ``ablation.json``; what is there already is not trained again.
+        without: What to leave out, and the options that do it.
+
+    Raises:
+        ValueError: If the folder holds runs with other options.
+    """
+    kept = folder / "ablation.json"
+    found = json.loads(kept.read_text()) if kept.is_file() else {"options": list(options), "validation": {}}
+    if found["options"] != list(options):
+        raise ValueError(f"--output {folder} holds runs with {' '.join(found['options'])}: choose another folder")
+    for number, (name, changed) in enumerate({WHOLE: [], **without}.items()):
+        for seed in map(str, seeds):
+            known = found["validation"].setdefault(name, {})
+            if seed in known:
+                continue
+            place = ["--seed_everything", seed, "--trainer.default_root_dir", str(folder / f"{number}-{seed}")]
+            command = run(["fit", *options, *changed, *place])
+            metric = command.model.metric_name("val/accuracy")
+            known[seed] = round(float(command.trainer.callback_metrics[metric]), 4)
+            folder.mkdir(parents=True, exist_ok=True)
+            write_whole(json.dumps(found, indent=1) + "\n", kept)
+    return {name: [found["validation"][name][str(seed)] for seed in seeds] for name in (WHOLE, *without)}
+
+
+def table(found: Mapping[str, Sequence[float]]) -> str:
+    """Markdown: accuracy, and the difference from the whole with its 95 % interval over paired seeds."""
+    whole = found[WHOLE]
+    lines = []
+    for name, values in found.items():
+        differences = [100 * (value - other) for value, other in zip(values, whole, strict=True)]
+        mean = sum(differences) / len(differences)
+        interval = f"{mean:+.1f} ± {half_interval(differences):.1f}" if len(differences) > 1 else f"{mean:+.1f}"
+        lines.append([name, percent(values), "" if name == WHOLE else interval])
+    return markdown.table(["without", "validation", "difference, 95 % interval"], lines)

@@ -1,0 +1,55 @@
+"""Ingredients taken away one by one."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cifar_mlp.cli import run
+from cifar_mlp.studies import ablation
+from cifar_mlp.studies.ablation import WHOLE, WITHOUT, measure, table
+
+ROOT = Path(__file__).resolve().parents[2]
+OPTIONS = [
+    "--data.source",
+    "digits",
+    "--model.hidden_sizes",
+    "[8]",
+    "--trainer.max_epochs",
+    "1",
+    "--views.all",
+    "false",
+]
+
+
+def test_each_is_trained_once_with_each_seed_and_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    started: list[list[str]] = []
+    monkeypatch.setattr(ablation, "run", lambda arguments: (started.append(arguments), run(arguments))[1])
+    without = {"rate": ["--model.optimizer.lr=1e-9"]}
+    found = measure(OPTIONS, [0, 1], tmp_path, without)
+    assert measure(OPTIONS, [0, 1], tmp_path, without) == found
+    assert len(started) == 4
+    assert [("--model.optimizer.lr=1e-9" in one) for one in started] == [False, False, True, True]
+    assert min(found[WHOLE]) > max(found["rate"])
+    assert json.loads((tmp_path / "ablation.json").read_text())["options"] == OPTIONS
+    with pytest.raises(ValueError, match=r"holds runs with .* choose another folder"):
+        measure([*OPTIONS, "--model.dropout", "0.1"], [0], tmp_path, without)
+
+
+def test_the_table_pairs_seeds():
+    text = table({WHOLE: [0.70, 0.72, 0.71], "crop": [0.65, 0.67, 0.66], "flip": [0.69, 0.72, 0.72]})
+    assert "| everything | 71.0 ± 1.0 |  |" in text
+    assert "| crop | 66.0 ± 1.0 | -5.0 ± 0.0 |" in text
+    assert "| flip | 71.0 ± 1.7 | +0.0 ± 2.5 |" in text
+
+
+@pytest.mark.parametrize("name", WITHOUT)
+def test_what_is_taken_away_changes_the_config(name: str, capsys: pytest.CaptureFixture[str]):
+    printed = []
+    for options in ([], WITHOUT[name]):
+        with pytest.raises(SystemExit) as ended:
+            run(["fit", "--config", str(ROOT / "configs/record/cpu_2min.yaml"), *options, "--print_config"])
+        assert ended.value.code == 0
+        printed.append(yaml.safe_load(capsys.readouterr().out))
+    assert printed[0] != printed[1]
