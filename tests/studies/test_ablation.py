@@ -17,7 +17,8 @@ OPTIONS = [
     "--model.hidden_sizes",
     "[8]",
     "--trainer.max_epochs",
-    "1",
+    "3",
+    "--model.optimizer.lr=0.03",
     "--views.all",
     "false",
 ]

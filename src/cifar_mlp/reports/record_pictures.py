@@ -61,7 +61,8 @@ def accuracy_per_flop(document: Document) -> Figure:
                           label=label)  # fmt: skip
             if filled:
                 _label(axes, rows[0]["flop"], mean, name, BLUE)
-    axes.set(xscale="log", xlabel="floating-point operations of the training", ylabel="test accuracy, %")
+    axes.set(xscale="log", ylabel="test accuracy, %")
+    axes.set_xlabel("floating-point operations of the training (grey: estimated)")
     axes.set_xlim(right=axes.get_xlim()[1] * 6)  # room for names
     axes.grid(color=GREY, alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
