@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from cifar_mlp.cli import run
 from cifar_mlp.common import markdown
@@ -41,7 +42,9 @@ def measure(
         ValueError: If the folder holds runs with other options.
     """
     kept = folder / "ablation.json"
-    found = json.loads(kept.read_text()) if kept.is_file() else {"options": list(options), "validation": {}}
+    found: dict[str, Any] = {"options": list(options), "validation": {}}
+    if kept.is_file():
+        found = json.loads(kept.read_text())
     if found["options"] != list(options):
         raise ValueError(f"--output {folder} holds runs with {' '.join(found['options'])}: choose another folder")
     for number, (name, changed) in enumerate({WHOLE: [], **without}.items()):
