@@ -7,7 +7,6 @@ import pytest
 from torch import nn
 
 from cifar_mlp.cli import run
-from cifar_mlp.models.affine import Affine
 from cifar_mlp.models.mlp import ACTIVATIONS, MLP
 
 CONFIGS = sorted((Path(__file__).resolve().parents[2] / "configs" / "record").glob("*.yaml"))
@@ -18,7 +17,7 @@ def kinds_beyond_fully_connected(network: nn.Module) -> list[str]:
     """Modules that are neither containers, dense affine maps nor functions of one unit or layer."""
     containers = (MLP, nn.ModuleList, nn.Sequential)
     return [
-        name for name, module in network.named_modules() if type(module) not in (*containers, Affine, *UNIT_BY_UNIT)
+        name for name, module in network.named_modules() if type(module) not in (*containers, nn.Linear, *UNIT_BY_UNIT)
     ]
 
 
@@ -37,7 +36,7 @@ def test_a_record_network_is_fully_connected_without_shared_weights(small_cifar:
     places = places_of_parameters(network)
     assert len(set(places)) == len(places)
     widths = [20, *network.hidden_sizes, 10]
-    found = [(layer.in_features, layer.out_features) for layer in network.modules() if isinstance(layer, Affine)]
+    found = [(layer.in_features, layer.out_features) for layer in network.modules() if isinstance(layer, nn.Linear)]
     assert found == list(pairwise(widths)), "every unit sees every unit before it"
     assert command.model.preprocessing.pca.components.shape == (20, 3072)
 
@@ -45,6 +44,6 @@ def test_a_record_network_is_fully_connected_without_shared_weights(small_cifar:
 def test_the_inspection_finds_a_convolution_and_a_shared_weight():
     convolution = nn.Sequential(nn.Conv2d(3, 3, 3), nn.Linear(2, 2))
     assert kinds_beyond_fully_connected(convolution) == ["0", "1"]
-    layer = Affine(4, 4)
+    layer = nn.Linear(4, 4)
     assert len(set(places_of_parameters(nn.Sequential(layer, nn.ReLU(), layer)))) == 2
     assert len(places_of_parameters(nn.Sequential(layer, nn.ReLU(), layer))) == 4

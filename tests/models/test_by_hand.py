@@ -3,11 +3,13 @@
 import copy
 import itertools
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -15,10 +17,10 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from cifar_mlp.data.augment.mixing import MixedBatch
 from cifar_mlp.models import Classifier
-from cifar_mlp.models.by_hand import products
+from cifar_mlp.models.by_hand import matmuls as libraries
 from cifar_mlp.models.by_hand.activations import ACTIVATION_KERNELS
 from cifar_mlp.models.by_hand.flat import FlatParameters
-from cifar_mlp.models.by_hand.products import Products
+from cifar_mlp.models.by_hand.matmuls import MatmulChoice
 from cifar_mlp.models.by_hand.steps import HandDerivedSteps
 from cifar_mlp.models.loss import mixed_loss, mixed_targets
 from cifar_mlp.models.mlp import ACTIVATIONS, MLP
@@ -35,7 +37,7 @@ def worst_error(
 ) -> float:  # fmt: skip
     """The largest difference of loss, gradients and moments from autograd's, relative to the largest gradient."""
     witness = copy.deepcopy(network)
-    steps = HandDerivedSteps(network, smoothing, regularization, Products(matmuls))
+    steps = HandDerivedSteps(network, smoothing, regularization, MatmulChoice(matmuls))
     with torch.autocast("cpu", torch.bfloat16, enabled=half):
         torch.manual_seed(1)
         ours, _ = steps(inputs, labels)
@@ -86,7 +88,7 @@ def test_two_labels_an_image_are_their_weighted_mean():
     batch = MixedBatch(inputs, labels, labels.flip(0), torch.rand(N, dtype=torch.float64))
     theirs, _ = mixed_loss(network, inputs, batch, settings)
     theirs.backward()
-    steps = HandDerivedSteps(network, 0.1, 0.0, Products())
+    steps = HandDerivedSteps(network, 0.1, 0.0, MatmulChoice())
     ours, _ = steps(inputs, mixed_targets(batch, settings))
     torch.testing.assert_close(ours, theirs.detach())
     for mine, parameter in zip(steps.gradients, network.parameters(), strict=True):
@@ -147,7 +149,13 @@ def loader(dtype: torch.dtype) -> DataLoader:
 
 
 def fit(
-    gradients: str, steps: int, folder: Path, precision: str = "64-true", resume: Path | None = None, **settings: object
+    gradients: str,
+    steps: int,
+    folder: Path,
+    precision: str = "64-true",
+    resume: Path | None = None,
+    callbacks: Sequence[Callback] = (),
+    **settings: object,
 ) -> tuple[Classifier, list[float]]:
     """Train on digits, 36 batches an epoch; the network, and the loss of each step."""
     torch.manual_seed(0)
@@ -159,7 +167,7 @@ def fit(
     options = {"accelerator": "cpu", "devices": 1, "precision": precision, "default_root_dir": folder, "logger": False}
     options |= dict.fromkeys(["enable_checkpointing", "enable_progress_bar", "enable_model_summary"], False)
     options |= {"gradient_clip_val": 1.0 if precision != "bf16-mixed" else None, "max_epochs": -(-steps // 36)}
-    trainer = Trainer(**options, max_steps=-1 if steps % 36 == 0 else steps)
+    trainer = Trainer(**options, max_steps=-1 if steps % 36 == 0 else steps, callbacks=list(callbacks))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Lightning's advice
         trainer.fit(model, loader(torch.float64 if precision == "64-true" else torch.float32), ckpt_path=resume)
@@ -194,9 +202,10 @@ def test_a_training_that_is_resumed_ends_with_the_same_bits_and_so_does_autograd
     for index, state in theirs["state"].items():
         for name, value in state.items():
             torch.testing.assert_close(ours["state"][index][name], value, rtol=0, atol=1e-10)
-    continued, _ = fit("hand", 72, tmp_path, resume=tmp_path / "autograd-36.ckpt")
-    for a, b in zip(whole.parameters(), continued.parameters(), strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
+    for now, before in (("hand", "autograd"), ("autograd", "hand")):
+        continued, _ = fit(now, 72, tmp_path, resume=tmp_path / f"{before}-36.ckpt")
+        for a, b in zip(whole.parameters(), continued.parameters(), strict=True):
+            torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("optimizer", ["SGD", "Adafactor"])
@@ -211,7 +220,7 @@ def test_an_optimizer_that_sees_all_parameters_together_gets_them_one_by_one(opt
 def test_accumulated_batches_add_up():
     network, inputs, labels = draw(torch.float64, "relu")
     flat = FlatParameters(list(network.parameters()))
-    steps = HandDerivedSteps(network, 0.0, 0.0, Products(), flat)
+    steps = HandDerivedSteps(network, 0.0, 0.0, MatmulChoice(), flat)
     for half in (slice(0, N // 2), slice(N // 2, N)):
         steps(inputs[half], labels[half])
         steps.deliver(0.5)
@@ -228,17 +237,17 @@ def test_accumulated_batches_add_up():
 
 def test_the_faster_library_is_taken_and_kept(monkeypatch: pytest.MonkeyPatch):
     clock = iter(range(10_000))
-    monkeypatch.setattr(products, "_seconds", lambda way: next(clock) % 2)  # the second way takes longer
+    monkeypatch.setattr(libraries, "_seconds", lambda way: next(clock) % 2)  # the second way takes longer
     asked = (N, 140, D, torch.float32, torch.device("cpu"))
-    choice = Products()
+    choice = MatmulChoice()
     assert choice.backward_weight(*asked) == "pytorch"
-    assert Products("onednn").backward_weight(*asked) == "onednn"
-    assert Products("auto", {"weight 140 x 130 float32": "onednn"}).backward_weight(*asked) == "onednn"
-    assert choice.describe() == "0 of 1 matmuls by oneDNN (measured)"
+    assert MatmulChoice("onednn").backward_weight(*asked) == "onednn"
+    assert MatmulChoice("auto", {"weight 140 x 130 float32": "onednn"}).backward_weight(*asked) == "onednn"
+    assert choice.describe() == "0 of 1 matmuls by oneDNN (the faster ones here)"
     next(clock)
     assert choice.backward_weight(*asked) == "pytorch"
-    assert Products().backward_weight(*asked) == "onednn"
-    assert Products().backward_weight(N, 9, 9, *asked[3:]) == "pytorch"
+    assert MatmulChoice().backward_weight(*asked) == "onednn"
+    assert MatmulChoice().backward_weight(N, 9, 9, *asked[3:]) == "pytorch"
 
 
 @pytest.mark.parametrize("fault", ["missing", "rounded"])
@@ -248,5 +257,121 @@ def test_a_library_that_is_absent_or_rounds_is_not_taken(fault: str, monkeypatch
             raise AttributeError("'_OpNamespace' 'mkldnn' object has no attribute '_linear_pointwise'")
         return nn.functional.linear(a.bfloat16(), b.bfloat16(), None if c is None else c.bfloat16()).float()
 
-    monkeypatch.setattr(products, "onednn", wrong)
-    assert Products("onednn").forward(N, 140, D, torch.float32, torch.device("cpu"), None) == "pytorch"
+    monkeypatch.setattr(libraries, "onednn", wrong)
+    assert MatmulChoice("onednn").forward(N, 140, D, torch.float32, torch.device("cpu"), None) == "pytorch"
+
+
+TESTED_TORCH = ("2.14.1", "2.15.0")  # with oneDNN's private operator; any other version may use it or fall back
+
+
+@pytest.mark.skipif(torch.__version__.split("+")[0] not in TESTED_TORCH, reason="not tested with this PyTorch")
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this PyTorch has no oneDNN")
+def test_the_private_operator_is_there_in_the_tested_versions():
+    x, w, b = torch.randn(5, 7), torch.randn(3, 7), torch.randn(3)
+    torch.testing.assert_close(libraries.onednn(x, w, b), nn.functional.linear(x, w, b))
+
+
+def test_a_machine_measures_once_so_that_two_runs_choose_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    measured: list[str] = []
+    answers = iter(["onednn", "pytorch", "pytorch"])
+    monkeypatch.setattr(libraries, "_faster", lambda *_: measured.append(next(answers)) or measured[-1])
+
+    def choose() -> str:
+        choice = MatmulChoice("auto", None, libraries.choices_in(str(tmp_path / "cache")))
+        return choice.backward_weight(N, 140, D, torch.float32, torch.device("cpu"))
+
+    assert [choose(), choose()] == ["onednn", "onednn"]
+    (kept,) = (tmp_path / "cache").glob("matmuls-*.json")
+    kept.write_text(kept.read_text().replace('"onednn"', '"another"'))
+    assert [choose(), choose()] == ["pytorch", "pytorch"]
+    kept.write_text("{")
+    assert choose() == "pytorch"
+    assert len(measured) == 3
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads + 1)
+    assert libraries.choices_in(str(tmp_path / "cache")).path != kept
+    assert MatmulChoice("pytorch").describe() == "matmuls by PyTorch"
+
+
+def test_where_nothing_can_be_kept_it_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(libraries, "_faster", lambda *_: "onednn")
+    (tmp_path / "file").write_text("")
+    assert libraries.choices_in(str(tmp_path / "file" / "below")).get("x", lambda: "onednn") == "onednn"
+
+
+# ---- frozen layers
+
+
+class Freeze(Callback):
+    """Freezes the first layer before an epoch."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+        self.kept: list[Tensor] = []
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: Any) -> None:
+        if trainer.current_epoch == self.epoch:
+            first = pl_module.network.hidden[0].requires_grad_(False)
+            self.kept = [parameter.detach().clone() for parameter in first.parameters()]
+
+
+@pytest.mark.parametrize("optimizer", ["Adam", "SGD"])
+def test_layers_that_are_frozen_within_a_training_stay_and_the_others_go_on(
+    optimizer: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    recipe = {"class_path": f"torch.optim.{optimizer}", "init_args": {"lr": 0.01, "weight_decay": 0.1}}
+    recipe["init_args"] |= {"momentum": 0.9} if optimizer == "SGD" else {}
+    schedule = {"class_path": "torch.optim.lr_scheduler.ExponentialLR", "init_args": {"gamma": 0.5}}
+    found = []
+    for gradients in ("hand", "autograd"):
+        freeze = Freeze(1)
+        more = {"optimizer": recipe, "lr_scheduler": schedule, "callbacks": [freeze]}
+        model, losses = fit(gradients, 108, tmp_path, **more)
+        for kept, parameter in zip(freeze.kept, model.network.hidden[0].parameters(), strict=True):
+            assert torch.equal(kept, parameter)
+        found.append((losses, list(model.network.parameters())))
+    (ours, mine), (theirs, its) = found
+    assert ours == pytest.approx(theirs, abs=1e-10)
+    for a, b in zip(mine, its, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("gradients", ["hand", "auto"])
+def test_layers_that_are_frozen_before_a_training_stay(gradients: str, tmp_path: Path):
+    freeze = Freeze(0)
+    freeze.on_fit_start = lambda trainer, module: module.network.hidden[0].requires_grad_(False)
+    model, losses = fit(gradients, 36, tmp_path, callbacks=[freeze])
+    for kept, parameter in zip(freeze.kept, model.network.hidden[0].parameters(), strict=True):
+        assert torch.equal(kept, parameter)
+    assert losses[-1] < losses[0]
+
+
+# ---- the default
+
+
+class OwnStep(Classifier):
+    """A training step that somebody wrote."""
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        return 2 * super().training_step(batch, batch_idx)
+
+
+OwnStep.training_step.__module__ = "somewhere"
+
+
+def test_auto_is_by_hand_on_a_cpu_and_says_where_it_is_not():
+    trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    options: dict[str, Any] = {"hidden_sizes": [200], "optimizer": ADAM}
+    made = {"auto": Classifier(130, **options), "frozen": Classifier(130, **options)}
+    made["frozen"].network.output.requires_grad_(False)
+    made |= {kind: Classifier(130, gradients=kind, matmuls="pytorch", **options) for kind in ("hand", "autograd")}
+    made["own step"] = OwnStep(130, **options)
+    said = {name: model.describe_steps(trainer, 20) for name, model in made.items()}
+    assert said["auto"].startswith("hand-derived gradients, ")
+    assert said["auto"].endswith(" of 2 matmuls by oneDNN (the faster ones here)")
+    assert said["hand"] == "hand-derived gradients, 0 of 2 matmuls by oneDNN (--model.matmuls pytorch)"
+    assert said["autograd"] == "gradients by autograd (--model.gradients autograd)"
+    assert said["frozen"] == "gradients by autograd (layers are frozen)"
+    assert said["own step"] == "gradients by autograd (OwnStep has a training_step of its own)"
+    trainer.strategy._root_device = torch.device("meta")
+    assert made["auto"].describe_steps(trainer, 20) == "gradients by autograd (by hand is not measured on meta)"

@@ -10,6 +10,7 @@ import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
 
+from cifar_mlp.callbacks.run_record import records
 from cifar_mlp.cli import run
 from cifar_mlp.training.loop_choice import GPU_SEARCH, skip_gpu_search, use_fast_loop
 from cifar_mlp.training.loop_obstacles import HOOK_LOG, TESTED_LIGHTNING, obstacle
@@ -39,9 +40,28 @@ def test_the_first_line_says_which_loop_runs(
 ):
     made = run([*RUN, *arguments]).trainer
     out = capsys.readouterr().out
-    assert out.splitlines()[0].endswith(f"precision 32-true, seed 0, {loop}")
+    gradients = "hand-derived gradients, matmuls by PyTorch"  # too small to choose a library
+    assert out.splitlines()[0].endswith(f"precision 32-true, seed 0, {gradients}, {loop}")
+    (record,) = records(Path(made.log_dir))
+    assert (record["gradients"], record["loop"]) == (gradients, loop)
     assert (type(made.fit_loop.epoch_loop).__name__ == "FastEpochLoop") == (loop == "fast loop")
     assert made.global_step > 0
+
+
+def test_the_libraries_of_the_matmuls_are_in_the_first_line_the_record_and_the_next_run(
+    small_cifar: Path, capsys: pytest.CaptureFixture[str]
+):
+    wide = [*RUN, "--data.n_components", "200", "--model.hidden_sizes", "[100]"]
+    first, second = (run(wide).model for _ in range(2))
+    assert " of 2 matmuls by oneDNN (the faster ones here), fast loop" in capsys.readouterr().out.splitlines()[0]
+    assert first.decided_matmuls == second.decided_matmuls
+    (record,) = records(Path(first.trainer.log_dir))
+    assert record["matmuls"] == first.decided_matmuls
+    assert set(record["matmuls"]) == {"forward 100 x 200 float32", "weight 100 x 200 float32"}
+    forced = run([*wide, "--model.matmuls", "onednn", "--trainer.fast_dev_run", "1"]).model
+    assert set(forced.decided_matmuls.values()) == {"onednn"}
+    run([*wide, "--model.gradients", "autograd", "--trainer.fast_dev_run", "1"])
+    assert "gradients by autograd (--model.gradients autograd), fast loop" in capsys.readouterr().out
 
 
 class Iterating(Small):

@@ -9,6 +9,7 @@ batches, bookkeeping) is overhead.
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from cifar_mlp.benchmarks.epochs import EpochTimer, seconds_a_call
 from cifar_mlp.benchmarks.problem import Problem
-from cifar_mlp.models.affine import onednn_is_faster, onednn_matmul
+from cifar_mlp.models.by_hand.matmuls import onednn
 
 ADAM_BYTES = 7 * 4  # a parameter
 CAST_BYTES = 2 * (4 + 2)
@@ -56,8 +57,10 @@ def _matmuls(problem: Problem) -> Iterator[tuple[list[Callable[[], Tensor]], int
         x, g, w = draw(problem.batch_size, inputs), draw(problem.batch_size, outputs), draw(outputs, inputs)
         for left, right in [(x, w.T), (g.T, x)] + ([(g, w)] if number else []):
             ways: list[Callable[[], Tensor]] = [partial(torch.mm, left, right, out=left @ right)]
-            if problem.device == "cpu" and not problem.half and onednn_is_faster():
-                ways.append(partial(onednn_matmul, left, right.T))
+            with suppress(AttributeError, RuntimeError, NotImplementedError):  # as where the hand-derived steps choose
+                if problem.device == "cpu":
+                    onednn(left, right.T)
+                    ways.append(partial(onednn, left, right.T))
             yield ways, 2 * problem.batch_size * inputs * outputs
 
 

@@ -32,10 +32,14 @@ class RunRecord(Callback):
         seed: The run's one seed.
         command: How the run was started.
         config: All settings, as YAML.
+
+    Attributes:
+        how: What computes the steps, in words: gradients and loop.
     """
 
     def __init__(self, seed: int, command: str, config: str = "") -> None:
         self.seed, self.command, self.config = seed, command, config
+        self.how: dict[str, str] = {}
         self._before: list[dict[str, Any]] = []
         self._record: dict[str, Any] = {}
         self._started = 0.0
@@ -49,6 +53,7 @@ class RunRecord(Callback):
             "precision": trainer.precision,
             "accelerator": type(trainer.accelerator).__name__,
             "processes": trainer.world_size,
+            **self.how,
             **provenance(trainer.strategy.root_device),
         }
         data: Any = getattr(trainer, "datamodule", None)
@@ -58,6 +63,8 @@ class RunRecord(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Record where this part of the run begins, set aside what an earlier part has tested, print the folder."""
         self._record["from_step"] = trainer.global_step
+        if matmuls := getattr(pl_module, "decided_matmuls", None):
+            self._record["matmuls"] = dict(matmuls)
         folder = _folder(trainer)
         if folder is not None:
             print(f"run folder: {folder}{_where_pictures_go(trainer, folder)}", flush=True)

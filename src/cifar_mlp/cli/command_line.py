@@ -29,6 +29,7 @@ from cifar_mlp.cli.warning_filters import one_line_warnings, quiet
 from cifar_mlp.common.provenance import device_name
 from cifar_mlp.common.stopped import answering_interrupts, bring_along
 from cifar_mlp.data.datamodule import CIFAR10DataModule
+from cifar_mlp.models.classifier import Classifier
 from cifar_mlp.training.checkpoint_file import keep_files_whole
 from cifar_mlp.training.loop_choice import use_exact_loop, use_fast_loop
 from cifar_mlp.training.loop_obstacles import describe
@@ -186,14 +187,28 @@ class CommandLine(EvaluatingCLI):
         loop = describe(obstacle)
         if not self.trainer.is_global_zero:
             return
+        how = self._how_it_trains(loop)
         device, why = device_name(self.trainer.strategy.root_device), ""
         if self._precision_chosen:
             why = " (suits this machine; --trainer.precision chooses another)"
-        parts = [f"{self.run_name()}: {device}", f"precision {precision}{why}", f"seed {seed}", loop]
+        parts = [f"{self.run_name()}: {device}", f"precision {precision}{why}", f"seed {seed}", *how.values()]
         print(", ".join([*parts, *self.found_in("train")]), flush=True)
         if self.datamodule.num_val == 0:
             count = f"all {self.datamodule.num_train:,} images"
             print(f"no validation: training on {count}, without a best epoch; the last epoch is tested", flush=True)
+
+    def _how_it_trains(self, loop: str) -> dict[str, str]:
+        """Gradients and loop in words, also for the run's record."""
+        how = {"loop": loop}
+        if isinstance(self.model, Classifier):
+            if self.checkpoint is not None:
+                self.model.keep_matmuls(self.checkpoint)
+            how = {"gradients": self.model.describe_steps(self.trainer, self.datamodule.settings["batch_size"]), **how}
+        trainer: Any = self.trainer
+        for callback in trainer.callbacks:
+            if isinstance(callback, RunRecord):
+                callback.how = how
+        return how
 
     def after_fit(self) -> None:
         """Say why training stopped early."""

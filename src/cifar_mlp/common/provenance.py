@@ -77,11 +77,6 @@ def cpu_name() -> str:
     return _cpuinfo().get("model name") or platform.processor() or platform.machine()
 
 
-def cpu_vendor() -> str | None:
-    """The x86 CPU's maker, e.g. ``AuthenticAMD``; ``None`` where the system does not tell."""
-    return _cpuinfo().get("vendor_id")
-
-
 def cpu_identity() -> str:
     """Name, family, model and instruction sets, e.g. ``AMD EPYC (family 26, model 2; AVX-512, AVX512-BF16)``.
 

@@ -12,7 +12,7 @@ from torch.optim import Adam, Optimizer
 from cifar_mlp.data.preprocessing import Preprocessing
 from cifar_mlp.models.averaged_views import VIEWS, TestTime, mean_probabilities
 from cifar_mlp.models.averaged_weights import AveragedWeights
-from cifar_mlp.models.by_hand.products import Matmuls
+from cifar_mlp.models.by_hand.matmuls import Matmuls
 from cifar_mlp.models.by_hand.trained import TrainedByHand
 from cifar_mlp.models.evaluated import Evaluated
 from cifar_mlp.models.initialization import Initialization
@@ -56,9 +56,10 @@ class Classifier(TrainedByHand, Evaluated, SelfContained):
         expansion: Width of a residual block's inside over that of its ends.
         label_smoothing: Share of each target spread evenly over the classes in the training loss, in [0, 1).
         regularization: Factor of the sum of squared weights in the training loss, not negative.
-        gradients: autograd: derived by PyTorch. hand: the hand-derived formulas of cifar_mlp.parity.
-        matmuls: Library of the matmuls of gradients hand on a CPU: pytorch, its default; onednn; or auto, the faster
-            one for each, measured at the first step: a resumed run keeps the choice, another may choose differently.
+        gradients: hand: the hand-derived formulas of cifar_mlp.parity. autograd: derived by PyTorch. auto: hand on a
+            CPU, unless layers are frozen; else autograd. The two differ by rounding.
+        matmuls: Library of the matmuls of hand-derived gradients on a CPU: pytorch; onednn; or auto, the faster one
+            for each, measured once on each machine and kept in the folder of data.cache_dir.
         optimizer: A torch.optim class with its settings, e.g. Adam with optimizer.lr and optimizer.weight_decay. Its
             fused step is used where it has one, unless fused or foreach is set.
         lr_scheduler: A torch.optim.lr_scheduler class with its settings, or null for a constant rate. ExponentialLR
@@ -92,8 +93,8 @@ class Classifier(TrainedByHand, Evaluated, SelfContained):
         expansion: int = 4,
         label_smoothing: float = 0.0,
         regularization: float = 0.0,
-        gradients: Gradients = "autograd",
-        matmuls: Matmuls = "pytorch",
+        gradients: Gradients = "auto",
+        matmuls: Matmuls = "auto",
         optimizer: OptimizerCallable = Adam,
         lr_scheduler: Callable[[Optimizer], Schedule] | None = None,
         lr_interval: Literal["epoch", "step"] = "epoch",

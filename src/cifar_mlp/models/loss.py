@@ -9,7 +9,7 @@ from cifar_mlp.data.augment.mixing import MixedBatch
 from cifar_mlp.models.mlp import MLP
 from cifar_mlp.parity.layers import smoothed_targets
 
-Gradients = Literal["autograd", "hand"]
+Gradients = Literal["auto", "autograd", "hand"]
 
 
 def check_loss(settings: dict[str, Any]) -> None:
@@ -19,7 +19,7 @@ def check_loss(settings: dict[str, Any]) -> None:
     if not settings["regularization"] >= 0:
         raise ValueError(f"regularization must not be negative, as {settings['regularization']} is")
     if settings["gradients"] not in get_args(Gradients):
-        raise ValueError(f"gradients must be autograd or hand, not {settings['gradients']!r}")
+        raise ValueError(f"gradients must be auto, autograd or hand, not {settings['gradients']!r}")
 
 
 def training_loss(network: MLP, features: Tensor, labels: Tensor, settings: dict[str, Any]) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,6 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from cifar_mlp.models.affine import Affine
 from cifar_mlp.models.initialization import Initialization, initialize
 
 # Shape legend: B = batch, D = input features, H = hidden units of a layer, C = classes
@@ -92,8 +91,8 @@ class MLP(nn.Module):
         if residual_blocks and not hidden_sizes:
             raise ValueError("residual_blocks needs hidden_sizes: the last of them is the width of a block")
 
-        def hidden_layer(inputs: int, outputs: int, exit: Affine | None = None) -> nn.Sequential:
-            parts: OrderedDict[str, nn.Module] = OrderedDict(affine=Affine(inputs, outputs))
+        def hidden_layer(inputs: int, outputs: int, exit: nn.Linear | None = None) -> nn.Sequential:
+            parts: OrderedDict[str, nn.Module] = OrderedDict(affine=nn.Linear(inputs, outputs))
             if normalization != "none":
                 parts["normalization"] = NORMALIZATIONS[normalization](outputs)
             parts["activation"] = ACTIVATIONS[activation]()
@@ -105,8 +104,8 @@ class MLP(nn.Module):
         widths = [in_features, *hidden_sizes]
         self.hidden = nn.ModuleList(hidden_layer(inputs, outputs) for inputs, outputs in pairwise(widths))
         width, inside = widths[-1], expansion * widths[-1]
-        self.hidden.extend(hidden_layer(width, inside, Affine(inside, width)) for _ in range(residual_blocks))
-        self.output = Affine(width, num_classes)
+        self.hidden.extend(hidden_layer(width, inside, nn.Linear(inside, width)) for _ in range(residual_blocks))
+        self.output = nn.Linear(width, num_classes)
         initialize(self, initialization, init_std)
         for name, parameter in self.named_parameters():
             if ".exit." in name:

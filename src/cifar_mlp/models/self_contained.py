@@ -63,8 +63,13 @@ class SelfContained(LightningModule):
         if self._trainer is not None and self._trainer.state.fn == "fit":
             if self._trainer.precision == "64-true":  # Lightning widens the weights only after it has loaded them
                 self.double()
-            self.decided_matmuls = extra.get("matmuls")
+            self.keep_matmuls(checkpoint)
             override_restored(checkpoint, self.settings, self.network.parameters())
             means = checkpoint.get("training_mean", [])
             if len(means) == self._trainer.world_size:
                 self.training_mean.load(means[self._trainer.global_rank], self._trainer.strategy.root_device)
+
+    def keep_matmuls(self, checkpoint: dict[str, Any]) -> None:
+        """Multiply by the libraries that a checkpoint's training has used, unless others are asked for now."""
+        if checkpoint["hyper_parameters"].get("matmuls") == self.settings["matmuls"]:
+            self.decided_matmuls = checkpoint["cifar_mlp"].get("matmuls")

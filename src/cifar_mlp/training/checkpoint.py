@@ -18,6 +18,7 @@ from cifar_mlp.models.recipes import is_imported, to_recipe
 # Paths on this machine are not a property of a trained network.
 _OF_THE_MACHINE = {"root", "mirror", "cache_dir", "predict_path", "output", "seed"}
 ENSEMBLE = "cifar_mlp.models.Ensemble"
+_BEFORE = {"gradients": "autograd", "matmuls": "pytorch"}  # what checkpoints without these settings were trained with
 _LINKED = {"in_features", "num_classes", "metric_prefix"}
 
 
@@ -102,6 +103,7 @@ def option_defaults(
             return defaults | _data_defaults(checkpoint)
         if checkpoint["cifar_mlp"]["model"] == "HandwrittenClassifier":  # the former name of
             settings["gradients"] = "hand"
+        settings = {**_BEFORE, **settings}
         for option in ("optimizer", "lr_scheduler"):
             recipe = settings[option] if training else settings.pop(option)
             if training and not is_imported(recipe) and not named(recipe["class_path"]):

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn, optim
 from torch.optim import Optimizer
+from torch.utils.hooks import RemovableHandle
 
 ALIGNED = 64  # elements: every piece begins at a whole cache line
 ELEMENTWISE = (
@@ -56,6 +57,7 @@ class FlatParameters:
 
     def __init__(self, parameters: list[nn.Parameter]) -> None:
         self._parameters, self._flat = parameters, FlatTensor(parameters)
+        self._hooks: list[RemovableHandle] = []
         self.parameter = nn.Parameter(self._flat.whole)
         with torch.no_grad():
             for parameter, piece in zip(parameters, self._flat.pieces, strict=True):
@@ -75,17 +77,32 @@ class FlatParameters:
 
     def save_by_parameter(self, optimizer: Optimizer) -> None:
         """Let the optimizer's saved states be those of an optimizer of the single parameters."""
-        optimizer.register_state_dict_post_hook(self._split)
-        optimizer.register_load_state_dict_pre_hook(self._join)
+        self._hooks = [
+            optimizer.register_state_dict_post_hook(self._split),
+            optimizer.register_load_state_dict_pre_hook(self._join),
+        ]
+
+    def part(self, optimizer: Optimizer) -> None:
+        """Let the optimizer go on with the single parameters, each with its state."""
+        state = optimizer.state_dict()
+        for hook in self._hooks:
+            hook.remove()
+        (group,) = optimizer.param_groups
+        group["params"] = self._parameters
+        optimizer.state.clear()
+        optimizer.load_state_dict(state)
+        self.parameter.grad = None
+        for parameter in self._parameters:
+            parameter.grad = None
 
     def _split(self, optimizer: Optimizer, state: dict[str, Any]) -> dict[str, Any]:
         count = len(self._flat.shapes)
         found: dict[int, dict[str, Any]] = {index: {} for index in range(count if state["state"] else 0)}
         for name, value in state["state"].get(0, {}).items():
             whole = isinstance(value, Tensor) and value.shape == self.parameter.shape
-            pieces = [piece.clone() for piece in self._flat.cut(value)] if whole else [value] * count
-            for index, piece in enumerate(pieces):
-                found[index][name] = piece
+            pieces = self._flat.cut(value) if whole else [value] * count
+            for index, piece in enumerate(pieces):  # a copy each: autograd's optimizer counts each one's steps alone
+                found[index][name] = piece.clone() if isinstance(piece, Tensor) else piece
         (group,) = state["param_groups"]
         return {**state, "state": found, "param_groups": [{**group, "params": list(range(count))}]}
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cifar_mlp.models.by_hand.activations import ACTIVATION_KERNELS
-from cifar_mlp.models.by_hand.products import PYTORCH, Products, onednn
+from cifar_mlp.models.by_hand.matmuls import PYTORCH, MatmulChoice, onednn
 from cifar_mlp.parity import layers
 from cifar_mlp.parity.network import EPSILON, AffineTensors, Network, Normalization
 from cifar_mlp.parity.operations import Formulas
@@ -36,6 +36,21 @@ class Moments(NamedTuple):
     inverse_std: Tensor
 
 
+def libraries(
+    network: Network, num_images: int, dtype: torch.dtype, matmuls: MatmulChoice
+) -> tuple[list[str], list[str], list[str]]:
+    """By layer, which library multiplies forward, for the gradient of its input, and for that of its weight."""
+    device = network.output.weight.device
+    shapes = [(num_images, affine.weight.shape[0], affine.weight.shape[1]) for affine in network.affines]
+    plain = network.hidden and network.hidden[0].normalization is None
+    fused = ACTIVATION_KERNELS[network.activation].fused if plain else None
+    return (
+        [matmuls.forward(*shape, dtype, device, fused) for shape in shapes],
+        [PYTORCH, *(matmuls.backward_input(*shape, dtype, device) for shape in shapes[1:])],
+        [matmuls.backward_weight(*shape, dtype, device) for shape in shapes],
+    )
+
+
 class Kernels(Formulas):
     """Operations for batches of one size.
 
@@ -44,11 +59,11 @@ class Kernels(Formulas):
         gradients: Where each parameter's gradient goes, by name.
         num_images: In a batch.
         smoothing: Share of each target spread over the classes.
-        products: Which library multiplies.
+        matmuls: Which library multiplies.
     """
 
     def __init__(
-        self, network: Network, gradients: dict[str, Tensor], num_images: int, smoothing: float, products: Products
+        self, network: Network, gradients: dict[str, Tensor], num_images: int, smoothing: float, matmuls: MatmulChoice
     ) -> None:
         super().__init__(network)
         weight = network.output.weight
@@ -79,11 +94,7 @@ class Kernels(Formulas):
         self._own_normalization = stands_for(
             "standardize_forward", "standardize_backward", "scale_shift_forward", "scale_shift_backward"
         )
-        shapes = [(num_images, affine.weight.shape[0], affine.weight.shape[1]) for affine in network.affines]
-        fused = self._fused if self._kernel and network.hidden and network.hidden[0].normalization is None else None
-        self._forward = [products.forward(*shape, dtype, device, fused) for shape in shapes]
-        self._by_input = [PYTORCH, *(products.backward_input(*shape, dtype, device) for shape in shapes[1:])]
-        self._by_weight = [products.backward_weight(*shape, dtype, device) for shape in shapes]
+        self._forward, self._by_input, self._by_weight = libraries(network, num_images, dtype, matmuls)
         if self._kernel is not None:
             self.activation_backward = lambda dy, kept: kernel.backward(dy, kept, dy)
             self.activation_forward = lambda z: kernel.forward(z, z if kernel.from_output else torch.empty_like(z))

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from cifar_mlp.models.by_hand.flat import FlatParameters, FlatTensor, same_memory
 from cifar_mlp.models.by_hand.kernels import Kernels
-from cifar_mlp.models.by_hand.products import Products
+from cifar_mlp.models.by_hand.matmuls import MatmulChoice
 from cifar_mlp.models.mlp import MLP
 from cifar_mlp.parity import layers, n_layer
 from cifar_mlp.parity.network import AffineTensors, Network, read_module
@@ -29,7 +29,7 @@ class HandDerivedSteps:
         network: What is trained.
         label_smoothing: Share of each target spread evenly over the classes.
         regularization: Factor of the sum of squared weights.
-        products: Which library multiplies.
+        matmuls: Which library multiplies.
         flat: The network's parameters in one tensor, if they are.
 
     Attributes:
@@ -41,10 +41,10 @@ class HandDerivedSteps:
         network: MLP,
         label_smoothing: float,
         regularization: float,
-        products: Products,
+        matmuls: MatmulChoice,
         flat: FlatParameters | None = None,
     ) -> None:
-        self.network, self.products, self.flat = network, products, flat
+        self.network, self.matmuls, self.flat = network, matmuls, flat
         self._smoothing, self._regularization = label_smoothing, regularization
         self._prepare()
 
@@ -109,7 +109,7 @@ class HandDerivedSteps:
             named = dict(zip(names, gradients.pieces, strict=True))
             if len(self._kernels) == BATCH_SIZES:
                 self._kernels.clear()
-            found = Kernels(network, named, num_images, self._smoothing, self.products), network
+            found = Kernels(network, named, num_images, self._smoothing, self.matmuls), network
             self._kernels[num_images, half] = found
         return found
 

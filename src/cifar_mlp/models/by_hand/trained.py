@@ -2,34 +2,41 @@
 
 from typing import Any
 
+import torch
 from lightning.pytorch import LightningModule
-from lightning.pytorch.plugins import MixedPrecision, Precision
-from lightning.pytorch.strategies import SingleDeviceStrategy
+from lightning.pytorch.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 from torch.optim import Optimizer
 
 from cifar_mlp.data.augment.mixing import MixedBatch
-from cifar_mlp.models.by_hand.flat import ELEMENTWISE, FlatParameters
-from cifar_mlp.models.by_hand.products import Products
+from cifar_mlp.models.by_hand.coverage import any_frozen, may_deliver, why_autograd
+from cifar_mlp.models.by_hand.flat import FlatParameters
+from cifar_mlp.models.by_hand.kernels import libraries
+from cifar_mlp.models.by_hand.matmuls import MatmulChoice, choices_in
 from cifar_mlp.models.by_hand.steps import HandDerivedLoss, HandDerivedSteps
 from cifar_mlp.models.loss import mixed_loss, mixed_targets, training_loss
 from cifar_mlp.models.mlp import MLP
 from cifar_mlp.models.recipes import Recipe, from_recipe
+from cifar_mlp.parity.network import read_module
+
+CACHE = "~/.cache/cifar_mlp"  # where the data module names no other
 
 
 class TrainedByHand(LightningModule):
     """Gives a module its loss, its backward pass and its optimizer.
 
-    On one device the steps leave their gradients in one tensor, which the optimizer takes as it is. On several, and
-    under anybody's own ``backward``, autograd's engine passes them on.
+    On one device the steps leave their gradients in one tensor, which the optimizer takes as it is. On several, under
+    anybody's own ``backward``, and once layers are frozen, autograd's engine passes them on.
 
     Attributes:
         settings: ``gradients``, ``label_smoothing``, ``regularization``, ``matmuls``.
         network: What is trained.
+        decided_matmuls: Which library multiplies what.
     """
 
     settings: dict[str, Any]
     network: MLP
+    _by_hand: bool | None = None  # not decided
     _steps: HandDerivedSteps | None = None
     _delivers = False
     decided_matmuls: dict[str, str] | None = None
@@ -41,11 +48,14 @@ class TrainedByHand(LightningModule):
             features: Of the batch, ``(N, in_features)``.
             batch: Has the labels in its second place; where each image has two, in its third, with the first's share.
         """
-        if self.settings["gradients"] == "autograd":
+        by_hand = self.settings["gradients"] == "hand" if self._by_hand is None else self._by_hand
+        if not by_hand:
             if isinstance(batch, MixedBatch):
                 return mixed_loss(self.network, features, batch, self.settings)
             return training_loss(self.network, features, batch[1], self.settings)
         labels = mixed_targets(batch, self.settings) if isinstance(batch, MixedBatch) else batch[1]
+        if self._delivers and any_frozen(self.network):
+            self._train_the_rest()
         if self._steps is None or self._steps.network is not self.network:
             self._steps = self._make_steps(None)
         if self._delivers:
@@ -62,13 +72,14 @@ class TrainedByHand(LightningModule):
 
     def teardown(self, stage: str) -> None:
         """Free the buffers."""
-        self._steps, self._delivers = None, False
+        self._by_hand, self._steps, self._delivers = None, None, False
 
     def make_optimizer(self, recipe: Recipe) -> Optimizer:
         """The optimizer of a recipe, for all parameters together where the steps give all their gradients at once."""
         make: Any = from_recipe(recipe)
         parameters = list(self.network.parameters())
-        self._delivers = self.settings["gradients"] == "hand" and self._may_deliver(make.func)
+        self._by_hand = why_autograd(self, self.trainer) is None
+        self._delivers = self._by_hand and may_deliver(self, self.trainer, make.func)
         if not self._delivers:
             self._steps = None
             alone: Optimizer = make(parameters)
@@ -79,23 +90,40 @@ class TrainedByHand(LightningModule):
         flat.save_by_parameter(optimizer)
         return optimizer
 
-    def _may_deliver(self, optimizer: type[Optimizer]) -> bool:
-        strategy, precision = self.trainer.strategy, self.trainer.precision_plugin
-        unscaled = not isinstance(precision, MixedPrecision) or precision.scaler is None
-        return (
-            type(strategy) is SingleDeviceStrategy
-            and isinstance(precision, Precision)
-            and unscaled
-            and optimizer in ELEMENTWISE
-            and type(self).backward is TrainedByHand.backward
-            and type(self).optimizer_zero_grad is LightningModule.optimizer_zero_grad
-            and type(self).training_step.__module__.startswith("cifar_mlp.models.")  # whose loss is the steps' alone
-            and self.automatic_optimization
-            and all(parameter.requires_grad for parameter in self.network.parameters())
-        )
+    def describe_steps(self, trainer: Any, batch_size: int) -> str:
+        """Which gradients train, why, and which library multiplies; decides that where it is measured.
+
+        Args:
+            trainer: That is about to fit.
+            batch_size: Of its batches.
+        """
+        why = why_autograd(self, trainer)
+        if why is not None:
+            return f"gradients by autograd ({why})"
+        if trainer.strategy.root_device.type != "cpu" or "network" not in self._modules:
+            return "hand-derived gradients"
+        matmuls = self._choose_matmuls(getattr(trainer, "datamodule", None))
+        dtypes = {"bf16": torch.bfloat16, "64": torch.float64}
+        dtype = next((one for name, one in dtypes.items() if name in str(trainer.precision)), torch.float32)
+        libraries(read_module(self.network), batch_size, dtype, matmuls)
+        return f"hand-derived gradients, {matmuls.describe()}"
+
+    def _train_the_rest(self) -> None:
+        assert self._steps is not None
+        assert self._steps.flat is not None
+        rank_zero_info("layers are frozen: from here on autograd's engine hands the gradients to the others")
+        (optimizer,) = self.trainer.optimizers
+        self._steps.flat.part(optimizer)
+        self._steps, self._delivers = None, False
 
     def _make_steps(self, flat: FlatParameters | None) -> HandDerivedSteps:
         smoothing, regularization = self.settings["label_smoothing"], self.settings["regularization"]
-        products = Products(self.settings["matmuls"], self.decided_matmuls)
-        self.decided_matmuls = products.decided
-        return HandDerivedSteps(self.network, smoothing, regularization, products, flat)
+        matmuls = self._choose_matmuls(None if self._trainer is None else getattr(self.trainer, "datamodule", None))
+        return HandDerivedSteps(self.network, smoothing, regularization, matmuls, flat)
+
+    def _choose_matmuls(self, data: Any) -> MatmulChoice:
+        forced = self.settings["matmuls"]
+        kept = choices_in(getattr(data, "cache_dir", CACHE)) if forced == "auto" else None
+        matmuls = MatmulChoice(forced, self.decided_matmuls, kept)
+        self.decided_matmuls = matmuls.decided
+        return matmuls

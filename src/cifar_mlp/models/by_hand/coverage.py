@@ -1,0 +1,62 @@
+"""Where the hand-derived steps do what is asked for, and where they are the default."""
+
+from typing import Any
+
+from lightning.pytorch import LightningModule
+from lightning.pytorch.plugins import MixedPrecision, Precision
+from lightning.pytorch.strategies import SingleDeviceStrategy
+from torch import nn
+from torch.optim import Optimizer
+
+from cifar_mlp.models.by_hand.flat import ELEMENTWISE
+from cifar_mlp.parity.network import read_module
+
+
+def why_autograd(module: Any, trainer: Any) -> str | None:
+    """Why ``gradients: auto`` means autograd; ``None`` where it means the hand-derived formulas.
+
+    Args:
+        module: With ``network`` and ``settings``.
+        trainer: Before or within ``fit``.
+    """
+    if module.settings["gradients"] != "auto":
+        return "--model.gradients autograd" if module.settings["gradients"] == "autograd" else None
+    kind = trainer.strategy.root_device.type
+    if kind != "cpu":
+        return f"by hand is not measured on {kind}"
+    if not _takes_our_steps(module):
+        return f"{type(module).__name__} has a training_step of its own"
+    if "network" in module._modules:
+        if any_frozen(module.network):
+            return "layers are frozen"
+        try:
+            read_module(module.network)
+        except (ValueError, AttributeError) as error:
+            return str(error)
+    return None
+
+
+def may_deliver(module: Any, trainer: Any, optimizer: type[Optimizer]) -> bool:
+    """Whether the steps may leave all gradients in one tensor for an optimizer, past autograd's engine."""
+    strategy, precision = trainer.strategy, trainer.precision_plugin
+    unscaled = not isinstance(precision, MixedPrecision) or precision.scaler is None
+    return (
+        type(strategy) is SingleDeviceStrategy
+        and isinstance(precision, Precision)
+        and unscaled
+        and optimizer in ELEMENTWISE
+        and type(module).optimizer_zero_grad is LightningModule.optimizer_zero_grad
+        and _takes_our_steps(module)
+        and module.automatic_optimization
+        and not any_frozen(module.network)
+    )
+
+
+def any_frozen(network: nn.Module) -> bool:
+    """Whether a parameter is not to be trained."""
+    return not all(parameter.requires_grad for parameter in network.parameters())
+
+
+def _takes_our_steps(module: Any) -> bool:
+    ours = "cifar_mlp.models."
+    return all(getattr(type(module), name).__module__.startswith(ours) for name in ("training_step", "backward"))
