@@ -10,12 +10,12 @@ from typing import TypeVar
 
 import pytest
 import torch
+from cifar_mlp.models.by_hand.products import Products
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
 from cifar_mlp.data.preprocessing import Preprocessing
 from cifar_mlp.models.by_hand.flat import FlatParameters
-from cifar_mlp.models.by_hand.products import Products
 from cifar_mlp.models.by_hand.steps import HandDerivedLoss, HandDerivedSteps
 from cifar_mlp.models.metrics import evaluation_metrics
 from cifar_mlp.models.mlp import MLP

@@ -1,10 +1,10 @@
 import pytest
 import torch
+from cifar_mlp.models.affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from cifar_mlp.models.affine import Affine
 from cifar_mlp.models.mlp import ACTIVATIONS, MLP
 
 

@@ -1,6 +1,7 @@
 """The two checkpoints that every run keeps, best and last, and the step that a test of one is logged at."""
 
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,10 @@ class LastCheckpoint(ModelCheckpoint):
         """Save every so many steps."""
         if self._every is not None and trainer.global_step % self._every == 0:
             self._save(trainer)
+
+    def steps_alone(self, trainer: Any) -> int:
+        """All before the next one that begins with a checkpoint."""
+        return sys.maxsize if self._every is None else -trainer.global_step % self._every
 
     def on_train_end(self, trainer: Any, pl_module: LightningModule) -> None:
         """Save the end, marked as such."""

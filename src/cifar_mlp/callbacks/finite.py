@@ -1,6 +1,7 @@
 """Training, testing and predicting stop where the numbers are no numbers any more."""
 
 import math
+import sys
 from typing import Any
 
 import torch
@@ -28,6 +29,10 @@ class StopAtNotFinite(Callback):
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Keep the loss."""
         self._loss = outputs["loss"] if isinstance(outputs, dict) and "loss" in outputs else None
+
+    def steps_alone(self, trainer: Any) -> int:
+        """It need not see any: what a step has lost, the epoch's last one has lost too."""
+        return sys.maxsize
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Read the loss, and every metric that is called a loss."""

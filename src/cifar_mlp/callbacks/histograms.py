@@ -1,5 +1,6 @@
 """Histograms of parameters, gradients and activations, layer by layer."""
 
+import sys
 from typing import Any
 
 import torch
@@ -42,6 +43,10 @@ class Histograms(Distributions):
         ends = trainer.is_last_batch and (epoch == trainer.max_epochs or self.due(epoch))
         if ends or trainer.global_step == trainer.max_steps:
             self.attempt(self._write_gradients, trainer, pl_module)
+
+    def steps_alone(self, trainer: Any) -> int:
+        """All: it looks at an epoch's and a training's last step, which are never alone."""
+        return sys.maxsize
 
     def _write_gradients(self, trainer: Any, pl_module: Any, board: Board) -> None:
         for name, parameter in pl_module.named_parameters():

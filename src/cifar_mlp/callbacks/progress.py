@@ -47,6 +47,10 @@ class SparingProgressBar(RichProgressBar):
         if (batch_idx + 1) % STEPS_BETWEEN_UPDATES == 0 or trainer.is_last_batch:
             super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
 
+    def steps_alone(self, trainer: Any) -> int:
+        """All before the next update."""
+        return -(trainer.fit_loop.epoch_loop.batch_progress.current.ready + 1) % STEPS_BETWEEN_UPDATES
+
     def configure_columns(self, trainer: Any) -> list[Any]:
         """Lightning's, with room for the metrics."""
         columns: list[Any] = super().configure_columns(trainer)

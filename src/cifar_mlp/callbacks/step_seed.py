@@ -1,5 +1,6 @@
 """Dropout masks that depend only on the seed and the step."""
 
+import sys
 from typing import Any
 
 import torch
@@ -24,6 +25,15 @@ class StepSeed(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Look for dropout."""
         self.needed = any(isinstance(module, torch.nn.Dropout) for module in pl_module.modules())
+
+    def steps_alone(self, trainer: Any) -> int:
+        """It sees no step, but seeds them all where that is needed."""
+        return sys.maxsize
+
+    @property
+    def at_each_step(self) -> bool:
+        """Whether there is anything to seed."""
+        return self.needed
 
     def on_train_batch_start(self, trainer: Any, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Seed this step."""

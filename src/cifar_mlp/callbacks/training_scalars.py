@@ -1,5 +1,6 @@
 """Curves of a training beside its metrics."""
 
+import sys
 import time
 from typing import Any
 
@@ -54,6 +55,14 @@ class TrainingScalars(StepPoints):
             self._last_step = step
             with self.guarded(pl_module):
                 self.add(step, self._point(pl_module, outputs))
+
+    def steps_alone(self, trainer: Any) -> int:
+        """All before the next point."""
+        return -trainer.global_step % self.every_n_steps if trainer.loggers else sys.maxsize
+
+    def after_steps_alone(self, images: int) -> None:
+        """Count the images of steps that it has not seen."""
+        self._images += images
 
     def _point(self, pl_module: Any, outputs: Any) -> Point:
         parameters = list(pl_module.parameters())

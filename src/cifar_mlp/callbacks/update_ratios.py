@@ -1,5 +1,6 @@
 """How far a step moves each layer's weights, relative to their size."""
 
+import sys
 from typing import Any
 
 from torch import Tensor
@@ -49,3 +50,7 @@ class UpdateRatios(StepPoints):
                 }
                 self.add(self._step, ratios)
             self._before = {}
+
+    def steps_alone(self, trainer: Any) -> int:
+        """All before the next step that is shown."""
+        return 0 if self._before else -trainer.global_step % self.every_n_steps if trainer.loggers else sys.maxsize

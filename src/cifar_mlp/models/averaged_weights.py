@@ -1,5 +1,6 @@
 """A running average of a network's weights, which everything but its training uses."""
 
+import sys
 from typing import Any
 
 import torch
@@ -17,6 +18,8 @@ class AveragedWeights(Callback):
     Args:
         decay: Share of the former average that a step keeps, in (0, 1).
     """
+
+    at_each_step = True  # of those that are taken alone too
 
     def __init__(self, decay: float) -> None:
         self.decay = decay
@@ -51,6 +54,10 @@ class AveragedWeights(Callback):
                 self._aside[name].lerp_(value, share)
             else:
                 self._aside[name].copy_(value)
+
+    def steps_alone(self, trainer: Any) -> int:
+        """It looks at no batch."""
+        return sys.maxsize
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
         """Validate the average."""

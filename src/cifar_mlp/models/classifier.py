@@ -1,5 +1,6 @@
 """The system around a network: its settings, steps and optimizer."""
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -194,6 +195,11 @@ class Classifier(TrainedByHand, Evaluated, SelfContained):
         loss, logits = self.training_loss(self._features(inputs), batch)
         self.training_mean.add(loss, logits, labels)
         return loss
+
+    def steps_alone(self, trainer: Any) -> int:
+        """Steps that may follow each other unseen: all but an epoch's last, unless a subclass has its own hooks."""
+        names = ("training_step", "on_train_batch_end")
+        return sys.maxsize if all(getattr(type(self), name) is getattr(Classifier, name) for name in names) else 0
 
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's means; an epoch that is resumed in its middle goes on with those of its checkpoint."""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cifar_mlp.training.exact_loop import ExactEpochLoop
 from cifar_mlp.training.loop_obstacles import describe, obstacle, overrides
+from cifar_mlp.training.steps_alone import listeners, steps_alone
 
 TRANSFER_HOOKS = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
 STEP_HOOKS = (
@@ -30,6 +31,9 @@ class FastEpochLoop(ExactEpochLoop):
     Lightning's own loop goes through all callbacks for six hooks a step. This one calls those that somebody wrote; it
     looks them up once an epoch and when the trainer's callbacks change. Counting, logging, schedules, validation and
     manual optimization stay Lightning's own, and so does the step wherever there is an ``obstacle``.
+
+    Steps that nobody asked to see are taken in one call, see :mod:`cifar_mlp.training.steps_alone`: they count, and
+    call nothing but what trains.
     """
 
     _obstacle: str | None = None
@@ -48,13 +52,22 @@ class FastEpochLoop(ExactEpochLoop):
         self._look_up_callbacks()
         self._clips = overrides(module, "configure_gradient_clipping")
         selector = trainer._data_connector._datahook_selector
-        self._transfers = [getattr(selector.get_instance(hook), hook) for hook in TRANSFER_HOOKS]
+        owners = [selector.get_instance(hook) for hook in TRANSFER_HOOKS]
+        self._transfers = [getattr(owner, hook) for owner, hook in zip(owners, TRANSFER_HOOKS, strict=True)]
+        device = trainer.strategy.root_device
+        more = ((0,), (device, 0), (0,))
+        self._changing_transfers = [
+            (hook, transfer, arguments)
+            for owner, hook, transfer, arguments in zip(owners, TRANSFER_HOOKS, self._transfers, more, strict=True)
+            if overrides(owner, hook) or (hook == TRANSFER_HOOKS[1] and device.type != "cpu")
+        ]
         self._takes_index = len(self._build_kwargs(OrderedDict(), None, 0)) == 2
 
     def _look_up_callbacks(self) -> None:
         trainer: Any = self.trainer
         self._seen: list[Any] = list(trainer.callbacks)
         self._callbacks = {hook: [each for each in self._seen if overrides(each, hook)] for hook in STEP_HOOKS}
+        self._heard = listeners(trainer, trainer.lightning_module, STEP_HOOKS)
 
     def advance(self, data_fetcher: Any) -> None:
         """Take one step.
@@ -68,8 +81,13 @@ class FastEpochLoop(ExactEpochLoop):
         if self.restarting or self._obstacle is not None:
             super().advance(data_fetcher)
             return
-        progress, logs, outputs, ends_epoch = self.batch_progress, trainer._logger_connector, None, False
         self.val_loop.restarting = False
+        if trainer.callbacks != self._seen:
+            self._look_up_callbacks()
+        if self._heard is not None and (count := steps_alone(trainer, data_fetcher, self._heard)) > 1:
+            self._take_steps_alone(data_fetcher, count)
+            return
+        progress, logs, outputs, ends_epoch = self.batch_progress, trainer._logger_connector, None, False
         batch, _, _ = next(data_fetcher)
         batch_idx = self.batch_idx + 1
         progress.is_last_batch = data_fetcher.done
@@ -149,6 +167,66 @@ class FastEpochLoop(ExactEpochLoop):
         counts.step.increment_completed()
         result = closure.consume_result()
         return {} if result.loss is None else result.asdict()
+
+    def _take_steps_alone(self, data_fetcher: Any, count: int) -> None:
+        """Take so many steps; what Lightning does between two of them is done, but for the last one."""
+        trainer: Any = self.trainer
+        module, progress, logs = trainer.lightning_module, self.batch_progress, trainer._logger_connector
+        scheduled = any(config.interval == "step" for config in trainer.lr_scheduler_configs)
+        before, after = ([getattr(each, hook) for each in self._callbacks[hook] if getattr(each, "at_each_step", False)]
+                         for hook in (STEP_HOOKS[0], STEP_HOOKS[-1]))  # fmt: skip
+        images = 0
+        for number in range(count):
+            batch, _, _ = next(data_fetcher)
+            batch_idx = self.batch_idx + 1
+            progress.is_last_batch = data_fetcher.done
+            for hook, transfer, more in self._changing_transfers:
+                batch = self._call(hook, transfer, batch, *more)
+            images += len(batch[0])
+            progress.increment_ready()
+            if logs._first_loop_iter is not False:  # Lightning tells an epoch's first batch from the others
+                logs.on_batch_start(batch)
+            for listen in before:
+                listen(trainer, module, None, batch_idx)
+            progress.increment_started()
+            self._step_alone(batch, batch_idx)
+            progress.increment_processed()
+            if scheduled:
+                self.update_lr_schedulers("step", update_plateau_schedulers=False)
+            for listen in after:
+                listen(trainer, module, {}, None, batch_idx)
+            progress.increment_completed()
+            if number + 1 == count or trainer.received_sigterm:
+                break
+            if scheduled:
+                self.update_lr_schedulers("step", update_plateau_schedulers=True)
+            self._batches_that_stepped += 1
+        self._results.batch = self._results.batch_size = None
+        for each in self._heard or ():
+            if hasattr(each, "after_steps_alone"):
+                each.after_steps_alone(images)
+
+    def _step_alone(self, batch: Any, batch_idx: int) -> None:
+        trainer: Any = self.trainer
+        module, optimizer = trainer.lightning_module, trainer.optimizers[0]
+        counts = self.automatic_optimization.optim_progress.optimizer
+
+        def gradients() -> Tensor:
+            with trainer.precision_plugin.train_step_context():
+                loss: Tensor = module.training_step(batch, batch_idx)
+            counts.zero_grad.increment_ready()
+            counts.zero_grad.increment_started()
+            module.optimizer_zero_grad(trainer.current_epoch, batch_idx, optimizer)
+            counts.zero_grad.increment_completed()
+            module.backward(loss)
+            if self._clips or trainer.gradient_clip_val is not None:
+                how = {name: getattr(trainer, name) for name in ("gradient_clip_val", "gradient_clip_algorithm")}
+                module.configure_gradient_clipping(optimizer, **how)
+            return loss
+
+        counts.step.increment_ready()
+        optimizer.step(closure=gradients)
+        counts.step.increment_completed()
 
     def _call_hooks(self, hook: str, *arguments: Any) -> Any:
         """Call the callbacks' hook, then the module's; returns what the module's returns."""
