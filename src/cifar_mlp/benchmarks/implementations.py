@@ -1,6 +1,7 @@
 """The implementations that are compared, by name."""
 
 import functools
+import shutil
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -26,12 +27,15 @@ class Implementation:
     exact: bool = True  # takes the given weights and order, so it must match the plain loop step by step
     needs: str | None = None  # a package
     gpu: bool = True  # can use one
+    needs_compiler: bool = False  # for C++
     trains: bool = True  # False: only a bound on the speed
 
     def missing(self, device: str) -> str | None:
         """The reason why it cannot run, if there is one."""
         if self.needs is not None and find_spec(self.needs) is None:
             return "not installed"
+        if self.needs_compiler and not any(map(shutil.which, ("g++", "clang++"))):
+            return "no C++ compiler"
         return f"does not run on {device}" if device != "cpu" and not self.gpu else None
 
 
@@ -53,7 +57,9 @@ IMPLEMENTATIONS = {one.name: one for one in (
     Implementation("skorch", "skorch NeuralNetClassifier", library_baselines.skorch, ("pca",), SINGLE,
                    exact=False, needs="skorch"),
     Implementation("keras", "Keras Model.fit", library_baselines.keras, precisions=SINGLE, exact=False, needs="keras"),
-    Implementation("jax", "JAX, compiled epoch", library_baselines.jax, precisions=SINGLE, needs="jax"),
+    Implementation("jax", "JAX, compiled epoch", library_baselines.jax, needs="jax"),
+    Implementation("compiled", "plain PyTorch loop, torch.compile of the step", torch_baselines.compiled,
+                   needs_compiler=True),
     Implementation("roofline", "roofline", roofline.measure, exact=False, trains=False),
 )}  # fmt: skip
 

@@ -1,6 +1,7 @@
 """The jobs of ``scripts/benchmark.py``, and what they share: run, print tables, write numbers and a picture."""
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Generator
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from cifar_mlp.benchmarks import parity_job, pca_job, plots, scaling_job, train_job
+from cifar_mlp.common.caches import describe_caches
 from cifar_mlp.common.json_rows import write_json_rows
 from cifar_mlp.common.machine_share import cores
 from cifar_mlp.common.provenance import cpu_identity, environment, package_versions
@@ -56,31 +58,44 @@ def run(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
         try:
             with closing(JOBS[options.job].measure(options, Path(scratch))) as documents:
-                for document in documents:  # noqa: B007
-                    pass
+                for found in documents:
+                    document = _complete(options, found)
+                    keep(document, options.output)  # whatever ends the process before its next round
         finally:
             if document is not None:
-                head = {"schema_version": SCHEMA_VERSION, "benchmark": options.job}
-                surroundings = {**describe_environment(options), **document.pop("environment", {})}
-                report(options.job, {**head, "environment": surroundings, **document}, options.output)
+                report(options.job, document, options.output)
     return 0
+
+
+def _complete(options: argparse.Namespace, document: Document) -> Document:
+    head = {"schema_version": SCHEMA_VERSION, "benchmark": options.job}
+    surroundings = {**describe_environment(options), **document.pop("environment", {})}
+    return {**head, "environment": surroundings, **document}
+
+
+def keep(document: Document, output: Path | None) -> None:
+    """Write ``benchmark.json`` into ``output``."""
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        write_json_rows(output / "benchmark.json", document, ROWS)
 
 
 def describe_environment(options: argparse.Namespace) -> Document:
     """What it takes to measure the numbers again: versions, CPU, device, threads, commit, date."""
     surroundings = environment((options.device,), seed=0)
     threads = getattr(options, "threads", surroundings["threads"])
-    more = {"threads": threads, "cpu": cpu_identity(), "cores": cores(), "packages": package_versions(PACKAGES)}
+    cpu = "; ".join(part for part in (cpu_identity(), describe_caches()) if part)
+    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None  # of the last minute, ours included
+    more = {"threads": threads, "cpu": cpu, "cores": cores(), "load": load, "packages": package_versions(PACKAGES)}
     return {**surroundings, **more}
 
 
 def report(name: str, document: Document, output: Path | None) -> None:
     """Print the tables of a job; write ``benchmark.json`` and the picture into ``output``."""
+    keep(document, output)
     job = JOBS[name]
     Console(width=None if sys.stdout.isatty() else 160).print(Markdown(job_text(name, document)))
     if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
-        write_json_rows(output / "benchmark.json", document, ROWS)
         if job.draw is not None:
             save(png(pixels(job.draw(document))), output / f"{name}.png")
         print(f"written: {output}")

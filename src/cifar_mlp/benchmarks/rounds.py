@@ -67,8 +67,11 @@ def run_rounds(runs: Sequence[TimedRun], rounds: int) -> Iterator[list[RunResult
     """
     with ExitStack() as stack:
         processes, measure, seconds_a_round = [], {}, 0.0
-        for run in runs:
-            show_progress(f"{run.label}: starting, first epochs")
+        began = time.monotonic()
+        for number, run in enumerate(runs):
+            show_progress(
+                f"{run.label}: starting, first epochs ({number + 1} of {len(runs)}{_left(began, number, runs)})"
+            )
             process = stack.enter_context(closing(TimedProcess(run, rounds * MOST_EPOCHS + 2)))
             processes.append(process)
             process.epoch()  # cold: compared, but not timed
@@ -80,6 +83,11 @@ def run_rounds(runs: Sequence[TimedRun], rounds: int) -> Iterator[list[RunResult
         show_progress(f"{rounds} rounds of about {seconds_a_round:.0f} s each")
         for epochs in interleaved(measure, rounds):
             yield [RunResult(run, epochs[run], agreements[run]) for run in runs]
+
+
+def _left(began: float, done: int, runs: Sequence[TimedRun]) -> str:
+    """How long the others will take to start."""
+    return f", about {(time.monotonic() - began) / done * (len(runs) - done):.0f} s left" if done else ""
 
 
 def mean_epoch(epochs: Sequence[Epoch]) -> Epoch:

@@ -29,6 +29,30 @@ def plain(problem: Problem, timer: EpochTimer) -> None:
     timer.run_in_order(train, lambda: weights_of(network))
 
 
+def compiled(problem: Problem, timer: EpochTimer) -> None:
+    """The plain loop with its step compiled: loss and gradients as one program, the optimizer as another."""
+    forget_lightning()
+    inputs, labels = problem.load()
+    network = problem.network().to(problem.device)
+    optimizer = torch.optim.Adam(network.parameters(), problem.lr, weight_decay=problem.weight_decay)
+
+    @torch.compile
+    def loss_of(features: Tensor, labels: Tensor) -> Tensor:
+        with torch.autocast(problem.device, torch.bfloat16, enabled=problem.half):
+            return cross_entropy(network(features), labels)
+
+    step = torch.compile(optimizer.step)
+
+    def train(order: Tensor) -> None:
+        for batch in order.to(problem.device).split(problem.batch_size):
+            loss = loss_of(inputs.index_select(0, batch), labels.index_select(0, batch))
+            optimizer.zero_grad()
+            loss.backward()
+            step()
+
+    timer.run_in_order(train, lambda: weights_of(network))
+
+
 def forget_lightning() -> None:
     """Undo what importing Lightning does to a process that trains without it: a slower GPU check in every step."""
     os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)

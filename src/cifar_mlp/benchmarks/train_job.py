@@ -10,6 +10,8 @@ from cifar_mlp.benchmarks.problem import Problem
 from cifar_mlp.benchmarks.problem_options import add_problem_options, problem_of
 from cifar_mlp.benchmarks.rounds import RunResult, mean_epoch, run_rounds
 
+QUICK, QUICK_IMAGES = ("ours", "plain", "jax"), 9_800
+
 
 def add_options(job: argparse.ArgumentParser) -> None:
     """Add the job's options."""
@@ -18,12 +20,20 @@ def add_options(job: argparse.ArgumentParser) -> None:
                      help=f"implementations: {', '.join(IMPLEMENTATIONS)} (default all)")  # fmt: skip
     job.add_argument("--inputs", nargs="+", choices=("pca", "pixels"), default=["pca", "pixels"],
                      help="principal components, pixels, or both (default both)")  # fmt: skip
+    job.add_argument(
+        "--quick",
+        action="store_true",
+        help="a first answer in about a minute: ours, plain and jax, components, two rounds of 9,800 images",
+    )
     job.add_argument("--precision", nargs="+", choices=BOTH, default=list(BOTH),
                      help="of the matmuls (default both)")  # fmt: skip
 
 
 def measure(options: argparse.Namespace, scratch: Path) -> Generator[dict[str, Any], None, None]:
     """The document after each round."""
+    if options.quick:
+        options.only, options.inputs, options.rounds = list(QUICK), ["pca"], 2
+        options.images, options.precision = min(options.images, QUICK_IMAGES), ["float32"]
     problem = problem_of(options, scratch)
     runs, not_run = choose(problem, options.only, options.inputs, options.precision)
     for results in run_rounds(runs, options.rounds):
