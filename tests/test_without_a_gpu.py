@@ -10,12 +10,12 @@ from typing import TypeVar
 
 import pytest
 import torch
-from cifar_mlp.models.by_hand.products import Products
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
 from cifar_mlp.data.preprocessing import Preprocessing
 from cifar_mlp.models.by_hand.flat import FlatParameters
+from cifar_mlp.models.by_hand.matmuls import MatmulChoice
 from cifar_mlp.models.by_hand.steps import HandDerivedLoss, HandDerivedSteps
 from cifar_mlp.models.metrics import evaluation_metrics
 from cifar_mlp.models.mlp import MLP
@@ -111,7 +111,7 @@ def in_place(monkeypatch):
 def test_a_whole_step_by_hand(activation, form, half, in_place, monkeypatch):
     network = built(activation, form)
     flat = FlatParameters(list(network.parameters()))
-    steps = HandDerivedSteps(network, 0.1, 0.1, Products(), flat)
+    steps = HandDerivedSteps(network, 0.1, 0.1, MatmulChoice(), flat)
     optimizer = torch.optim.Adam([flat.parameter], fused=True, capturable=True)
     monkeypatch.setattr("cifar_mlp.models.by_hand.steps.rounds_to_bfloat16", lambda kind: half)
     for _ in range(2):
@@ -125,7 +125,7 @@ def test_a_whole_step_by_hand(activation, form, half, in_place, monkeypatch):
 
 def test_a_step_by_hand_through_autograd_s_engine(in_place):
     network = on_gpu(lambda: MLP(D, C, [H]))
-    steps = HandDerivedSteps(network, 0.0, 0.1, Products())
+    steps = HandDerivedSteps(network, 0.0, 0.1, MatmulChoice())
     loss, scores = HandDerivedLoss.apply(steps, cuda(N, D), labels(), *network.parameters())
     assert_on_gpu(loss, scores, *loss.grad_fn.gradients)
 

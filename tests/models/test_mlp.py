@@ -1,6 +1,5 @@
 import pytest
 import torch
-from cifar_mlp.models.affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -25,14 +24,14 @@ def test_any_depth_maps_features_to_logits(hidden_sizes, activation, normalizati
 
 def test_a_hidden_layer_is_affine_normalization_activation_dropout():
     kinds = [type(part).__name__ for part in MLP(4, 2, [3], "gelu", 0.5, "layer").hidden[0]]
-    assert kinds == ["Affine", "LayerNorm", "GELU", "Dropout"]
+    assert kinds == ["Linear", "LayerNorm", "GELU", "Dropout"]
 
 
 def test_a_residual_block_adds_to_its_input_and_starts_as_the_identity():
     network = MLP(4, 2, [6], "silu", 0.5, "batch", residual_blocks=2, expansion=3)
     x = torch.randn(9, 6)
     block = network.hidden[1]
-    assert [type(part).__name__ for part in block] == ["Affine", "BatchNorm1d", "SiLU", "Dropout", "Affine"]
+    assert [type(part).__name__ for part in block] == ["Linear", "BatchNorm1d", "SiLU", "Dropout", "Linear"]
     assert (block.affine.out_features, block.exit.in_features, block.exit.out_features) == (18, 18, 6)
     assert torch.equal(block(x), x)
     for scheme in ("kaiming", "normal"):
@@ -42,7 +41,7 @@ def test_a_residual_block_adds_to_its_input_and_starts_as_the_identity():
     inside = block.exit(torch.nn.functional.silu(block.normalization(block.affine(x))))
     assert torch.equal(block(x), x + inside)
     assert float(network.squared_weights().detach()) == pytest.approx(
-        sum(float(module.weight.detach().square().sum()) for module in network.modules() if type(module) is Affine)
+        sum(float(module.weight.detach().square().sum()) for module in network.modules() if type(module) is nn.Linear)
     )
 
 
