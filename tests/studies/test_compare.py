@@ -1,15 +1,17 @@
 """``cifar-mlp compare``."""
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from cifar_mlp.studies import compare_command
+from cifar_mlp.studies import compare_command, groups
 from cifar_mlp.studies.difference import mcnemar, over_images, over_seeds
 from cifar_mlp.studies.groups import Group
+from cifar_mlp.studies.members import Seen
 
 
 def planted(right: torch.Tensor, by_seed: dict[int, float]) -> Group:
@@ -17,6 +19,79 @@ def planted(right: torch.Tensor, by_seed: dict[int, float]) -> Group:
     images = torch.zeros(len(right), 1, 8, 8, dtype=torch.uint8)
     predicted = torch.where(right > 0.5, labels, 1 - labels)
     return Group("A", 1, torch.arange(len(right)), images, labels, right.double(), predicted, by_seed, ["x", "y"])
+
+
+def answers(*right: int) -> torch.Tensor:
+    """Probabilities of two classes, for labels 0, 1, 0, ...: right where 1."""
+    chosen = [label if is_right else 1 - label for is_right, label in zip(right, [0, 1] * 9, strict=False)]
+    return torch.nn.functional.one_hot(torch.tensor(chosen), 2) * 0.8 + 0.1
+
+
+def group_of(monkeypatch: pytest.MonkeyPatch, members: list[tuple[int, list[int], torch.Tensor]]) -> Group:
+    """What is read of networks with these seeds, places and probabilities."""
+
+    def each(*_: object) -> Iterator[tuple[SimpleNamespace, Seen]]:
+        for seed, indices, probabilities in members:
+            places = torch.tensor(indices)
+            model = SimpleNamespace(class_names=["x", "y"])
+            images = places.view(-1, 1, 1, 1).to(torch.uint8)
+            yield (
+                SimpleNamespace(data=SimpleNamespace(seed=seed), model=model),
+                Seen(places, images, places % 2, probabilities),
+            )
+
+    monkeypatch.setattr(groups, "checkpoints_of", lambda path: [])
+    monkeypatch.setattr(groups, "each", each)
+    return groups.read_group(Path("study"), "validation")
+
+
+def test_a_group_on_the_same_images(monkeypatch: pytest.MonkeyPatch):
+    first, second, unsure = answers(1, 1, 0), answers(1, 0, 0), torch.tensor([[0.6, 0.4]] * 3)
+    found = group_of(monkeypatch, [(3, [0, 1, 2], first), (5, [0, 1, 2], second)])
+    assert found.right.tolist() == [1, 0.5, 0]
+    assert found.by_seed == {3: pytest.approx(2 / 3), 5: pytest.approx(1 / 3)}
+    assert found.runs == 2
+    surer = group_of(monkeypatch, [(3, [0, 1, 2], first), (3, [0, 1, 2], unsure)])
+    assert surer.predicted.tolist() == [0, 1, 1]  # of the mean probability
+    assert surer.by_seed == {}  # which of the two would be paired?
+
+
+def test_a_group_of_folds_is_put_in_order(monkeypatch: pytest.MonkeyPatch):
+    found = group_of(monkeypatch, [(0, [2, 5], answers(1, 1)), (0, [0, 3], answers(1, 0))])
+    assert found.indices.tolist() == found.images.flatten().tolist() == [0, 2, 3, 5]
+    assert found.right.tolist() == [1, 1, 0, 1]
+    assert found.labels.tolist() == [0, 0, 1, 1]
+    assert found.by_seed == {}
+    with pytest.raises(ValueError, match="hold out sets of images that overlap"):
+        group_of(monkeypatch, [(0, [0, 1], answers(1, 1)), (0, [0, 3], answers(1, 0))])
+
+
+def test_what_is_written_of_the_differing_images(monkeypatch: pytest.MonkeyPatch):
+    first, second = (planted(torch.tensor(right), {}) for right in ([1.0, 0, 1, 0.9], [1.0, 1, 0, 0.5]))
+    images = torch.arange(4, dtype=torch.uint8).view(4, 1, 1, 1).expand(4, 1, 8, 8)
+    first, second = (group._replace(images=images, indices=torch.arange(10, 14)) for group in (first, second))
+    compare_command.write_differing(first, second, Path("differences.csv"))
+    rows = [line.split(",") for line in Path("differences.csv").read_text().splitlines()[1:]]
+    assert rows == [
+        ["11", "y", "x", "y", "0.00", "1.00"],
+        ["12", "x", "x", "y", "1.00", "0.00"],
+        ["13", "y", "y", "x", "0.90", "0.50"],
+    ]
+    drawn = {}
+
+    def gallery(images: torch.Tensor, columns: int, title: str, captions: list, note: str) -> str:
+        drawn[title] = images[:, 0, 0, 0].tolist(), [tuple(caption) for caption in captions]
+        return title
+
+    written = {}
+    monkeypatch.setattr(compare_command, "gallery", gallery)
+    monkeypatch.setattr(compare_command, "pixels", lambda figure: figure)
+    monkeypatch.setattr(compare_command, "png", lambda drawn: drawn)
+    monkeypatch.setattr(compare_command, "save", lambda content, path: written.update({path.name: content}))
+    compare_command.draw_differing(first, second, Path())
+    assert written == {f"better_in_{a.lower()}.png": f"Right in {a} rather than in {b}" for a, b in ("AB", "BA")}
+    assert drawn["Right in A rather than in B"] == ([2, 3], [("x", "B: y"), ("y", "B: x")])
+    assert drawn["Right in B rather than in A"] == ([1], [("y", "A: x")])
 
 
 def test_mcnemar_counts_the_images_on_which_they_differ():

@@ -4,6 +4,7 @@ import csv
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from cifar_mlp.callbacks.run_record import records
 from cifar_mlp.cli import export_command, run
 from cifar_mlp.data.digits import Digits
 from cifar_mlp.models import Classifier, Ensemble
-from cifar_mlp.studies import study_command
+from cifar_mlp.studies import outcome, study_command
+from cifar_mlp.studies.members import Seen
 from cifar_mlp.studies.outcome import lines_of
 from cifar_mlp.studies.study import finished, plan
 from tests.studies.conftest import SMALL
@@ -105,6 +107,29 @@ def test_the_table_s_figures():
     assert found[2:] == [["mean", "55.00"], ["standard deviation", "7.07"], ["95 % interval", "-8.53 to 118.53"]]
 
 
+def test_all_runs_predictions_are_written_and_counted(monkeypatch: pytest.MonkeyPatch):
+    probabilities = torch.tensor([[0.9, 0.1], [0.2, 0.8]])
+    labels = torch.tensor([0, 0])
+    parts = [Seen(torch.tensor(places), torch.zeros(2), labels, probabilities) for places in ([4, 1], [0, 3])]
+    study = SimpleNamespace(folder=Path(), planned=[0, 1], label=lambda planned: f"fold {planned}")
+    outcome.write_predictions(study, parts, ["x", "y"])  # type: ignore[arg-type]
+    rows = [line.split(",") for line in Path("predictions.csv").read_text().splitlines()]
+    assert rows[0] == ["run", "image", "class", "predicted", "x", "y"]
+    assert [row[:4] for row in rows[1:]] == [
+        [f"fold {run}", image, "x", predicted]
+        for run, image, predicted in ((0, "4", "x"), (0, "1", "y"), (1, "0", "x"), (1, "3", "y"))
+    ]
+    with np.load("predictions.npz") as found:
+        assert found["run"].tolist() == [0, 0, 1, 1]
+        assert found["image"].tolist() == [4, 1, 0, 3]
+    counted = []
+    monkeypatch.setattr(outcome, "confusion_matrix", lambda counts, names, title: counted.append(counts.tolist()))
+    for name in ("pixels", "png"):
+        monkeypatch.setattr(outcome, name, lambda drawn: b"")
+    outcome.draw_confusion(study, parts, ["x", "y"])  # type: ignore[arg-type]
+    assert counted == [[[2, 2], [0, 0]]]
+
+
 def test_mistakes_are_one_line_before_anything_runs(capsys: pytest.CaptureFixture[str]):
     assert "--folds must be at least 2, not 1" in refused(capsys, "cv", "--folds", "1")
     assert "use cifar-mlp cv" in refused(capsys, "seeds", "--data.source", "digits")
@@ -119,9 +144,12 @@ def test_mistakes_are_one_line_before_anything_runs(capsys: pytest.CaptureFixtur
 
 
 def test_a_folder_holds_one_kind_of_study(capsys: pytest.CaptureFixture[str]):
+    study = plan("seeds", 2, ["--seed_everything", "7"], "default", Path("other"))
+    assert [study.label(planned) for planned in study.planned] == ["seed 7", "seed 8"]
     plan("seeds", 2, [], "default", Path("mine"))
     assert len(plan("seeds", 3, [], "default", Path("mine")).planned) == 3
     said = refused(capsys, "cv", "--output", "mine")
     assert "--output mine holds what cifar-mlp seeds made: choose another folder" in said
-    plan("cv", 2, [], "default", Path("folds"))
+    folds = plan("cv", 2, [], "default", Path("folds")).planned
+    assert [one.variant.options[1::2] for one in folds] == [("2", "0"), ("2", "1")]
     assert "cifar-mlp cv --folds 2 made" in refused(capsys, "cv", "--folds", "3", "--output", "folds")
