@@ -1,6 +1,7 @@
 """``cifar-mlp compare``."""
 
 import csv
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -51,7 +52,7 @@ def test_a_group_on_the_same_images(monkeypatch: pytest.MonkeyPatch):
     assert found.right.tolist() == [1, 0.5, 0]
     assert found.by_seed == {3: pytest.approx(2 / 3), 5: pytest.approx(1 / 3)}
     assert found.runs == 2
-    surer = group_of(monkeypatch, [(3, [0, 1, 2], first), (3, [0, 1, 2], unsure)])
+    surer = group_of(monkeypatch, [(3, [0, 1, 2], unsure), (3, [0, 1, 2], first)])
     assert surer.predicted.tolist() == [0, 1, 1]  # of the mean probability
     assert surer.by_seed == {}  # which of the two would be paired?
 
@@ -68,6 +69,9 @@ def test_a_group_of_folds_is_put_in_order(monkeypatch: pytest.MonkeyPatch):
 
 def test_what_is_written_of_the_differing_images(monkeypatch: pytest.MonkeyPatch):
     first, second = (planted(torch.tensor(right), {}) for right in ([1.0, 0, 1, 0.9], [1.0, 1, 0, 0.5]))
+    table = compare_command.report(first, second, "test")
+    assert re.search(r"\| x +\| +100\.0 +\| +50\.0 +\| +\+50\.0 ", table), table
+    assert re.search(r"\| y +\| +45\.0 +\| +75\.0 +\| +-30\.0 ", table), table
     images = torch.arange(4, dtype=torch.uint8).view(4, 1, 1, 1).expand(4, 1, 8, 8)
     first, second = (group._replace(images=images, indices=torch.arange(10, 14)) for group in (first, second))
     compare_command.write_differing(first, second, Path("differences.csv"))
