@@ -19,14 +19,14 @@ pytestmark = [
 HISTOGRAMS = ["digits/within/activations/hidden.1", "digits/within/gradients/hidden.0.affine.weight"]
 # By tab: its text for two runs, and for none.
 SAYS = {
-    "timeseries": (["version_0", "version_1", "digits/within/activations/hidden.0"], "Pin cards for a quick view"),
+    "timeseries": (["version_0", "version_1", "digits/test/accuracy"], "Pin cards for a quick view"),
     "scalars": (["version_1", "tag: digits/test/accuracy"], "No scalar data"),
     "custom_scalars": (["loss", "accuracy", "accuracy of each class", "Matches (20)"], "Write a regex to filter runs"),
     "images": (["digits/views/most_confident_errors", "digits/views/first_layer_weights"], "No image data"),
     "graphs": (["Main Graph"], "No graph definition files"),
     "distributions": (HISTOGRAMS, "No distribution data"),
     "histograms": (HISTOGRAMS, "No histogram data"),
-    "text": (["tag: run/commit/text_summary", "tag: run/config/text_summary", "n_components: 12"], "No text data"),
+    "text": (["tag: run/commit/text_summary", "n_components: 12", "test images are right"], "No text data"),
     "pr_curves": ([f"tag: digits/val_precision_recall/{label}" for label in range(10)], "Write a regex to filter runs"),
     "projector": (["Points: 270", "Dimension: 12", "4 tensors found"], "No checkpoint was found"),
     "hparams": ([*FIRST, "digits/hp/val_accuracy", "digits/hp/test_accuracy"], "No hparams data"),

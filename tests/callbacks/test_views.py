@@ -137,6 +137,15 @@ def test_activations_and_dead_units_are_those_of_the_validation_images(
         assert values(events, f"within/dead_units/hidden.{index}")[-1] == pytest.approx(dead)
 
 
+def test_loss_and_accuracy_come_first_and_what_is_within_last(events: EventAccumulator):
+    """TensorBoard sorts by name."""
+    tags = [tag for kind in ("scalars", "images", "histograms") for tag in events.Tags()[kind]]
+    assert [tag for tag in tags if not tag.startswith("digits/")] == ["within/epoch"]
+    groups = sorted({tag.split("/")[1] for tag in tags if tag.startswith("digits/")})
+    assert groups[:3] == ["test", "train", "train_val_gap"]
+    assert groups[-3:] == ["val_reference", "views", "within"]
+
+
 def test_the_gap_is_training_less_validation(events: EventAccumulator):
     for metric in ("loss", "accuracy"):
         train, val, gap = (values(events, f"{part}/{metric}") for part in ("train", "val", "train_val_gap"))

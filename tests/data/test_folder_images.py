@@ -79,6 +79,16 @@ def test_folders_of_the_parts_are_the_parts():
     assert data(val_size=20).num_val == 20
 
 
+def test_given_validation_and_test_images_are_the_same_for_every_seed():
+    """Else two seeds could not be compared image by image."""
+    for part, count in (("train", 20), ("val", 4), ("test", 3)):
+        fill(f"photos/{part}", count)
+    files = [[source().files_of("train", seed), source().files_of("test", seed)] for seed in (0, 1)]
+    assert files[0][0][-12:] == files[1][0][-12:]
+    assert files[0][1] == files[1][1]
+    assert files[0][0] != files[1][0]  # what is drawn is
+
+
 @pytest.mark.parametrize("counts", [[2, 2], [2, 3, 50], [2] * 7, [3, 2, 4, 9]])
 def test_small_classes_keep_an_image_to_train_on(counts: list[int]):
     labels = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))

@@ -98,6 +98,24 @@ def test_what_is_written_of_the_differing_images(monkeypatch: pytest.MonkeyPatch
     assert drawn["Right in B rather than in A"] == ([1], [("y", "A: x")])
 
 
+def test_networks_whose_seeds_drew_other_images_are_not_taken_for_one_group(monkeypatch: pytest.MonkeyPatch):
+    """Own images without a val/: each seed holds out the last images of an order of its own."""
+    labels, probabilities = torch.arange(4) % 2, torch.eye(2)[torch.arange(4) % 2]
+
+    def read(*levels: int) -> Group:
+        images = [torch.full((4, 1, 8, 8), level, dtype=torch.uint8) for level in levels]
+        unseen = [Seen(torch.arange(4), one, labels, probabilities) for one in images]
+        model = SimpleNamespace(class_names=["x", "y"])
+        members = [SimpleNamespace(data=SimpleNamespace(seed=seed), model=model) for seed in range(len(levels))]
+        monkeypatch.setattr(groups, "checkpoints_of", lambda path: [path])
+        monkeypatch.setattr(groups, "each", lambda paths, which: zip(members, unseen, strict=True))
+        return groups.read_group(Path("study"), "validation")
+
+    assert read(7, 7).by_seed == {0: 1.0, 1: 1.0}
+    with pytest.raises(ValueError, match="overlap; compare them by --on test"):
+        read(7, 8)
+
+
 def test_mcnemar_counts_the_images_on_which_they_differ():
     first = torch.tensor([1, 1, 1, 1, 1, 0, 0, 1])
     second = torch.tensor([0, 0, 0, 0, 0, 1, 0, 1])

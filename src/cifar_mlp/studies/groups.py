@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from cifar_mlp.cli.checkpoint_option import checkpoint_file
-from cifar_mlp.studies.members import Seen, each
+from cifar_mlp.studies.members import Seen, each, same_images
 from cifar_mlp.studies.study import finished
 
 # Shape legend: N = images, C = classes
@@ -71,7 +71,7 @@ def read_group(path: Path, which: str) -> Group:
         seeds.append(member.data.seed)
         names = list(member.model.class_names)
     first = parts[0]
-    if all(torch.equal(part.indices, first.indices) for part in parts):
+    if same_images(parts):
         probabilities = torch.stack([part.probabilities for part in parts])
         right_RN = (probabilities.argmax(2) == first.labels).double()
         by_seed = dict(zip(seeds, right_RN.mean(1).tolist(), strict=True)) if len(set(seeds)) == len(seeds) else {}

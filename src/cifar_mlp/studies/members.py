@@ -87,3 +87,9 @@ def each(paths: Sequence[Path], which: str) -> Iterator[tuple[Member, Seen]]:
     for path in paths:
         member = load_member(path)
         yield member, seen(member, which)
+
+
+def same_images(parts: Sequence[Seen]) -> bool:
+    """Whether all were asked about the same images; equal places are not enough where each seed draws its own."""
+    first = parts[0]
+    return all(torch.equal(part.indices, first.indices) and torch.equal(part.images, first.images) for part in parts)

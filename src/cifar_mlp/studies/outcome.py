@@ -17,7 +17,7 @@ from cifar_mlp.common.spread import half_interval
 from cifar_mlp.models.ensemble import Ensemble
 from cifar_mlp.pictures.confusion import confusion_matrix
 from cifar_mlp.pictures.style import pixels, png, save
-from cifar_mlp.studies.members import TEST, VALIDATION, Seen, each, load_member, seen
+from cifar_mlp.studies.members import TEST, VALIDATION, Seen, each, load_member, same_images, seen
 from cifar_mlp.studies.study import SEEDS, Study
 from cifar_mlp.training.ensemble_file import write_ensemble
 
@@ -59,7 +59,7 @@ def write_outcome(study: Study, rows: Sequence[Row]) -> Table:
         parts.append(unseen)
     write_predictions(study, parts, models[0].class_names)
     draw_confusion(study, parts, models[0].class_names)
-    ensemble = Ensemble.of(models, validates=study.kind == SEEDS and _same(parts)).eval()
+    ensemble = Ensemble.of(models, validates=study.kind == SEEDS and same_images(parts)).eval()
     first = load_member(paths[0])
     tested = seen(first._replace(model=ensemble), TEST)
     accuracy = {"test/accuracy": float((tested.probabilities.argmax(1) == tested.labels).double().mean())}
@@ -72,10 +72,6 @@ def write_outcome(study: Study, rows: Sequence[Row]) -> Table:
     for line in found:
         table.add_row(*line)
     return table
-
-
-def _same(parts: Sequence[Seen]) -> bool:
-    return all(torch.equal(part.indices, parts[0].indices) for part in parts)
 
 
 def write_predictions(study: Study, parts: Sequence[Seen], names: Sequence[str]) -> None:

@@ -137,10 +137,11 @@ class FolderImages:
     def order(self, part: Part, seed: int) -> Tensor:
         """Indices of the images of ``part``: any of its last ones are a stratified draw, and so are those for testing.
 
-        The images of a ``val/`` come last in the training part.
+        The images of a ``val/`` come last in the training part. Theirs and those of a ``test/`` have one order for all
+        seeds, so that runs can be compared image by image.
         """
         parts = {
-            name: indices[stratified_order(self.read.labels[indices], seed)]
+            name: indices[stratified_order(self.read.labels[indices], seed if name == "train" else 0)]
             for name, indices in self.read.parts.items()
         }
         if "test" not in parts:

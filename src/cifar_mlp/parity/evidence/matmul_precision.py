@@ -37,11 +37,11 @@ def has_tf32() -> bool:
     if torch.cuda.get_device_capability() < (8, 0):
         return False
     x = torch.rand(256, 256, generator=torch.Generator().manual_seed(0)).to("cuda")
-    products = []
+    results = []
     for precision in ("ieee", "tf32"):
         with _matmuls(precision):
-            products.append(x @ x)
-    return not torch.equal(*products)
+            results.append(x @ x)
+    return not torch.equal(*results)
 
 
 @contextmanager
