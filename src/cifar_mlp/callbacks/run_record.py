@@ -16,6 +16,7 @@ from cifar_mlp.callbacks.other_loggers import takes_pictures
 from cifar_mlp.callbacks.view import BoardCallback, View
 from cifar_mlp.common import markdown
 from cifar_mlp.common.atomic_write import write_whole
+from cifar_mlp.common.json_files import read_json
 from cifar_mlp.common.provenance import provenance
 
 RECORDS = "provenance.json"
@@ -92,9 +93,15 @@ class RunRecord(Callback):
 
 
 def records(folder: Path) -> list[dict[str, Any]]:
-    """The records in a run's folder, oldest first; empty without any."""
+    """The records in a run's folder, oldest first; empty without any.
+
+    Raises:
+        ValueError: If the file is damaged; names it.
+    """
     file = folder / RECORDS
-    content = json.loads(file.read_text()) if file.is_file() else []
+    if not file.is_file():
+        return []
+    content = read_json(file, list | dict)
     return content if isinstance(content, list) else [content]  # it was once the last record alone
 
 

@@ -20,6 +20,7 @@ from cifar_mlp.cli.command_line import CommandLine, run
 from cifar_mlp.cli.parser import errors_in_one_line
 from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.common.course_report import REPORT
+from cifar_mlp.common.json_files import read_json
 from cifar_mlp.common.stopped import answering_interrupts
 from cifar_mlp.models.classifier import Classifier
 from cifar_mlp.models.evaluated import REPORT_TEST_SIZE
@@ -48,7 +49,7 @@ def fit_and_test(arguments: list[str]) -> dict[str, Any]:
     checkpoints = Path(folder or ".") / "checkpoints"
     kept = Path(folder or ".") / "results.json"
     if command.finished and kept.is_file():
-        found: dict[str, Any] = json.loads(kept.read_text())
+        found: dict[str, Any] = read_json(kept)
         show(command, found)
         return found
     epochs = ("best", "last") if command.datamodule.num_val else ("last",)
@@ -121,7 +122,7 @@ def tested_before(command: CommandLine, checkpoint: Path) -> bool:
         return False
     content = read_checkpoint(str(checkpoint))
     unchanged = content["global_step"] <= command.checkpoint["global_step"]
-    before = json.loads(kept[-1].read_text()).get(checkpoint.stem, {})
+    before = read_json(kept[-1]).get(checkpoint.stem, {})
     return unchanged and bool(before.get("epoch") == content["epoch"] + 1)
 
 

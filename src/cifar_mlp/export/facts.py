@@ -1,9 +1,9 @@
 """What an exported file says of itself."""
 
-import json
 from pathlib import Path
 from typing import Any
 
+from cifar_mlp.common.json_files import read_json
 from cifar_mlp.data.sources import SOURCES
 from cifar_mlp.export.file_formats import Facts
 from cifar_mlp.export.images_to_probabilities import ImagesToProbabilities
@@ -43,7 +43,7 @@ def accuracies(content: dict[str, Any], path: Path) -> dict[str, Any] | None:
     results = path.resolve().parent.parent / "results.json"
     if not results.is_file():
         return None
-    found = json.loads(results.read_text())
+    found = read_json(results)
     for which in ("best", "last"):
         if found.get(which, {}).get("epoch") == content["epoch"] + 1:
             return {name: found[which][name] for name in ACCURACIES if name in found[which]}

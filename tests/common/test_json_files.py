@@ -1,0 +1,27 @@
+"""A damaged file of a run's folder is named."""
+
+from pathlib import Path
+
+import pytest
+
+from cifar_mlp.callbacks.run_record import records
+from cifar_mlp.common.json_files import read_json
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"3", b"null", b'"x"', b'["x"]', b"\xff\x00", b"[" * 100_000])
+def test_a_damaged_file_is_named_with_what_to_do(content: bytes):
+    Path("provenance.json").write_bytes(content)
+    for read in (lambda: read_json(Path("provenance.json")), lambda: records(Path())):
+        with pytest.raises(ValueError, match=r"^provenance\.json is damaged \(.*\): delete it, or put back a copy$"):
+            read()
+
+
+def test_what_is_whole_is_read():
+    Path("provenance.json").write_text('{"seed": 1}')
+    assert read_json(Path("provenance.json")) == {"seed": 1}
+    assert records(Path()) == [{"seed": 1}]
+    assert records(Path("elsewhere")) == []
+    Path("provenance.json").write_text('[{"seed": 1}]')
+    assert records(Path()) == [{"seed": 1}]
+    with pytest.raises(ValueError, match="not what a run writes there"):
+        read_json(Path("provenance.json"))
