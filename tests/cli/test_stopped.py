@@ -65,7 +65,7 @@ def test_loggers_that_start_together_get_folders_of_their_own():
 def test_curves_that_cannot_be_written_are_one_warning(monkeypatch: pytest.MonkeyPatch):
     logger = RunLogger("logs", "run")
     monkeypatch.setattr(logger.experiment, "add_scalar", _full)
-    with pytest.warns(UserWarning, match="curves are not written any more"):
+    with pytest.warns(UserWarning, match="curves and pictures are not written any more"):
         logger.log_metrics({"loss": 1.0}, 1)
     logger.log_metrics({"loss": 1.0}, 2)  # silent: a second warning would be an error here
 

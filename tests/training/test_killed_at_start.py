@@ -70,7 +70,8 @@ def test_the_start_after_a_killed_one_works(tmp_path: Path):
         assert "Traceback" not in said, said
         assert process.returncode in (-sent, 128 + sent, 0)
         read_all(folder)
-        again = start(folder)
+        again, begin = start(folder), time.perf_counter()
         assert again.wait() == 0, again.communicate()
+        seconds = min(seconds, time.perf_counter() - begin)  # the first start reads the packages from the disk
         assert not differences(left_by(folder), expected)
         assert not list((folder / "tmp").iterdir())

@@ -8,6 +8,7 @@ from lightning.pytorch import Callback
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from cifar_mlp.callbacks.board import Board, LeftOut, NotDrawn, board, last_step
+from cifar_mlp.common.atomic_write import full_disk
 from cifar_mlp.models import Classifier
 
 
@@ -31,7 +32,16 @@ class BoardCallback(Callback):
             if not (isinstance(reason, LeftOut) and isinstance(pl_module, Classifier)):
                 self.warn(str(reason))
         except Exception as error:
+            if (full := full_disk(error)) is not None and self._told_by_logger(pl_module, full):
+                return
             self.warn(f"{type(error).__name__}: {error}")
+
+    def _told_by_logger(self, pl_module: Any, full: OSError) -> bool:
+        """Let the run's logger say that the disk is full, once for all views; whether it can."""
+        loggers = [logger for logger in pl_module.trainer.loggers if hasattr(logger, "say_full")]
+        for logger in loggers:
+            logger.say_full(full)
+        return bool(loggers)
 
     def attempt(self, draw: Callable[[Any, Any, Board], None], trainer: Any, pl_module: Any) -> None:
         """Call ``draw(trainer, pl_module, board)`` on the first process, guarded."""

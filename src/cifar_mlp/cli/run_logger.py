@@ -1,5 +1,7 @@
 """TensorBoard's logger for a run in a folder that no other run has."""
 
+import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,13 +12,27 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only, rank_zero_warn
 
 from cifar_mlp.callbacks.board import WITHIN
-from cifar_mlp.common.atomic_write import replacing
+from cifar_mlp.common.atomic_write import free_bytes, full_disk, in_words, replacing
+
+_usual = threading.excepthook
+
+
+def _of_other_threads(failed: Any) -> None:
+    """Show what ended a thread, but not the full disk that ended TensorBoard's: the next write raises it again."""
+    if not (type(failed.thread).__name__ == "_AsyncWriterThread" and full_disk(failed.exc_value)):
+        _usual(failed)
 
 
 class RunLogger(TensorBoardLogger):
     """Makes its ``version_N`` exclusively, and lets a run go on where its curves cannot be written."""
 
     _failed = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if threading.excepthook is not _of_other_threads:
+            global _usual
+            _usual, threading.excepthook = threading.excepthook, _of_other_threads
 
     def _get_next_version(self) -> int:
         """Lightning's next number, or the first one after it that another process has not just taken."""
@@ -37,9 +53,18 @@ class RunLogger(TensorBoardLogger):
             reason = error if isinstance(error, OSError) else error.__cause__
             if not isinstance(reason, OSError):
                 raise
-            if not self._failed:
-                rank_zero_warn(f"{self.log_dir}: TensorBoard's curves are not written any more ({reason.strerror})")
-            self._failed = True
+            self.say_full(reason)
+
+    def say_full(self, reason: OSError) -> None:
+        """Warn, once in a run, that nothing more is shown: which file cannot grow, and what room there is."""
+        if self._failed:
+            return
+        self._failed = True
+        folder = Path(self.log_dir)
+        file = next(iter(sorted(folder.glob("events.out.tfevents.*"), reverse=True)), folder)
+        room = f"; it needs more than the {in_words(free_bytes(folder))} that are free" if folder.is_dir() else ""
+        why = os.strerror(reason.errno) if reason.errno else reason
+        rank_zero_warn(f"{file}: TensorBoard's curves and pictures are not written any more ({why}){room}")
 
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:
         """Lightning's, whose curve ``epoch`` would be the first of all; a full disk is a warning."""

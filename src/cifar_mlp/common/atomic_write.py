@@ -41,7 +41,7 @@ def replacing(path: Path) -> Iterator[Path]:
         written = 0 if unfinished is None or not unfinished.exists() else unfinished.stat().st_size
         if unfinished is not None:
             unfinished.unlink(missing_ok=True)
-        full = _full_disk(error)
+        full = full_disk(error)
         if full is not None:
             raise OSError(_message(path, full, written)) from error
         raise
@@ -63,7 +63,7 @@ def _lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
-def _full_disk(error: BaseException | None) -> OSError | None:
+def full_disk(error: BaseException | None) -> OSError | None:
     """The refusal of a full disk behind an error; ``torch.save`` raises another while it handles the first."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in FULL:
@@ -73,12 +73,23 @@ def _full_disk(error: BaseException | None) -> OSError | None:
 
 
 def _message(path: Path, error: OSError, written: int) -> str:
-    free = os.statvfs(path.parent).f_bavail * os.statvfs(path.parent).f_frsize
+    free = free_bytes(path.parent)
     before = "; the file of before is kept" if path.exists() else ""
     return (
-        f"{path} cannot be written ({os.strerror(error.errno or 0)}): it needs more than {written / 2**20:.1f} MiB, "
-        f"{free / 2**20:.1f} MiB are free; make room{before}"
+        f"{path} cannot be written ({os.strerror(error.errno or 0)}): it needs more than {in_words(written)}, "
+        f"{in_words(free)} are free; make room{before}"
     )
+
+
+def free_bytes(folder: Path) -> int:
+    """Room on the disk of a folder."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
+
+
+def in_words(size: int) -> str:
+    """A number of bytes, e.g. ``28 KiB``."""
+    return f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 2**10:.0f} KiB"
 
 
 def write_whole(text: str, path: Path) -> None:
