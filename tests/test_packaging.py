@@ -21,6 +21,7 @@ MAY_NEED = {
     "data": {"pyarrow"},
     "export": {"onnx", "onnxruntime", "safetensors"},
     "demo": {"starlette", "uvicorn"},
+    "studies": {"optuna"},
     "sweep": {"optuna", "sqlalchemy"},
     "benchmarks": {"skorch", "keras", "jax"},
 }

@@ -64,12 +64,12 @@ def test_components_are_taken_away_by_keyboard(page: Tab):
     before = verdict(page)
     page.page.locator("#components").focus()
     page.page.keyboard.press("Home")
-    page.page.get_by_text("from 0 components: 0.0").wait_for()
+    page.page.locator("#share", has_text="from 0 components: 0.0").wait_for()
     assert verdict(page) != before
     assert page.page.locator("#count").inner_text() == "0 of 6"
     assert page.page.locator(".tick").count() == 10
     page.page.keyboard.press("End")
-    page.page.get_by_text("from 6 components").wait_for()
+    page.page.locator("#share", has_text="from 6 components").wait_for()
     assert page.page.locator(".tick").count() == 0
 
 
