@@ -51,6 +51,7 @@ def test_its_state_goes_into_another_one():
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gradients", ["autograd", "hand"])
 def test_a_run_is_resumed_with_the_same_bits_and_learns(gradients: str):
     settings = [*RUN, "--model.gradients", gradients, "--trainer.max_epochs", "3"]

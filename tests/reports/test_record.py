@@ -11,6 +11,7 @@ from cifar_mlp.cli import run as fit
 from cifar_mlp.common.results import config_fingerprint
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.models import Classifier
+from cifar_mlp.models.averaged_views import mean_probabilities
 from cifar_mlp.reports.record_pictures import accuracy_per_flop, draw
 from cifar_mlp.reports.record_rows import add_ensemble, add_runs, flop_of_an_image
 from cifar_mlp.reports.record_tables import record_provenance, record_short, record_table
@@ -114,6 +115,9 @@ def test_the_mean_of_seeds_is_a_line_of_its_own(small_cifar: Path, run: Path, tm
     with torch.no_grad():
         mean = torch.stack([torch.softmax(model(images), 1) for model in models]).mean(0)
     assert row["test"] == pytest.approx(float((mean.argmax(1) == labels).double().mean()), abs=1e-3)
+    with torch.no_grad():
+        views = [mean_probabilities(model, images, "mirror") for model in models]
+    assert row["test_views"] == pytest.approx(float((sum(views).argmax(1) == labels).double().mean()), abs=1e-3)
     assert row["seeds"] == [0, 1]
     assert "the mean of 2 seeds of [fast]" in record_table(found)
 

@@ -152,6 +152,7 @@ def test_a_fingerprint_is_of_what_makes_trials_comparable(sweep_file: Callable[.
     assert len({first, *(read_space(sweep_file(**keys)).fingerprint for keys in others)}) == 1 + len(others)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted((ROOT / "configs" / "sweeps").glob("*.yaml")), ids=lambda path: path.stem)
 def test_committed_sweeps_are_accepted(path: Path):
     space = read_space(path)
