@@ -279,6 +279,7 @@ RIGHT = [
     ("two", [("+ np.sum(W2 * W2))", "+ np.sum(W2 * W2) + np.sum(b1 ** 2) + np.sum(b2 ** 2))"), ("np.sum(ds, axis=0)", "np.sum(ds, axis=0) + 2 * reg * b2"), ("np.sum(dz, axis=0)", "np.sum(dz, axis=0) + 2 * reg * b1")], {"penalize_biases": True}),
     ("two", [("reg * (np.sum(W1 * W1) + np.sum(W2 * W2))", "0"), ("+ 2 * reg * W2", ""), ("+ 2 * reg * W1", "")], {"penalty": "none"}),
     ("two", [("np.sum(dz, axis=0)", "np.sum(dz, axis=0).astype('float32')")], {}),
+    ("two", [("return loss, {\"W1\": gW1, \"b1\": gb1, \"W2\": gW2, \"b2\": gb2}", "return loss, gW1, gW2, gb1, gb2")], {}),
     ("deep", [], {}),
     ("deep", [("delta = (delta @ w.T) * (1 - acts[i] ** 2)", "delta = delta @ w.T; delta *= 1 - np.square(acts[i])")], {}),
     ("deep", [("np.tanh(z)", "z / (1 + np.exp(-z))"), ("(1 - acts[i] ** 2)", "((lambda q: (lambda s: s * (1 + q * (1 - s)))(1 / (1 + np.exp(-q))))(acts[i - 1] @ layers[i - 1][0] + layers[i - 1][1]))")], {}),

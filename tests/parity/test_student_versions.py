@@ -72,7 +72,9 @@ def test_a_wrong_one_is_found_and_its_cause_named(base: str, before: str, after:
 
 @pytest.mark.parametrize(("base", "changes", "options"), RIGHT, ids=range(len(RIGHT)))
 def test_no_right_one_is_accused(base: str, changes: list[tuple[str, str]], options: dict[str, Any]):
-    assert report_of(base, changes, options).verdict == "right"
+    report = report_of(base, changes, options)
+    assert report.verdict == "right"
+    assert any("float32" in note for note in report.notes) == any("float32" in after for _, after in changes)
 
 
 SMOOTH = "(0.9 * np.eye(5)[y] + 0.1 / 5)"
@@ -121,10 +123,10 @@ def test_a_wrong_layer_s_cause_is_named(name: str):
     assert words in report.cause
 
 
-def filled(change: Any = lambda gradients: gradients) -> Any:
+def filled(change: Any = lambda gradients: gradients, dtype: torch.dtype = torch.float64) -> Any:
     """A module whose .grad is that of its loss, changed."""
-    module = torch.nn.Sequential(torch.nn.Linear(D, H), torch.nn.ReLU(), torch.nn.Linear(H, C)).double()
-    inputs, labels = torch.randn(N, D, generator=torch.Generator().manual_seed(1)).double(), torch.arange(N) % C
+    module = torch.nn.Sequential(torch.nn.Linear(D, H), torch.nn.ReLU(), torch.nn.Linear(H, C)).to(dtype)
+    inputs, labels = torch.randn(N, D, generator=torch.Generator().manual_seed(1)).to(dtype), torch.arange(N) % C
     loss = torch.nn.functional.cross_entropy(module(inputs), labels)
     loss = loss + 0.05 * sum(p.square().sum() for p in module.parameters() if p.dim() > 1)
     gradients = change(
@@ -135,10 +137,11 @@ def filled(change: Any = lambda gradients: gradients) -> Any:
     return module, inputs, labels
 
 
-def test_a_module_s_filled_gradients_are_judged():
-    assert check.gradients(*filled(), 0.05).verdict == "right"
-    report = check.gradients(*filled(lambda found: found | {"0.bias": found["0.bias"] / N}))
-    assert report.cause == "0.bias: the data's part is 1/57 of the right one = 1/N: divided by N once too often"
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_a_module_s_filled_gradients_are_judged(dtype: torch.dtype):
+    assert check.gradients(*filled(dtype=dtype), 0.05).verdict == "right"
+    report = check.gradients(*filled(lambda found: found | {"0.bias": found["0.bias"] * N}, dtype))
+    assert report.cause == "0.bias: the data's part is 57 times the right one = N: a 1/N is missing"
 
 
 class Silu(torch.autograd.Function):
