@@ -147,7 +147,9 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     for name in ("requirements.txt", "pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, folder / name)
     (active / "bin").mkdir(parents=True)
-    (active / "bin" / "python").symlink_to(sys.executable)
+    python = active / "bin" / "python"  # a link would not find this environment's packages
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
     needs = (folder / "requirements.txt").read_text() + (folder / "pyproject.toml").read_text()
     (active / ".cifar-mlp-installed").write_text(f"{needs}{folder}\n")
     monkeypatch.chdir(folder)
