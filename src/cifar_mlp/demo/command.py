@@ -77,7 +77,7 @@ def serve(listener: socket.socket, path: Path, root: str | None) -> None:
     trial = Trial(path, root)
     server = server_of(trial)
     if trial.missing:
-        print(f"no images to pick from or to compare with ({trial.missing})", flush=True)
+        print(f"no images to pick from or to compare with ({trial.missing}): --data.root names them", flush=True)
     print(f"{path.name}: http://{HERE}:{listener.getsockname()[1]}  (Ctrl-C ends it)", flush=True)
     server.run(sockets=[listener])
 

@@ -53,7 +53,7 @@ class Trial:
         except (OSError, ValueError) as error:
             if root is not None:
                 raise
-            self.missing = str(error)
+            self.missing = str(error).partition(";")[0]  # what would do instead is too much for a page
 
     def components(self, number: int) -> int | None:
         """How many principal components a network is given; ``None`` of one on pixels."""

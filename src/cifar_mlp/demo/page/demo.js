@@ -1,5 +1,4 @@
-// One page, one image at a time: the server turns a file into an image of the network's size, and every further
-// question is about that one.
+// The server turns a file into an image of the network's size, and every further question is about that one.
 const $ = (id) => document.getElementById(id);
 const percent = (share) => (share > 0.9995 ? "100\u00a0%" : `${(100 * share).toFixed(1)}\u00a0%`);
 
@@ -227,7 +226,8 @@ async function begin() {
   $("network").replaceChildren(...about.components.map((_, i) => element("option", { value: i, textContent: i + 1 })));
   $("which").hidden = about.components.length === 1;
   $("missing").hidden = about.missing === "";
-  $("missing").textContent = `There are no test images to pick, and no training images to compare with: ${about.missing}.`;
+  $("missing").textContent = `There are no test images to pick, and no training images to compare with ` +
+    `(${about.missing}): cifar-mlp demo --data.root DIR names them.`;
   choose();
   draw();
   await offer();
