@@ -133,10 +133,19 @@ def test_a_word_alone_that_means_nothing_leads_to_the_options(capsys: pytest.Cap
     assert "A checkpoint follows --ckpt_path" in capsys.readouterr().err
 
 
-def test_no_batches_a_step_are_refused(capsys: pytest.CaptureFixture[str]):
-    assert "--trainer.accumulate_grad_batches must be at least 1" in refused(
-        capsys, "--trainer.accumulate_grad_batches", "0"
-    )
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("accumulate_grad_batches", "0", "must be at least 1, not 0"),
+        ("check_val_every_n_epoch", "0", "must be at least 1, not 0"),
+        ("barebones", "true", "--trainer.enable_checkpointing false"),
+        ("default_root_dir", "/dev/null", "/dev/null/lightning_logs/digits-default cannot be made (Not a directory)"),
+    ],
+)
+def test_what_a_trainer_s_option_must_not_be(option: str, value: str, said: str, capsys: pytest.CaptureFixture[str]):
+    line = refused(capsys, f"--trainer.{option}", value)
+    assert f"--trainer.{option}" in line
+    assert said in line
 
 
 def test_types_are_named_in_words(capsys: pytest.CaptureFixture[str]):

@@ -110,9 +110,13 @@ class CommandLine(EvaluatingCLI):
         if self.checkpoint is not None and self.subcommand == "fit":
             self._require_something_left(trainer)
         require_devices(trainer.accelerator, trainer.devices)
-        if trainer.accumulate_grad_batches < 1:
+        for option in ("accumulate_grad_batches", "check_val_every_n_epoch"):
+            if trainer[option] is not None and trainer[option] < 1:
+                raise ValueError(f"--trainer.{option} must be at least 1, not {trainer[option]}")
+        if trainer.barebones:
             raise ValueError(
-                f"--trainer.accumulate_grad_batches must be at least 1, not {trainer.accumulate_grad_batches}"
+                "--trainer.barebones would keep nothing of a run: give --trainer.logger false, "
+                "--trainer.enable_checkpointing false and --trainer.enable_progress_bar false instead"
             )
 
     def instantiate_classes(self) -> None:

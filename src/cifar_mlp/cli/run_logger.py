@@ -43,6 +43,10 @@ class RunLogger(TensorBoardLogger):
                 break
             except FileExistsError:
                 number += 1
+            except OSError as error:
+                raise ValueError(
+                    f"--trainer.default_root_dir: {self.root_dir} cannot be made ({error.strerror})"
+                ) from error
         return number
 
     @contextmanager
