@@ -13,11 +13,20 @@ class Gap(BoardCallback):
     """Logs ``train_val_gap/METRIC``, training less validation, and ``val_reference/chance`` after each epoch.
 
     ``val_reference/linear`` is about what softmax regression reaches on CIFAR-10; other images have none. Works under
-    any logger.
+    any logger. An epoch that was cut short, or not validated, has no figures of its own and gets no point.
     """
+
+    _validated = False
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        """This epoch has been validated."""
+        self._validated = True
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Log a point of each curve."""
+        has_both, self._validated = self._validated and trainer.is_last_batch, False
+        if not has_both:
+            return
         with self.guarded(pl_module):
             here, metrics = board(trainer, pl_module), trainer.callback_metrics
             found = pairs(trainer)
