@@ -1,6 +1,7 @@
 """What is run, under which name, and for how long."""
 
 import io
+from pathlib import Path
 
 import pytest
 import yaml
@@ -9,7 +10,7 @@ from rich.console import Console
 from cifar_mlp.common.course_report import REPORT
 from cifar_mlp.common.durations import in_words
 from cifar_mlp.common.run_folder import flat
-from cifar_mlp.reproduction.plan import STUDIES, Planned, Variant, chosen, groups, over_seeds
+from cifar_mlp.reproduction.plan import STUDIES, Planned, Variant, chosen, groups, over_seeds, require_validation
 from cifar_mlp.reproduction.pool import Bar, expected_seconds
 from cifar_mlp.reproduction.statements import OURS, STATED
 from tests.reproduction.planted import CONFIGS, planted_row
@@ -84,3 +85,12 @@ def test_the_time_left_follows_what_runs_take_now():
 
 def test_durations_in_words():
     assert [in_words(seconds) for seconds in (50, 600, 7500)] == ["50 s", "10 min", "2 h 05 min"]
+
+
+def test_a_config_without_validation_is_refused_before_anything_runs(tmp_path: Path):
+    (tmp_path / "q4_best.yaml").write_text("data: {val_size: 1000}\n")
+    wanted = [Planned(Variant("q4_best"), 0)]
+    require_validation(wanted, tmp_path)
+    (tmp_path / "q4_best.yaml").write_text("data: {val_size: 0}\n")
+    with pytest.raises(ValueError, match=r"q4_best\.yaml: data\.val_size 0 leaves no validation"):
+        require_validation(wanted, tmp_path)
