@@ -127,6 +127,10 @@ class HandDerivedSteps:
                 if "normalization" in name:
                     kept.copy_(gradients[name])
 
+    def any_frozen(self) -> bool:
+        """Whether a parameter is not to be trained; asked at each step, so nothing is looked up."""
+        return not all(parameter.requires_grad for parameter in self._parameters)
+
     def deliver(self, scale: float = 1.0) -> None:
         """Hand the gradients to the parameters, or add them where a former batch's are kept.
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from cifar_mlp.data.augment.mixing import MixedBatch
-from cifar_mlp.models.by_hand.coverage import any_frozen, may_deliver, why_autograd
+from cifar_mlp.models.by_hand.coverage import may_deliver, why_autograd
 from cifar_mlp.models.by_hand.flat import FlatParameters
 from cifar_mlp.models.by_hand.kernels import libraries
 from cifar_mlp.models.by_hand.matmuls import MatmulChoice, choices_in
@@ -54,7 +54,7 @@ class TrainedByHand(LightningModule):
                 return mixed_loss(self.network, features, batch, self.settings)
             return training_loss(self.network, features, batch[1], self.settings)
         labels = mixed_targets(batch, self.settings) if isinstance(batch, MixedBatch) else batch[1]
-        if self._delivers and any_frozen(self.network):
+        if self._delivers and self._steps is not None and self._steps.any_frozen():
             self._train_the_rest()
         if self._steps is None or self._steps.network is not self.network:
             self._steps = self._make_steps(None)
