@@ -88,6 +88,10 @@ def test_an_ensemble_shows_each_of_its_networks(trained: Callable[[str], Path], 
     for found, one in zip(both, alone, strict=True):
         assert found["probabilities"] == pytest.approx(mean, rel=1e-4)
         assert found["reconstruction"] == one["reconstruction"]
+    for number, path in enumerate(paths):  # each by its own components
+        near = ask.post(f"/similar?network={number}", content=a_file()).json()
+        one = client(Trial(path)).post("/similar", content=a_file()).json()
+        assert [near[space] for space in ("features", "hidden")] == [one[space] for space in ("features", "hidden")]
     assert "of network 1" in both[0]["measure"]
     assert "The mean of 2 networks." in both[0]["bars"]
     assert ask.post("/look?network=2", content=a_file()).status_code == 400
