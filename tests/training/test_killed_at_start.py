@@ -57,7 +57,8 @@ def test_the_start_after_a_killed_one_works(tmp_path: Path):
     while not list(tmp_path.rglob("last.ckpt")) and unbroken.poll() is None:
         time.sleep(0.01)
     seconds = time.perf_counter() - begin
-    assert unbroken.wait() == 0, unbroken.communicate()
+    said = unbroken.communicate()[0]
+    assert unbroken.returncode == 0, said
     expected = left_by(tmp_path / "unbroken")
     for number in range(KILLS):
         folder, moment = tmp_path / str(number), chance.uniform(0, seconds)
@@ -71,7 +72,8 @@ def test_the_start_after_a_killed_one_works(tmp_path: Path):
         assert process.returncode in (-sent, 128 + sent, 0)
         read_all(folder)
         again, begin = start(folder), time.perf_counter()
-        assert again.wait() == 0, again.communicate()
+        said = again.communicate()[0]
+        assert again.returncode == 0, said
         seconds = min(seconds, time.perf_counter() - begin)  # the first start reads the packages from the disk
         assert not differences(left_by(folder), expected)
         assert not list((folder / "tmp").iterdir())
