@@ -153,6 +153,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     needs = (folder / "requirements.txt").read_text() + (folder / "pyproject.toml").read_text()
     (active / ".cifar-mlp-installed").write_text(f"{needs}{folder}\n")
     monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     known = {"PATH": path, "PYTHONPATH": str(ROOT / "src"), "VIRTUAL_ENV": str(active), "OMP_NUM_THREADS": "1"}
     return os.environ | known
