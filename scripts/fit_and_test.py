@@ -6,7 +6,7 @@ If CIFAR-10 cannot be downloaded and there were no options, it trains on scikit-
 
 import sys
 
-from cifar_mlp.common.stopped import answering_interrupts, end_at_interrupt, end_with_parent
+from cifar_mlp.common.interruption import answering_interrupts, end_at_interrupt, end_with_parent
 
 
 def main(arguments: list[str]) -> None:

@@ -15,11 +15,11 @@ from rich.markdown import Markdown
 from rich.table import Table
 
 from cifar_mlp.common.atomic_write import write_whole
+from cifar_mlp.common.interruption import BY_INTERRUPT
 from cifar_mlp.common.json_rows import write_json_rows
-from cifar_mlp.common.machine_share import cores
+from cifar_mlp.common.parallel_runs import cores
 from cifar_mlp.common.provenance import environment
 from cifar_mlp.common.script_parser import OneLineParser
-from cifar_mlp.common.stopped import BY_INTERRUPT
 from cifar_mlp.parity.check.folder import UNUSABLE, ResultTable, check_apart
 from cifar_mlp.parity.check.report import Report
 from cifar_mlp.parity.check.submission import check_file, parse_widths

@@ -21,7 +21,7 @@ from rich.console import Console
 
 from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.common.durations import in_words
-from cifar_mlp.common.machine_share import default_jobs, threads_of
+from cifar_mlp.common.parallel_runs import default_jobs, threads_of
 from cifar_mlp.common.results import load_document
 from cifar_mlp.common.script_parser import OneLineParser
 from cifar_mlp.data.cifar import Part

@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from collections import Counter
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -73,3 +74,11 @@ def test_imports_point_down():
 
 def test_nothing_imports_in_a_circle():
     list(TopologicalSorter({name: found - {"cifar_mlp"} for name, found in IMPORTS.items()}).static_order())
+
+
+def test_no_file_or_class_has_a_name_twice():
+    files = [path.name for path in FILES.values() if path.name != "__init__.py"]
+    trees = [ast.parse(path.read_text()) for path in FILES.values()]
+    classes = [node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    assert len(classes) > 100
+    assert [name for names in (files, classes) for name, count in Counter(names).items() if count > 1] == []

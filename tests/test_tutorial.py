@@ -17,7 +17,7 @@ import nbformat
 import pytest
 
 from cifar_mlp.cli import main
-from cifar_mlp.sweep.space import read_space
+from cifar_mlp.sweep.sweep_file import read_space
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "tutorial.md").read_text()

@@ -21,7 +21,7 @@ from cifar_mlp.models.metrics import evaluation_metrics
 from cifar_mlp.models.mlp import MLP
 from cifar_mlp.models.training_mean import TrainingMean
 from cifar_mlp.parity import layers, n_layer, two_layer
-from cifar_mlp.parity.evidence.deep import FORMS, Form, deep_cases
+from cifar_mlp.parity.evidence.deep import FORMS, NetworkForm, deep_cases
 from cifar_mlp.parity.network import read_module
 
 Module = TypeVar("Module", bound=torch.nn.Module)
@@ -70,17 +70,17 @@ def check_two_layers(dtype: torch.dtype = torch.float32) -> None:
     assert_on_gpu(two_layer.forward(parameters, inputs), loss, *gradients, *stepped, *trace, dtype=dtype)
 
 
-def built(activation: str, form: Form, dtype: torch.dtype = torch.float32) -> MLP:
+def built(activation: str, form: NetworkForm, dtype: torch.dtype = torch.float32) -> MLP:
     kind = "batch" if form.normalization == "running" else form.normalization
     blocks = int(form.is_residual)
     return on_gpu(lambda: MLP(D, C, [H, 3], activation, 0.3, kind, residual_blocks=blocks, expansion=2), dtype)
 
 
-def labels_of(form: Form, dtype: torch.dtype = torch.float32) -> Tensor:
+def labels_of(form: NetworkForm, dtype: torch.dtype = torch.float32) -> Tensor:
     return cuda(N, C, dtype=dtype) if form.has_two_labels else labels()
 
 
-def check_deep(activation: str, form: Form, dtype: torch.dtype = torch.float32) -> None:
+def check_deep(activation: str, form: NetworkForm, dtype: torch.dtype = torch.float32) -> None:
     training, widths = form.normalization != "running", (H, 3, 6)[: 2 + form.is_residual]
     network = built(activation, form, dtype)
     kept = [torch.ones(N, width, dtype=torch.bool, device="cuda") for width in widths] if training else []
@@ -181,7 +181,7 @@ def mixing(right: Callable[..., Tensor]) -> Callable[..., Tensor]:
 @pytest.mark.parametrize("function", ["relu_forward", "relu_backward", "affine_forward", "affine_backward_input"])
 def test_a_value_that_is_read_and_a_tensor_left_on_the_cpu_are_caught(monkeypatch, function, fault):
     monkeypatch.setattr(layers, function, fault(getattr(layers, function)))
-    for check in (check_two_layers, lambda: check_deep("relu", Form())):
+    for check in (check_two_layers, lambda: check_deep("relu", NetworkForm())):
         with pytest.raises(RuntimeError):
             check()
 

@@ -4,7 +4,7 @@ import sys
 from importlib import import_module
 
 from cifar_mlp import __version__
-from cifar_mlp.common.stopped import end_at_interrupt, end_with_parent
+from cifar_mlp.common.interruption import end_at_interrupt, end_with_parent
 
 # Commands with a parser of their own; all others are LightningCLI's.
 COMMANDS = {

@@ -15,7 +15,7 @@ import torch
 
 from cifar_mlp.benchmarks import parity_job, pca_job, scaling_job, train_job
 from cifar_mlp.benchmarks.implementations import IMPLEMENTATIONS
-from cifar_mlp.common.machine_share import cores
+from cifar_mlp.common.parallel_runs import cores
 from cifar_mlp.data.forms.usual_places import ROOT_VARIABLE
 from tests.benchmarks.conftest import CONFIG, ROOT
 

@@ -16,9 +16,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorboard.util import tensor_util
 
-from cifar_mlp.callbacks.finite import NotFiniteError
 from cifar_mlp.callbacks.hyperparameters import FIRST
 from cifar_mlp.callbacks.result_in_words import in_words
+from cifar_mlp.callbacks.stop_on_nan import NotFiniteError
 from cifar_mlp.callbacks.views import Views
 from cifar_mlp.cli import run
 from cifar_mlp.models import Classifier, HandwrittenClassifier

@@ -14,8 +14,8 @@ from torch.optim import lr_scheduler
 
 from cifar_mlp import CIFAR10DataModule
 from cifar_mlp.cli import main, run
+from cifar_mlp.cli.option_aliases import suggestion, with_options
 from cifar_mlp.cli.parser import SECTIONS
-from cifar_mlp.cli.spellings import suggestion, with_options
 
 ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ["--data.source", "digits", "--model.hidden_sizes", "[8]", "--views.all", "false"]

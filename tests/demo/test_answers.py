@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cifar_mlp.data.preprocessing import Preprocessing
-from cifar_mlp.demo.answers import Part, curve, parts_of, probabilities, reconstruction, units
+from cifar_mlp.demo.answers import MemberNetwork, curve, parts_of, probabilities, reconstruction, units
 from cifar_mlp.demo.similar import Neighbours
 from cifar_mlp.models import Classifier
 from cifar_mlp.models.mlp import MLP
@@ -15,9 +15,9 @@ IMAGES = torch.randint(0, 256, (40, 1, 3, 3), dtype=torch.uint8, generator=torch
 IMAGE = IMAGES[7]
 
 
-def part(hidden: tuple[int, ...], components: int | None = 9, **options: object) -> Part:
+def part(hidden: tuple[int, ...], components: int | None = 9, **options: object) -> MemberNetwork:
     network = MLP(components or 9, 4, hidden, **options).eval().requires_grad_(False)  # type: ignore[arg-type]
-    return Part(network, Preprocessing((1, 3, 3), n_components=components, **whitened(components)).fit(IMAGES))
+    return MemberNetwork(network, Preprocessing((1, 3, 3), n_components=components, **whitened(components)).fit(IMAGES))
 
 
 def whitened(components: int | None) -> dict[str, bool]:

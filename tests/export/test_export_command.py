@@ -116,7 +116,7 @@ def test_a_file_that_computes_something_else_is_not_kept(
     monkeypatch.setitem(FORMATS, "pt2", broken)
     said = refused(capsys, str(trained("pixels")), "--format", "pt2")
     assert "other probabilities than the network" in said
-    not_numbers = run_again.Agreement(1, float("nan"), 0, 1.0)
+    not_numbers = run_again.Rerun(1, float("nan"), 0, 1.0)
     with pytest.raises(ValueError, match="other probabilities"):
         not_numbers.require()
 

@@ -10,7 +10,7 @@ import torch
 
 from cifar_mlp.common.provenance import commit, environment
 from cifar_mlp.parity import layers, two_layer
-from cifar_mlp.parity.check.folder import Outcome
+from cifar_mlp.parity.check.folder import Judgement
 from cifar_mlp.parity.compare import Evidence, NotRun, compare
 from cifar_mlp.parity.evidence.rows import Row
 from cifar_mlp.parity.faults import FAULTS, planted
@@ -162,7 +162,7 @@ def test_no_commit_outside_a_repository(monkeypatch):
 
 @pytest.mark.parametrize(("verdict", "code"), [("right", 0), ("another function", 0), ("wrong", 1), ("unusable", 2)])
 def test_check_answers_by_its_exit_code(script, capsys, monkeypatch, verdict, code):
-    outcome = Outcome(Path("homework.py"), verdict, "", "", "the report")
+    outcome = Judgement(Path("homework.py"), verdict, "", "", "the report")
     monkeypatch.setattr(script, "check_apart", lambda *_: iter([outcome]))
     assert script.main(["check", "homework.py:mine", "--sizes", "11-8-5:57"]) == code
     printed = capsys.readouterr()

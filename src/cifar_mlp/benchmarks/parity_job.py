@@ -15,7 +15,7 @@ from cifar_mlp.benchmarks.problem_options import add_rounds_and_device
 from cifar_mlp.benchmarks.rounds import interleaved, show_progress
 from cifar_mlp.common.provenance import precision_readings
 from cifar_mlp.common.spread import ratios, spread
-from cifar_mlp.parity import two_layer, witness
+from cifar_mlp.parity import numpy_reference, two_layer
 from cifar_mlp.parity.evidence.autograd import loss_of
 from cifar_mlp.parity.evidence.cases import DEFAULT_BATCH, Case, drawn, parse_size
 from cifar_mlp.parity.evidence.matmul_precision import full_precision
@@ -108,7 +108,7 @@ def candidates_of(case: Case) -> Iterator[tuple[str, Candidate]]:
     w1, b1, w2, b2, inputs, labels = (tensor.numpy() for tensor in (*case.parameters, case.inputs, case.labels))
 
     def in_numpy() -> tuple[Tensor, Gradients]:
-        found = witness.intermediates(w1, b1, w2, b2, inputs, labels, case.regularization)
+        found = numpy_reference.intermediates(w1, b1, w2, b2, inputs, labels, case.regularization)
         gradients = (torch.from_numpy(array) for array in (found.w1, found.b1, found.w2, found.b2))
         return torch.from_numpy(found.loss), Gradients(*gradients)
 

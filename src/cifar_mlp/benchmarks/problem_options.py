@@ -10,7 +10,7 @@ import torch
 
 from cifar_mlp.benchmarks.images import MOST_IMAGES
 from cifar_mlp.benchmarks.problem import Problem
-from cifar_mlp.common.machine_share import cores
+from cifar_mlp.common.parallel_runs import cores
 from cifar_mlp.data.cifar import CIFAR10
 from cifar_mlp.data.forms.usual_places import ROOT_VARIABLE
 

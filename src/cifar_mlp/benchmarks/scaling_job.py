@@ -11,7 +11,7 @@ from cifar_mlp.benchmarks.implementations import BOTH, IMPLEMENTATIONS, TimedRun
 from cifar_mlp.benchmarks.problem import Problem
 from cifar_mlp.benchmarks.problem_options import add_problem_options, problem_of
 from cifar_mlp.benchmarks.rounds import run_rounds, show_progress
-from cifar_mlp.common.machine_share import cores
+from cifar_mlp.common.parallel_runs import cores
 
 IMAGES = 9_800  # in an epoch, unless their number is what changes
 NAMES = ("ours", "plain", "roofline")

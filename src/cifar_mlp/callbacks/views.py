@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from lightning.pytorch import Callback
 
 from cifar_mlp.callbacks.architecture import Graph
-from cifar_mlp.callbacks.augmented import AugmentedImages
+from cifar_mlp.callbacks.augmentation_sheet import AugmentedImages
 from cifar_mlp.callbacks.confidence import ConfidentErrors, Reliability
 from cifar_mlp.callbacks.curve_layout import CurveLayout
-from cifar_mlp.callbacks.gap import Gap
 from cifar_mlp.callbacks.histograms import Activations, Histograms
 from cifar_mlp.callbacks.hyperparameters import Hyperparameters
 from cifar_mlp.callbacks.per_class import ClassAccuracy, ConfusionMatrix, PrecisionRecall
 from cifar_mlp.callbacks.pixel_space import Components, FirstLayerWeights
 from cifar_mlp.callbacks.projector import Projector
+from cifar_mlp.callbacks.reference_curves import Gap
 from cifar_mlp.callbacks.result_in_words import ResultInWords
 from cifar_mlp.callbacks.run_record import RunText
-from cifar_mlp.callbacks.ten_images import TenImages
+from cifar_mlp.callbacks.tracked_images import TenImages
 from cifar_mlp.callbacks.training_scalars import TrainingScalars
 from cifar_mlp.callbacks.update_ratios import UpdateRatios
 

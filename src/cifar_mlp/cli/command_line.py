@@ -11,23 +11,23 @@ from lightning.pytorch.cli import LightningArgumentParser
 import cifar_mlp.models.handwritten  # noqa: F401, its class is known by its short name, which old configs give
 from cifar_mlp import __version__
 from cifar_mlp.callbacks.architecture import NetworkSummary
-from cifar_mlp.callbacks.asked_settings import AskedSettings
 from cifar_mlp.callbacks.checkpoints import BestCheckpoint, CheckpointStep, LastCheckpoint
-from cifar_mlp.callbacks.finite import StopAtNotFinite
 from cifar_mlp.callbacks.prediction_writer import PredictionWriter
 from cifar_mlp.callbacks.progress import EpochLines, SparingProgressBar
+from cifar_mlp.callbacks.resumed_settings import AskedSettings
 from cifar_mlp.callbacks.run_record import RunRecord
 from cifar_mlp.callbacks.step_seed import StepSeed
+from cifar_mlp.callbacks.stop_on_nan import StopAtNotFinite
 from cifar_mlp.callbacks.views import Views
 from cifar_mlp.cli.callback_checks import check_monitors, refuse_tuners
 from cifar_mlp.cli.devices import require_devices
 from cifar_mlp.cli.evaluating import EvaluatingCLI
+from cifar_mlp.cli.option_aliases import with_options
 from cifar_mlp.cli.parser import LINKS, USER_ERRORS, Parser, errors_in_one_line
 from cifar_mlp.cli.run_logger import with_a_folder
-from cifar_mlp.cli.spellings import with_options
 from cifar_mlp.cli.warning_filters import one_line_warnings, quiet
+from cifar_mlp.common.interruption import answering_interrupts, bring_along
 from cifar_mlp.common.provenance import device_name
-from cifar_mlp.common.stopped import answering_interrupts, bring_along
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.models.classifier import Classifier
 from cifar_mlp.training.checkpoint_file import keep_files_whole

@@ -9,7 +9,7 @@ from typing import NoReturn
 from torch import Tensor
 
 from cifar_mlp.cli.parser import OTHER_COMMANDS, errors_in_one_line, fail
-from cifar_mlp.common.stopped import answering_interrupts
+from cifar_mlp.common.interruption import answering_interrupts
 from cifar_mlp.data.cifar import CIFARFiles
 from cifar_mlp.data.download.whole_archive import MIRROR_VARIABLE
 from cifar_mlp.data.forms.batch_files import PARTS, Part

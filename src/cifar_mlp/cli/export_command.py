@@ -16,12 +16,12 @@ from torch import Tensor
 from cifar_mlp.cli.checkpoint_option import checkpoint_file
 from cifar_mlp.cli.parser import errors_in_one_line
 from cifar_mlp.common.atomic_write import replacing
+from cifar_mlp.common.interruption import answering_interrupts
 from cifar_mlp.common.script_parser import OneLineParser
-from cifar_mlp.common.stopped import answering_interrupts
-from cifar_mlp.export.facts import facts_of
 from cifar_mlp.export.file_formats import FORMATS, Run
 from cifar_mlp.export.images_to_probabilities import exportable
 from cifar_mlp.export.int8 import Cost, measure, quantize, write_cost
+from cifar_mlp.export.metadata import facts_of
 from cifar_mlp.export.run_again import TOLERANCE, run_again
 from cifar_mlp.training.checkpoint_data import data_of
 from cifar_mlp.training.trained_network import read_network

@@ -20,10 +20,10 @@ from cifar_mlp.cli.command_line import CommandLine, run
 from cifar_mlp.cli.parser import errors_in_one_line
 from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.common.course_report import REPORT
+from cifar_mlp.common.interruption import answering_interrupts
 from cifar_mlp.common.json_files import read_json
-from cifar_mlp.common.stopped import answering_interrupts
 from cifar_mlp.models.classifier import Classifier
-from cifar_mlp.models.evaluated import REPORT_TEST_SIZE
+from cifar_mlp.models.evaluation import REPORT_TEST_SIZE
 from cifar_mlp.training.checkpoint import read_checkpoint
 
 ResultsOfEpoch = dict[str, Any]

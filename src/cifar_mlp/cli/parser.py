@@ -17,7 +17,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from cifar_mlp.callbacks.views import Views
 from cifar_mlp.cli.messages import one_line
-from cifar_mlp.cli.spellings import suggestion
+from cifar_mlp.cli.option_aliases import suggestion
 from cifar_mlp.common.bounded_yaml import load_yaml
 from cifar_mlp.common.configs import find_config
 from cifar_mlp.data.datamodule import CIFAR10DataModule

@@ -10,18 +10,18 @@ import yaml
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.plugins.environments import SLURMEnvironment
 
+from cifar_mlp.cli.auto_resume import latest_run, left_by_slurm, nothing_left
 from cifar_mlp.cli.checkpoint_option import checkpoint_file, given, is_named
 from cifar_mlp.cli.parser import DEFAULT_MODEL, completed
 from cifar_mlp.cli.run_logger import RunLogger
-from cifar_mlp.cli.unfinished import latest_run, left_by_slurm, nothing_left
-from cifar_mlp.training.agreement import (
+from cifar_mlp.training.checkpoint import is_of_this_package, option_defaults, read_checkpoint
+from cifar_mlp.training.resume_agreement import (
     require_same_course,
     require_same_data,
     require_same_epoch,
     require_same_images,
     require_same_network,
 )
-from cifar_mlp.training.checkpoint import is_of_this_package, option_defaults, read_checkpoint
 from cifar_mlp.training.run_settings import left_out, replaced, run_settings, trainer_defaults
 
 

@@ -17,9 +17,9 @@ from cifar_mlp.data.download.whole_archive import download, mirror_url
 from cifar_mlp.data.forms.batch_files import PARTS, Part, Table
 from cifar_mlp.data.forms.containers import PackedFolder
 from cifar_mlp.data.forms.fingerprints import CIFAR10_FINGERPRINTS, CIFAR100_FILES, digests
+from cifar_mlp.data.forms.format_detection import Form, forms_at
 from cifar_mlp.data.forms.hugging_face import Rows, can_read
 from cifar_mlp.data.forms.published import FoundPart, compared
-from cifar_mlp.data.forms.recognition import Form, forms_at
 from cifar_mlp.data.forms.usual_places import locate, usual_places
 
 

@@ -17,7 +17,7 @@ CURVE = 200  # counts of components at most
 UNITS = 12
 
 
-class Part(NamedTuple):
+class MemberNetwork(NamedTuple):
     """One network of a checkpoint, with its preprocessing."""
 
     network: MLP
@@ -55,7 +55,7 @@ class Curve(NamedTuple):
     settled: int
 
 
-def parts_of(model: Classifier) -> list[Part]:
+def parts_of(model: Classifier) -> list[MemberNetwork]:
     """The networks that answer together.
 
     Raises:
@@ -65,7 +65,7 @@ def parts_of(model: Classifier) -> list[Part]:
     for member in model.members():
         if member.preprocessing is None:
             raise ValueError("the network was trained on features: it carries no preprocessing and knows no images")
-        parts.append(Part(member.network, member.preprocessing))
+        parts.append(MemberNetwork(member.network, member.preprocessing))
     return parts
 
 
@@ -74,14 +74,14 @@ def kept(features_NK: Tensor, counts: Tensor) -> Tensor:
     return features_NK * (torch.arange(features_NK.shape[1]) < counts[:, None])
 
 
-def features_of(part: Part, image: Tensor, count: int | None) -> Tensor:
+def features_of(part: MemberNetwork, image: Tensor, count: int | None) -> Tensor:
     """What a network is given of an image, ``(1, K)``; ``count`` components of it, ``None`` for all."""
     features_1K: Tensor = part.preprocessing(image[None])
     return features_1K if count is None else kept(features_1K, torch.tensor([count]))
 
 
 @torch.no_grad()
-def probabilities(parts: list[Part], image: Tensor, count: int | None = None) -> Tensor:
+def probabilities(parts: list[MemberNetwork], image: Tensor, count: int | None = None) -> Tensor:
     """Probability of each class, ``(C,)``, the mean over all networks.
 
     Args:
@@ -93,7 +93,7 @@ def probabilities(parts: list[Part], image: Tensor, count: int | None = None) ->
 
 
 @torch.no_grad()
-def curve(parts: list[Part], image: Tensor, most: int) -> Curve:
+def curve(parts: list[MemberNetwork], image: Tensor, most: int) -> Curve:
     """How the answer comes about as more components are kept, from 0 to ``most``."""
     counts_S = torch.linspace(0, most, min(most + 1, CURVE)).round().long()
     found_SC = torch.stack(
@@ -106,13 +106,13 @@ def curve(parts: list[Part], image: Tensor, most: int) -> Curve:
     return Curve(answer, counts_S.tolist(), found_SC[:, answer].tolist(), int(counts_S[settled]))
 
 
-def reconstruction(part: Part, image: Tensor, count: int) -> tuple[Tensor, float]:
+def reconstruction(part: MemberNetwork, image: Tensor, count: int) -> tuple[Tensor, float]:
     """An image from its first components, uint8, and the share of its variance that they keep."""
     shares_K = explained_shares(part.preprocessing, image[None])
     return reconstruct(part.preprocessing, image[None], count)[0], float(shares_K[:count].sum())
 
 
-def units(part: Part, image: Tensor, count: int | None, label: int) -> list[Unit]:
+def units(part: MemberNetwork, image: Tensor, count: int | None, label: int) -> list[Unit]:
     """The units of the first layer that contribute most to a class's logit, in either direction.
 
     Args:

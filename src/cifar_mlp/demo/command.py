@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from cifar_mlp.cli.checkpoint_option import checkpoint_file
 from cifar_mlp.cli.parser import errors_in_one_line
+from cifar_mlp.common.interruption import answering_interrupts
 from cifar_mlp.common.script_parser import OneLineParser
-from cifar_mlp.common.stopped import answering_interrupts
 
 if TYPE_CHECKING:
     from uvicorn import Server

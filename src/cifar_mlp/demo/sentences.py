@@ -1,10 +1,10 @@
 """What the page says of a network, in words."""
 
-from cifar_mlp.demo.answers import Part
+from cifar_mlp.demo.answers import MemberNetwork
 from cifar_mlp.models.averaged_views import VIEWS
 
 
-def summary(parts: list[Part], accuracy: float | None) -> str:
+def summary(parts: list[MemberNetwork], accuracy: float | None) -> str:
     """Shape and accuracy of a checkpoint."""
     network, preprocessing = parts[0]
     first = f"{network.first.in_features:,} " + ("pixel values" if preprocessing.pca is None else "components")

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from cifar_mlp.demo.answers import Part, features_of, last_hidden
+from cifar_mlp.demo.answers import MemberNetwork, features_of, last_hidden
 
 # Shape legend: N = training images, K = features, H = outputs of the last hidden layer
 SHOWN = 6
@@ -19,7 +19,7 @@ class Neighbours:
     """
 
     @torch.no_grad()
-    def __init__(self, part: Part, images: Tensor) -> None:
+    def __init__(self, part: MemberNetwork, images: Tensor) -> None:
         self.part = part
         self.features_NK = torch.cat([part.preprocessing(chunk) for chunk in images.split(CHUNK)])
         self.hidden_NH = torch.cat([last_hidden(part.network, chunk) for chunk in self.features_NK.split(CHUNK)])

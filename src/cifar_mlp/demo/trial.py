@@ -13,7 +13,7 @@ from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.demo import sentences
 from cifar_mlp.demo.answers import Unit, curve, parts_of, probabilities, reconstruction, units
 from cifar_mlp.demo.similar import Neighbours
-from cifar_mlp.export.facts import accuracies
+from cifar_mlp.export.metadata import accuracies
 from cifar_mlp.pictures.style import png
 from cifar_mlp.pictures.tiles import as_rgb
 from cifar_mlp.training.checkpoint_data import data_of

@@ -14,7 +14,7 @@ TOLERANCE = 1e-4  # of a probability: float32 sums of 3,072 terms in another ord
 TIMED = 3  # passes over all images; the fastest counts
 
 
-class Agreement(NamedTuple):
+class Rerun(NamedTuple):
     """How a file's probabilities compare with the network's.
 
     Attributes:
@@ -44,7 +44,7 @@ class Agreement(NamedTuple):
 
 
 @torch.no_grad()
-def run_again(model: Classifier, run: Run, images: Tensor) -> Agreement:
+def run_again(model: Classifier, run: Run, images: Tensor) -> Rerun:
     """Compare a file with the network on the same images, in one batch and one by one for the first two.
 
     Args:
@@ -61,4 +61,4 @@ def run_again(model: Classifier, run: Run, images: Tensor) -> Agreement:
     alone = torch.cat([run(image[None]) for image in images[:2]])
     difference = max(float((found - expected).abs().max()), float((alone - expected[:2]).abs().max()))
     others = int((found.argmax(1) != expected.argmax(1)).sum())
-    return Agreement(len(images), difference, others, len(images) / min(seconds))
+    return Rerun(len(images), difference, others, len(images) / min(seconds))

@@ -14,8 +14,9 @@ from cifar_mlp.data.preprocessing import Preprocessing
 from cifar_mlp.models.averaged_views import VIEWS, TestTime, mean_probabilities
 from cifar_mlp.models.averaged_weights import AveragedWeights
 from cifar_mlp.models.by_hand.matmuls import Matmuls
-from cifar_mlp.models.by_hand.trained import TrainedByHand
-from cifar_mlp.models.evaluated import Evaluated
+from cifar_mlp.models.by_hand.training_steps import TrainedByHand
+from cifar_mlp.models.checkpoint_contents import SelfContained
+from cifar_mlp.models.evaluation import Evaluated
 from cifar_mlp.models.initialization import Initialization
 from cifar_mlp.models.inputs import features_of_first_batch, inputs_and_labels, to_features
 from cifar_mlp.models.loss import Gradients, check_loss
@@ -23,7 +24,6 @@ from cifar_mlp.models.mlp import MLP, Activation, Normalization
 from cifar_mlp.models.optimization import configured
 from cifar_mlp.models.recipes import is_imported, to_recipe, try_out
 from cifar_mlp.models.schedules import Schedule
-from cifar_mlp.models.self_contained import SelfContained
 from cifar_mlp.models.training_mean import TrainingMean
 
 SHAPE = (

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from cifar_mlp.parity.network import HiddenLayer, Network
 from cifar_mlp.parity.operations import Formulas, Standardized
-from cifar_mlp.parity.plain import plain
 from cifar_mlp.parity.validation import check_network, check_regularization
+from cifar_mlp.parity.without_autograd import plain
 
 # Shape legend: N = examples, I = input features of a layer, O = its output features, C = classes
 

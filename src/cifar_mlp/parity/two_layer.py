@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from cifar_mlp.parity import layers
-from cifar_mlp.parity.plain import plain
 from cifar_mlp.parity.validation import (
     check_batch,
     check_labels,
@@ -25,6 +24,7 @@ from cifar_mlp.parity.validation import (
     check_schedule,
     check_scores_input,
 )
+from cifar_mlp.parity.without_autograd import plain
 
 # Shape legend: N = examples, D = input features, H = hidden units, C = classes
 

@@ -16,8 +16,8 @@ from torch import Tensor
 from cifar_mlp.cli.parser import errors_in_one_line
 from cifar_mlp.common import markdown
 from cifar_mlp.common.atomic_write import replacing, write_whole
+from cifar_mlp.common.interruption import answering_interrupts
 from cifar_mlp.common.script_parser import OneLineParser
-from cifar_mlp.common.stopped import answering_interrupts
 from cifar_mlp.pictures.style import pixels, png, save
 from cifar_mlp.pictures.tiles import Caption, gallery
 from cifar_mlp.studies.difference import mcnemar, over_images, over_seeds

@@ -18,7 +18,7 @@ from cifar_mlp.models.ensemble import Ensemble
 from cifar_mlp.pictures.confusion import confusion_matrix
 from cifar_mlp.pictures.style import pixels, png, save
 from cifar_mlp.studies.members import TEST, VALIDATION, Seen, each, load_member, same_images, seen
-from cifar_mlp.studies.study import SEEDS, Study
+from cifar_mlp.studies.study import SEEDS, StudyPlan
 from cifar_mlp.training.ensemble_file import write_ensemble
 
 METRICS = {"val/accuracy": "validation", "test/accuracy": "test"}
@@ -28,7 +28,7 @@ CAUTION = {
 }
 
 
-def lines_of(study: Study, rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+def lines_of(study: StudyPlan, rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """Heading and rows of the table: accuracy at the last epoch, each run, then mean, deviation and interval."""
     known = [metric for metric in METRICS if all(metric in row["last"] for row in rows)]
     heads = ["accuracy at the last epoch, %", *(METRICS[metric] for metric in known)]
@@ -49,7 +49,7 @@ def _interval(values: Sequence[float]) -> str:
     return f"{mean - half:.2f} to {mean + half:.2f}"
 
 
-def write_outcome(study: Study, rows: Sequence[Row]) -> Table:
+def write_outcome(study: StudyPlan, rows: Sequence[Row]) -> Table:
     """Write everything into the study's folder; returns the table for the terminal."""
     heads, found = lines_of(study, rows)
     paths = [study.checkpoint(planned) for planned in study.planned]
@@ -74,7 +74,7 @@ def write_outcome(study: Study, rows: Sequence[Row]) -> Table:
     return table
 
 
-def write_predictions(study: Study, parts: Sequence[Seen], names: Sequence[str]) -> None:
+def write_predictions(study: StudyPlan, parts: Sequence[Seen], names: Sequence[str]) -> None:
     """``predictions.npz`` and ``predictions.csv``: each run's for the training images that it held out."""
     runs = torch.cat([torch.full((len(part.labels),), place) for place, part in enumerate(parts)])
     indices, labels, probabilities = (
@@ -98,7 +98,7 @@ def write_predictions(study: Study, parts: Sequence[Seen], names: Sequence[str])
             )
 
 
-def draw_confusion(study: Study, parts: Sequence[Seen], names: Sequence[str]) -> None:
+def draw_confusion(study: StudyPlan, parts: Sequence[Seen], names: Sequence[str]) -> None:
     """``confusion.png``: the same predictions, counted."""
     counts = sum(multiclass_confusion_matrix(part.probabilities, part.labels, len(names)) for part in parts)
     assert isinstance(counts, Tensor)

@@ -13,7 +13,7 @@ from cifar_mlp.common.results import Row, config_fingerprint
 from cifar_mlp.reproduction.plan import Planned
 from cifar_mlp.reproduction.store import Store
 from cifar_mlp.reproduction.training import Training
-from cifar_mlp.studies.study import SEEDS, Study
+from cifar_mlp.studies.study import SEEDS, StudyPlan
 from cifar_mlp.sweep.process import Outcome, run_fit
 from cifar_mlp.sweep.storage import open_storage, open_study
 from cifar_mlp.sweep.worker import Search, work
@@ -21,7 +21,7 @@ from cifar_mlp.sweep.worker import Search, work
 MONITOR = "val/accuracy"
 
 
-def work_on(study: Study, store: Store, where: str, program: Sequence[str], console: Console) -> list[Planned]:
+def work_on(study: StudyPlan, store: Store, where: str, program: Sequence[str], console: Console) -> list[Planned]:
     """Run what no other worker runs, until all runs have ended; returns those that failed.
 
     A worker that died is replaced by another, which goes on with its run. All workers must see the study's folder.

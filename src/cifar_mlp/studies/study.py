@@ -16,7 +16,7 @@ from cifar_mlp.reproduction.plan import Planned, Variant
 SEEDS, FOLDS = "seeds", "cv"
 
 
-class Study(NamedTuple):
+class StudyPlan(NamedTuple):
     """Runs that differ in their seed, or in the fold that they hold out.
 
     Attributes:
@@ -46,7 +46,7 @@ def finished(folder: Path, runs: str = "*/seed_*") -> Iterator[Path]:
         yield results.parent / "checkpoints" / "last.ckpt"
 
 
-def plan(kind: str, count: int, fit_options: Sequence[str], name: str, folder: Path) -> Study:
+def plan(kind: str, count: int, fit_options: Sequence[str], name: str, folder: Path) -> StudyPlan:
     """Settle the settings of a study and keep them in its folder, before anything runs.
 
     Args:
@@ -77,9 +77,9 @@ def plan(kind: str, count: int, fit_options: Sequence[str], name: str, folder: P
     write_whole(f"{made_by}\n{text}", config)
     seed = int(settings["seed_everything"])
     if kind == SEEDS:
-        return Study(kind, folder, [Planned(Variant(name), seed + number) for number in range(count)], settings)
+        return StudyPlan(kind, folder, [Planned(Variant(name), seed + number) for number in range(count)], settings)
     folds = [("--data.num_folds", str(count), "--data.fold", str(fold)) for fold in range(count)]
-    return Study(kind, folder, [Planned(Variant(name, options), seed) for options in folds], settings)
+    return StudyPlan(kind, folder, [Planned(Variant(name, options), seed) for options in folds], settings)
 
 
 def require_folder(path: Path) -> None:

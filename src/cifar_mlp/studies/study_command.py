@@ -10,16 +10,16 @@ from typing import get_args
 from rich.console import Console
 
 from cifar_mlp.cli.parser import errors_in_one_line
-from cifar_mlp.common.machine_share import default_jobs, threads_of
+from cifar_mlp.common.interruption import answering_interrupts
+from cifar_mlp.common.parallel_runs import default_jobs, threads_of
 from cifar_mlp.common.results import Row
 from cifar_mlp.common.script_parser import OneLineParser
-from cifar_mlp.common.stopped import answering_interrupts
 from cifar_mlp.data.cifar import Part
 from cifar_mlp.data.sources import source_of
 from cifar_mlp.reproduction.pool import Bar, expected_seconds, run_all
 from cifar_mlp.reproduction.store import Store
 from cifar_mlp.studies.outcome import write_outcome
-from cifar_mlp.studies.study import FOLDS, SEEDS, Study, plan
+from cifar_mlp.studies.study import FOLDS, SEEDS, StudyPlan, plan
 
 PROGRAM = [sys.executable, "-m", "cifar_mlp.cli.fit_and_test"]
 ABOUT = {
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str], kind: str, program: Sequence[str] | None = No
 
 
 def perform(
-    study: Study, jobs: int | None, program: Sequence[str], console: Console, storage: str | None = None
+    study: StudyPlan, jobs: int | None, program: Sequence[str], console: Console, storage: str | None = None
 ) -> list[Row]:
     """Run what is missing, alone or shared; the rows of all runs, in order.
 

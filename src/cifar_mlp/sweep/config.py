@@ -12,7 +12,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from cifar_mlp.cli import run
 from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.common.run_folder import flat
-from cifar_mlp.sweep.space import Options, Space, encode
+from cifar_mlp.sweep.sweep_file import Options, Space, encode
 
 
 def arguments(space: Space, options: Options | None) -> list[str]:

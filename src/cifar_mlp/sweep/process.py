@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cifar_mlp.callbacks.go_on import GO_ON, REPORT
+from cifar_mlp.callbacks.pruning import GO_ON, REPORT
 
 FIT = [sys.executable, "-m", "cifar_mlp", "fit"]
-CALLBACK = "cifar_mlp.callbacks.go_on.AskToGoOn"
+CALLBACK = "cifar_mlp.callbacks.pruning.AskToGoOn"
 ENDING = 60.0  # seconds that a process may take to end after it was stopped
 
 

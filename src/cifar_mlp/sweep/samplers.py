@@ -7,7 +7,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
-from cifar_mlp.sweep.space import Options, Space
+from cifar_mlp.sweep.sweep_file import Options, Space
 
 
 class GivenPoint(RandomSampler):

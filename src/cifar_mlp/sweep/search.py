@@ -14,8 +14,8 @@ from rich.console import Console
 
 from cifar_mlp.sweep.config import arguments, base_values, require_options
 from cifar_mlp.sweep.samplers import GivenPoint, grid_of, sampler_of
-from cifar_mlp.sweep.space import Options, Space
 from cifar_mlp.sweep.storage import open_storage, open_study
+from cifar_mlp.sweep.sweep_file import Options, Space
 from cifar_mlp.sweep.table import BASE_CONFIG, LiveTable
 from cifar_mlp.sweep.worker import Propose, Search, work
 

@@ -17,8 +17,8 @@ from rich.console import Console
 
 from cifar_mlp.cli import USER_ERRORS
 from cifar_mlp.cli.messages import one_line
+from cifar_mlp.common.interruption import answering_interrupts
 from cifar_mlp.common.script_parser import OneLineParser
-from cifar_mlp.common.stopped import answering_interrupts
 
 ABOUT = str(__doc__).partition("\n\n")[2]
 
@@ -62,9 +62,9 @@ def main(given: list[str] | None = None, program: str = "cifar-mlp sweep") -> in
 def _sweep(file: Path, output: Path | None, storage: str | None) -> None:
     import optuna
 
-    from cifar_mlp.sweep.ending import candidate_lines, write_best_config, write_pictures
+    from cifar_mlp.sweep.outputs import candidate_lines, write_best_config, write_pictures
     from cifar_mlp.sweep.search import run_sweep
-    from cifar_mlp.sweep.space import read_space
+    from cifar_mlp.sweep.sweep_file import read_space
     from cifar_mlp.sweep.table import WIDTH, trial_table
 
     console = Console(width=None if Console().is_terminal else WIDTH)

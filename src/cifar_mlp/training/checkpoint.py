@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from cifar_mlp import models
-from cifar_mlp.common.whole_checkpoint import require_whole
+from cifar_mlp.common.checkpoint_checksum import require_whole
 from cifar_mlp.data.forms.usual_places import ROOT_VARIABLE
 from cifar_mlp.data.loader import restored_position
 from cifar_mlp.data.own_images.folder_images import FolderImages

@@ -8,7 +8,7 @@ from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import Trainer
 
 from cifar_mlp.common.atomic_write import replacing
-from cifar_mlp.common.whole_checkpoint import require_whole
+from cifar_mlp.common.checkpoint_checksum import require_whole
 
 
 class WholeCheckpointIO(TorchCheckpointIO):

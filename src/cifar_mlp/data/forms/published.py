@@ -7,7 +7,7 @@ from torch import Tensor
 
 from cifar_mlp.data.forms.batch_files import BinaryBatches, Part, PythonBatches, Records
 from cifar_mlp.data.forms.fingerprints import digest_of_file, in_known_order
-from cifar_mlp.data.forms.recognition import Form
+from cifar_mlp.data.forms.format_detection import Form
 
 PUBLISHED = "every image and label is the published one"
 HAS_MD5 = "every file has its published MD5"

@@ -17,7 +17,7 @@ from joblib.externals.loky import get_reusable_executor
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from cifar_mlp.common.machine_share import cores
+from cifar_mlp.common.parallel_runs import cores
 from cifar_mlp.data.cache import cache_path, read_cache, require_writable, write_cache
 from cifar_mlp.data.download.transfer_progress import SECONDS_BETWEEN_LINES
 from cifar_mlp.data.own_images.decoding import Chunk, decoded_chunk

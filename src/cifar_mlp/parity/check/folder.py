@@ -25,7 +25,7 @@ MEMORY = 8 << 30  # bytes
 POLL_SECONDS = 0.02
 
 
-class Outcome(NamedTuple):
+class Judgement(NamedTuple):
     """What became of one file."""
 
     file: Path
@@ -43,7 +43,7 @@ class _Running(NamedTuple):
 
 def check_apart(
     files: Sequence[Path], check: Callable[[Path], Report], seconds: float, workers: int
-) -> Iterator[Outcome]:
+) -> Iterator[Judgement]:
     """Check files, each in a process forked from this one, several at once; outcomes as they come.
 
     Args:
@@ -130,16 +130,16 @@ def _kill(process: int, reap: bool) -> None:
         os.waitpid(process, 0)
 
 
-def _outcome(one: _Running, status: int | None, seconds: float) -> Outcome:
+def _outcome(one: _Running, status: int | None, seconds: float) -> Judgement:
     if one.answer.exists():
-        return Outcome(one.file, **json.loads(one.answer.read_text()))
+        return Judgement(one.file, **json.loads(one.answer.read_text()))
     if status is None:
         cause = f"no answer within {seconds:g} seconds"
     elif os.WIFSIGNALED(status):
         cause = f"it was ended by {signal.Signals(os.WTERMSIG(status)).name}"
     else:
         cause = f"it ended its process with exit code {os.waitstatus_to_exitcode(status)}"
-    return Outcome(one.file, **_unusable(cause))
+    return Judgement(one.file, **_unusable(cause))
 
 
 class ResultTable:
@@ -161,7 +161,7 @@ class ResultTable:
             csv.writer(self._file, lineterminator="\n").writerow(COLUMNS)
             self._file.flush()
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: Judgement) -> None:
         """One row, on the disk at once."""
         cause = " ".join(outcome.cause.split())
         csv.writer(self._file, lineterminator="\n").writerow([outcome.file, outcome.verdict, outcome.tensor, cause])

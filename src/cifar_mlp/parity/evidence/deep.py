@@ -23,7 +23,7 @@ DROPOUT, REGULARIZATION = 0.25, 0.02
 SMOOTHING, SHARE = 5 / 16, 3 / 4  # of the targets of two labels, which every dtype then holds exactly
 
 
-class Form(NamedTuple):
+class NetworkForm(NamedTuple):
     """What a network is made of beside its affine maps."""
 
     normalization: str = "none"
@@ -32,13 +32,13 @@ class Form(NamedTuple):
 
 
 FORMS = {
-    "none": Form(),
-    "batch": Form("batch"),
-    "layer": Form("layer"),
-    "running": Form("running"),  # batch normalization in evaluation
-    "residual": Form("batch", is_residual=True),
-    "two labels": Form(has_two_labels=True),
-    "record": Form("batch", is_residual=True, has_two_labels=True),  # all that the record's networks use
+    "none": NetworkForm(),
+    "batch": NetworkForm("batch"),
+    "layer": NetworkForm("layer"),
+    "running": NetworkForm("running"),  # batch normalization in evaluation
+    "residual": NetworkForm("batch", is_residual=True),
+    "two labels": NetworkForm(has_two_labels=True),
+    "record": NetworkForm("batch", is_residual=True, has_two_labels=True),  # all that the record's networks use
 }
 
 

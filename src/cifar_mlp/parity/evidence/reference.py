@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from cifar_mlp.parity import two_layer, witness
+from cifar_mlp.parity import numpy_reference, two_layer
 from cifar_mlp.parity.evidence import autograd
 from cifar_mlp.parity.evidence.cases import Case
 from cifar_mlp.parity.evidence.matmul_precision import tf32
@@ -67,7 +67,7 @@ def numpy_rows(reference: Reference) -> Iterator[Row]:
     """The NumPy witness, float64."""
     parameters, inputs, labels, regularization = reference.case.problem
     w1, b1, w2, b2 = (tensor.numpy() for tensor in parameters)
-    found = witness.intermediates(w1, b1, w2, b2, inputs.numpy(), labels.numpy(), regularization)
+    found = numpy_reference.intermediates(w1, b1, w2, b2, inputs.numpy(), labels.numpy(), regularization)
     tensors = {name: torch.from_numpy(array.copy()) for name, array in found._asdict().items()}
     return reference.judge("numpy", "cpu", torch.float64, tensors)
 

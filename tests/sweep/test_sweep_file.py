@@ -13,7 +13,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from cifar_mlp.cli import main
 from cifar_mlp.sweep.config import arguments, base_values, require_options
 from cifar_mlp.sweep.samplers import grid_of, sampler_of
-from cifar_mlp.sweep.space import read_space
+from cifar_mlp.sweep.sweep_file import read_space
 
 LR = {"low": 0.001, "high": 0.1}
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cifar_mlp.parity import witness
+from cifar_mlp.parity import numpy_reference
 
 pytestmark = pytest.mark.parity
 
@@ -24,7 +24,7 @@ def small(classes: int = 2) -> dict:
 
 
 def test_numbers_worked_out_on_paper():
-    found = witness.intermediates(**small(), regularization=0.5)
+    found = numpy_reference.intermediates(**small(), regularization=0.5)
 
     p = 1 / (1 + np.exp(-3.0))
     penalty = 0.5 * (1 + 1 + 1 + 25 + 49)
@@ -42,7 +42,7 @@ def test_numbers_worked_out_on_paper():
 
 
 def test_a_unit_exactly_at_its_kink_passes_no_gradient():
-    found = witness.intermediates(**{**small(), "b1": np.array([-2.0, 3.0])}, regularization=0.0)
+    found = numpy_reference.intermediates(**{**small(), "b1": np.array([-2.0, 3.0])}, regularization=0.0)
 
     assert found.z2[0, 0] == 0
     assert found.dz2[0, 0] == 0
@@ -51,14 +51,14 @@ def test_a_unit_exactly_at_its_kink_passes_no_gradient():
 
 @pytest.mark.parametrize("size", [1e4, -1e4])
 def test_large_logits_stay_finite_and_right(size):
-    found = witness.intermediates(**{**small(), "b2": np.array([0.0, size])}, regularization=0.0)
+    found = numpy_reference.intermediates(**{**small(), "b2": np.array([0.0, size])}, regularization=0.0)
 
     assert found.loss == pytest.approx(max(0.0, size - 3.0), rel=1e-15, abs=1e-300)
     assert np.isfinite(found.w1).all()
 
 
 def test_it_imports_numpy_and_none_of_our_code():
-    tree = ast.parse(Path(witness.__file__).read_text(encoding="utf-8"))
+    tree = ast.parse(Path(numpy_reference.__file__).read_text(encoding="utf-8"))
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     imported |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
 

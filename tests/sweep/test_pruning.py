@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cifar_mlp.callbacks.go_on import REPORT
+from cifar_mlp.callbacks.pruning import REPORT
 from cifar_mlp.cli import run
 from cifar_mlp.sweep import process
 from cifar_mlp.sweep.process import CALLBACK, run_fit

@@ -9,7 +9,7 @@ from cifar_mlp import models
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.data.loader import TrainingOrder
 from cifar_mlp.data.own_images.folder_images import FolderImages
-from cifar_mlp.models.continued import override_restored
+from cifar_mlp.models.resumed_optimizer import override_restored
 from cifar_mlp.training.checkpoint import is_of_this_package, position_of
 
 

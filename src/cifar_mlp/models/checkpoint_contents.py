@@ -5,10 +5,10 @@ from typing import Any, Self
 
 from lightning.pytorch import LightningModule
 
-from cifar_mlp.common.whole_checkpoint import require_whole
+from cifar_mlp.common.checkpoint_checksum import require_whole
 from cifar_mlp.data.preprocessing import Preprocessing
-from cifar_mlp.models.continued import override_restored
 from cifar_mlp.models.mlp import MLP
+from cifar_mlp.models.resumed_optimizer import override_restored
 from cifar_mlp.models.training_mean import TrainingMean, of_all_processes
 
 

@@ -14,7 +14,7 @@ from cifar_mlp.common.results import percent
 from cifar_mlp.pictures.sweep_plots import history, importance, parallel_coordinates
 from cifar_mlp.sweep.config import arguments, config_text, write_config
 from cifar_mlp.sweep.search import Candidate, Found
-from cifar_mlp.sweep.space import Space
+from cifar_mlp.sweep.sweep_file import Space
 
 PICTURE_DPI = 150
 SEEN_BY = 4  # completed trials that importance and parallel coordinates need to show anything

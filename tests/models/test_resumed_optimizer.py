@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch.optim import SGD, Adam, lr_scheduler
 
-from cifar_mlp.models.continued import changed_settings, override_restored
 from cifar_mlp.models.recipes import from_recipe, to_recipe
+from cifar_mlp.models.resumed_optimizer import changed_settings, override_restored
 
 STEPS, MORE = 5, 6
 # Settings of every schedule of PyTorch before and after; None: a recipe cannot hold what it needs.
