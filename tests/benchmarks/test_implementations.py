@@ -171,7 +171,7 @@ def test_only_what_was_requested_and_can_run_is_chosen(problem: Problem, monkeyp
     for name, one in IMPLEMENTATIONS.items():
         monkeypatch.setitem(IMPLEMENTATIONS, name, replace(one, needs=None))
     runs, _ = choose(problem, IMPLEMENTATIONS, ["pca", "pixels"], ["float32", "bfloat16"])
-    assert len({run.label for run in runs}) == len(runs) == 28
+    assert len({run.label for run in runs}) == len(runs) == 34
     monkeypatch.setitem(IMPLEMENTATIONS, "keras", replace(IMPLEMENTATIONS["keras"], needs="no_such_package"))
     runs, not_run = choose(problem, ["keras", "plain"], ["pca"], ["float32"])
     assert [run.implementation.name for run in runs] == ["plain"]

@@ -180,7 +180,7 @@ def temporary() -> Iterator[Path]:
 @pytest.mark.parametrize(("number", "code", "last"), [(signal.SIGINT, 130, ["benchmark.py: stopped"]),
                                                       (signal.SIGTERM, 143, [])])  # fmt: skip
 @pytest.mark.parametrize(("job", "moment"), [
-    ("train", ": starting"), pytest.param("train", "round 1 ", marks=pytest.mark.long), ("pca", "round 1 "),
+    ("train", ": starting"), *(pytest.param(job, "round 1 ", marks=pytest.mark.long) for job in ("train", "pca")),
 ])  # fmt: skip
 def test_a_stopped_benchmark_ends_its_processes_and_cleans_up(
     temporary: Path, number: int, code: int, last: list[str], job: str, moment: str

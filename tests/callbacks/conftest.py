@@ -6,7 +6,10 @@ import pytest
 
 from cifar_mlp.cli import fit_and_test as evaluation
 
-NETWORKS = {"autograd": "Classifier", "hand": "HandwrittenClassifier"}
+NETWORKS = {
+    "autograd": ["--model", "Classifier", "--model.gradients", "autograd"],
+    "hand": ["--model", "HandwrittenClassifier"],
+}
 SETTINGS = ["--data.source", "digits", "--data.n_components", "12", "--data.batch_size", "100"]
 SETTINGS += ["--model.hidden_sizes", "[9, 7]", "--trainer.max_epochs", "2", "--views.reliability_every_n_epochs", "1"]
 SETTINGS += ["--model.initialization", "kaiming", "--model.optimizer", "SGD", "--model.optimizer.lr", "0.1"]
@@ -20,7 +23,6 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         patch.setattr("sys.argv", ["cifar-mlp"])
-        for name in NETWORKS.values():
-            model = ["--model", name]  # first: the options that follow are its own
+        for model in NETWORKS.values():  # first: the options that follow are its own
             evaluation.fit_and_test([*model, *SETTINGS, "--data.cache_dir", str(root / "cache")])
     return root / "lightning_logs" / "digits-default"

@@ -162,7 +162,11 @@ def test_views_draw_what_the_module_has(views: None):
     assert len([tag for tag in tags["tensors"] if tag.startswith("val_precision_recall/")]) == 4
     assert "custom_scalars__config__" in tags["tensors"]
     settings = yaml.safe_load((Path(trainer.log_dir) / "hparams.yaml").read_text())
-    assert (settings["model.biased"], settings["optimizer"], settings["optimizer.lr"]) == ("True", "SGD", STEP_SIZE)
+    assert (settings["model.biased"], settings["optimizer"], settings["optimizer.lr"]) == (
+        "True",
+        f"SGD, lr {STEP_SIZE}",
+        STEP_SIZE,
+    )
     assert len(list(Path().rglob("projector/*.tsv"))) == 4  # classes, inputs, a hidden layer, logits
 
     # plain gradient descent: a step is the gradient times its size

@@ -22,7 +22,7 @@ SAYS = {
     "timeseries": (["version_0", "version_1", "digits/test/accuracy"], "Pin cards for a quick view"),
     "scalars": (["version_1", "tag: digits/test/accuracy"], "No scalar data"),
     "custom_scalars": (["loss", "accuracy", "accuracy of each class", "Matches (20)"], "Write a regex to filter runs"),
-    "images": (["digits/views/most_confident_errors", "digits/views/first_layer_weights"], "No image data"),
+    "images": (["digits/test/confusion_matrix", "digits/views/class_averages"], "No image data"),
     "graphs": (["Main Graph"], "No graph definition files"),
     "distributions": (HISTOGRAMS, "No distribution data"),
     "histograms": (HISTOGRAMS, "No histogram data"),
@@ -31,6 +31,7 @@ SAYS = {
     "projector": (["Points: 270", "Dimension: 12", "4 tensors found"], "No checkpoint was found"),
     "hparams": ([*FIRST, "digits/hp/val_accuracy", "digits/hp/test_accuracy"], "No hparams data"),
 }  # fmt: skip
+LONGEST = ("timeseries", "graphs", "histograms", "pr_curves")
 # Elements that are drawn.
 DRAWN = {
     "scalars": "tf-line-chart-data-loader, tf-scalar-card svg",
@@ -74,7 +75,7 @@ def open_tab(tab: Tab, server: Server, name: str, words: list[str], question: st
         wait_for(tab, f"text={word}")
 
 
-@pytest.mark.parametrize("name", SAYS)
+@pytest.mark.parametrize("name", [pytest.param(one, marks=[pytest.mark.long] * (one in LONGEST)) for one in SAYS])
 def test_a_tab_shows_the_runs_without_errors(name: str, server: Server, empty: Server, tab: Tab):
     words, nothing = SAYS[name]
     open_tab(tab, empty, name, [nothing])
@@ -104,7 +105,15 @@ def test_the_hparams_table_has_the_results_of_both_runs(logs: Path, server: Serv
             tab.page.get_by_text(f"{value:.5g}").first.wait_for(state="attached", timeout=10_000)
 
 
-@pytest.mark.parametrize("name", ["images", "timeseries", "custom_scalars", "text"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "images",
+        pytest.param("timeseries", marks=pytest.mark.long),
+        "custom_scalars",
+        pytest.param("text", marks=pytest.mark.long),
+    ],
+)
 def test_pictures_keep_their_white_background_in_dark_mode(name: str, server: Server, tab: Tab):
     open_tab(tab, server, name, SAYS[name][0], "?darkMode=true")
     ground = tab.page.evaluate("getComputedStyle(document.body).backgroundColor")

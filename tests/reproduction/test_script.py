@@ -82,6 +82,7 @@ def test_a_kill_ends_the_training_too_and_the_next_call_runs_only_what_is_missin
     assert rows() == [("q3_baseline", 0), ("q4_best", 0)]
 
 
+@pytest.mark.long
 def test_a_second_reproduction_in_the_same_folder_is_refused():
     Path("hold q4_best").touch()
     first = start("pretend", *BOTH, "--jobs", "1")
@@ -128,6 +129,7 @@ def test_without_data_it_says_so_before_anything_starts():
     assert lines() == []
 
 
+@pytest.mark.long
 def test_quick_from_end_to_end():
     code, out, err = finish(start("made_fit", "--quick", "--only", "q3,q4_best", "--output", "out"))
     assert code == 0, err

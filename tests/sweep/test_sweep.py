@@ -133,7 +133,7 @@ def share(path: Path, where: str) -> None:
     assert len({trial.params["model.optimizer.lr"] for trial in trials}) == 5
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_workers_share_a_journal(sweep_file: Sweep):
     share(sweep_file(trials=5), "shared/journal.log")
 

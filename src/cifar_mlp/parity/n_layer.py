@@ -73,7 +73,8 @@ def passes(
     """
     check_network(network, inputs, labels, training, kept)
     check_regularization(regularization)
-    return forward_and_backward(network, inputs, labels, regularization, Formulas(network), training, kept)
+    passed = forward_and_backward(network, inputs, labels, regularization, Formulas(network), training, kept)
+    return passed._replace(loss=passed.loss.to(passed.scores.dtype))
 
 
 def forward_and_backward(
@@ -127,4 +128,4 @@ def forward_and_backward(
             below_NO = how.affine_backward_input(above, dz_NO, layer.affine)
             dx_NO = below_NO if layer.exit is None else how.residual_backward(dx_NO, below_NO)
     gradients = dict(Network(tuple(reversed(dhidden)), doutput).named_tensors())
-    return Passes(loss.to(scores_NC.dtype), gradients, scores_NC, [record.z for record in records])
+    return Passes(loss, gradients, scores_NC, [record.z for record in records])
