@@ -18,7 +18,7 @@ print("peak", memory.read() // 1024)
 
 
 @pytest.mark.real_data
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_fit_on_510_components_and_its_pca_stay_under_3_gb(real_root: str):
     done = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr

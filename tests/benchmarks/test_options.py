@@ -177,8 +177,9 @@ def temporary() -> Iterator[Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "code", "last"), [(signal.SIGINT, 130, ["benchmark.py: stopped"]),
-                                                      (signal.SIGTERM, 143, [])])  # fmt: skip
+@pytest.mark.parametrize(("number", "code", "last"), [
+    (signal.SIGINT, 130, ["benchmark.py: stopped"]), pytest.param(signal.SIGTERM, 143, [], marks=pytest.mark.long),
+])  # fmt: skip
 @pytest.mark.parametrize(("job", "moment"), [
     ("train", ": starting"), *(pytest.param(job, "round 1 ", marks=pytest.mark.long) for job in ("train", "pca")),
 ])  # fmt: skip

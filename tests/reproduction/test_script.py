@@ -95,7 +95,13 @@ def test_a_second_reproduction_in_the_same_folder_is_refused():
     assert set(Counter(lines()).values()) == {1}
 
 
-@pytest.mark.parametrize("sent", [[signal.SIGINT], [signal.SIGTERM, signal.SIGINT, signal.SIGTERM, signal.SIGHUP]])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        [signal.SIGINT],
+        pytest.param([signal.SIGTERM, signal.SIGINT, signal.SIGTERM, signal.SIGHUP], marks=pytest.mark.long),
+    ],
+)
 def test_an_interrupt_stops_the_trainings_too(sent: list[signal.Signals]):
     process = start("pretend", *BOTH, "--jobs", "2", PRETEND_SECONDS="60")
     for run in ("q3_baseline", "q4_best"):

@@ -82,7 +82,7 @@ def test_the_ensemble_is_a_checkpoint(cross_validation: Path, capsys: pytest.Cap
         ensemble(torch.zeros(1, 6))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_seeds_go_on_with_an_interrupted_run(small_cifar: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MADE_ROOT", str(small_cifar))
     monkeypatch.setenv("PYTHONPATH", f"{Path(study_command.__file__).parents[2]}:{Path(__file__).parents[2]}")

@@ -49,7 +49,7 @@ def wait_until_gone(group: int) -> None:
             time.sleep(0.1)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_sigterm_stops_both_between_two_steps_and_the_run_goes_on_to_the_same_bits(tmp_path: Path, unbroken: Path):
     seed = random.SystemRandom().randrange(10**6)
     print("seed", seed)
