@@ -4,7 +4,6 @@
 python scripts/ablation.py --config record/cpu_2min --trainer.max_epochs 12
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,9 +16,7 @@ from cifar_mlp.studies.ablation import measure, table
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what is missing and print the table; a mistake is one line and exit code 1."""
     epilog = "All further options are those of cifar-mlp fit. Interrupted, the same command goes on."
-    parser = OneLineParser(
-        description=__doc__, epilog=epilog, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = OneLineParser(description=__doc__, epilog=epilog)
     parser.add_argument("--seeds", type=int, default=3, help="how many, from 0 (default: 3)")
     parser.add_argument("--output", type=Path, default=Path("studies/ablation"), help="default: studies/ablation")
     options, of_fit = parser.parse_known_args(arguments)

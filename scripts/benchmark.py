@@ -22,10 +22,10 @@ def parser() -> OneLineParser:
     """The command line."""
     from cifar_mlp.benchmarks.jobs import JOBS  # takes seconds, in which Ctrl-C must be answered too
 
-    root = OneLineParser(prog="benchmark.py", description=__doc__.splitlines()[0], allow_abbrev=False)
+    root = OneLineParser(prog="benchmark.py", description=__doc__.splitlines()[0])
     jobs = root.add_subparsers(dest="job", required=True)
     for name, job in JOBS.items():
-        options = jobs.add_parser(name, help=job.help, description=job.help, allow_abbrev=False)
+        options = jobs.add_parser(name, help=job.help, description=job.help)
         job.add_options(options)
         options.add_argument("--output", type=folder, metavar="DIR", help="folder for the numbers and a picture")
         options.set_defaults(config=CONFIG)

@@ -5,7 +5,6 @@ python scripts/figures.py lightning_logs/q4_best/version_0
 python scripts/figures.py lightning_logs/q4_best/version_0 lightning_logs/q4_best/version_1
 """
 
-import argparse
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -60,7 +59,7 @@ def write(figures: Iterable[tuple[str, Figure]], folder: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draw; a mistake is one line and exit code 1."""
-    parser = OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OneLineParser(description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="one or two run folders; one may be a .ckpt")
     parser.add_argument("--which", choices=("best", "last"), help="checkpoint of a run's folder; default best, if any")
     parser.add_argument("--output", type=Path, metavar="DIR", help="folder of the figures; default RUN/figures")

@@ -140,7 +140,7 @@ def _write(evidence: Evidence, options: argparse.Namespace) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    root = OneLineParser(prog="parity.py", description=__doc__.splitlines()[0], allow_abbrev=False)
+    root = OneLineParser(prog="parity.py", description=__doc__.splitlines()[0])
     jobs = root.add_subparsers(dest="job", required=True)
     one = jobs.add_parser("toy", help="the report's toy numbers and ours")
     one.add_argument("--figure", type=Path, default=Path("toy_loss.png"), help="where to draw the loss curve (PNG)")

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Render; what is missing or broken is one line and exit code 2, before anything is written."""
-    parser = OneLineParser(prog="render_results.py", description=__doc__, allow_abbrev=False)
+    parser = OneLineParser(prog="render_results.py", description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if something would change")
     help_text = "first put runs of record configs into docs/record.json: the folders that scripts/fit.sh has left"
     parser.add_argument("--record", nargs="+", type=Path, default=[], metavar="RUN", help=help_text)

@@ -40,10 +40,7 @@ CONFIGS = ROOT / "configs" / "report"
 
 def parser() -> OneLineParser:
     """The command line."""
-    made = OneLineParser(
-        prog="reproduce.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )  # fmt: skip
+    made = OneLineParser(prog="reproduce.py", description=__doc__)
     made.add_argument("--seeds", type=int, metavar="N", help=f"seeds (default: {SEEDS}; studies {STUDY_SEEDS})")
     made.add_argument("--only", metavar="NAMES", help="questions, configs or studies, with commas between: q3,q4_best")
     made.add_argument("--studies", action="store_true", help="the side studies too")

@@ -4,7 +4,6 @@
 python scripts/shrink.py RUN src/cifar_mlp/checkpoints/small.ckpt
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -60,7 +59,7 @@ def measured(path: Path) -> dict[str, float]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Shrink; a mistake is one line and exit code 1."""
-    parser = OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OneLineParser(description=__doc__)
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
     parser.add_argument("output", type=Path, metavar="FILE", help="the small checkpoint")
     options = parser.parse_args(arguments)

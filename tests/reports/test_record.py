@@ -137,3 +137,12 @@ def test_the_published_rows_are_of_the_configs_as_they_stand():
     assert rows
     for row in rows:
         assert row["settings"] == config_fingerprint(ROOT / "configs" / "record" / f"{row['config']}.yaml")
+
+
+def test_validation_by_views_is_given_only_if_every_run_has_it(run: Path, tmp_path: Path):
+    add_runs(tmp_path / "record.json", [run], tmp_path / "configs", busy=False)
+    found = json.loads((tmp_path / "record.json").read_text())
+    assert "validation 70.0 % (72.5 % averaged)" in record_provenance(found)
+    older = {name: value for name, value in found["runs"][0].items() if name != "val_views"}
+    found["runs"].append({**older, "seed": 4})
+    assert "validation 70.0 ± 0.0 %; EPYC" in record_provenance(found)

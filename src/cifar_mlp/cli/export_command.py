@@ -31,10 +31,7 @@ COMPARED = 1_000  # images
 
 def parser() -> OneLineParser:
     """The command line."""
-    made = OneLineParser(
-        prog="cifar-mlp export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )  # fmt: skip
+    made = OneLineParser(prog="cifar-mlp export", description=__doc__)
     made.add_argument("checkpoint", metavar="CKPT", help="a checkpoint or a run's folder")
     made.add_argument("--format", choices=FORMATS, default="onnx", help="kind of file (default: onnx)")
     made.add_argument("--fold", action="store_true", help="merge scaling, PCA and whitening into the first layer")

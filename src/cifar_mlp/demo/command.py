@@ -7,7 +7,6 @@ Drop, paste, draw or pick an image; see what the network sees of it, what it ans
 this machine alone and needs no internet.
 """
 
-import argparse
 import os
 import socket
 from collections.abc import Sequence
@@ -31,10 +30,7 @@ HERE = "127.0.0.1"
 
 def parser() -> OneLineParser:
     """The command line."""
-    made = OneLineParser(
-        prog="cifar-mlp demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )  # fmt: skip
+    made = OneLineParser(prog="cifar-mlp demo", description=__doc__)
     made.add_argument("checkpoint", metavar="CKPT", nargs="?", default="small", help="a checkpoint or a run's folder")
     made.add_argument("--port", type=int, default=8000, metavar="N", help="of the page (default: 8000; 0: a free one)")
     made.add_argument("--data.root", dest="root", metavar="DIR", help="the images; default as for cifar-mlp test")

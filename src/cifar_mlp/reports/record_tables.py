@@ -43,7 +43,7 @@ def record_provenance(document: Document) -> str:
     texts = []
     for config, rows in by_config(document).items():
         validation = f"validation {percent([row['val'] for row in rows])} %" if rows[0]["val"] else "no validation"
-        if rows[0].get("val_views"):
+        if all(row.get("val_views") for row in rows):  # older rows have none
             validation += f" ({percent([row['val_views'] for row in rows])} % averaged)"
         seeds = ("seed " if len(rows) == 1 else "seeds ") + ", ".join(str(row["seed"]) for row in rows)
         days = ", ".join(sorted({row["date"][:10] for row in rows}))

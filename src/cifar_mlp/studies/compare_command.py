@@ -4,7 +4,6 @@ cifar-mlp compare RUN RUN               on the validation images; out-of-fold wh
 cifar-mlp compare RUN STUDY --on test   on the test images, for a final number
 """
 
-import argparse
 import csv
 import sys
 from collections.abc import Sequence
@@ -30,10 +29,7 @@ SHOWN = 30  # images of each kind
 
 def parser() -> OneLineParser:
     """The command line."""
-    made = OneLineParser(
-        prog="cifar-mlp compare", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )  # fmt: skip
+    made = OneLineParser(prog="cifar-mlp compare", description=__doc__)
     made.add_argument("first", type=Path, metavar="A", help="a checkpoint, a run's folder or a study's")
     made.add_argument("second", type=Path, metavar="B", help="the same")
     made.add_argument("--on", choices=(VALIDATION, TEST), default=VALIDATION, help="images (default: validation)")

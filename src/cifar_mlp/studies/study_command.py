@@ -1,6 +1,5 @@
 """``cifar-mlp seeds`` and ``cifar-mlp cv``: one network trained several times."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -31,10 +30,7 @@ GOES_ON = "All further options are those of cifar-mlp fit. Interrupted, the same
 
 def parser(kind: str) -> OneLineParser:
     """The command line."""
-    made = OneLineParser(
-        prog=f"cifar-mlp {kind}", description=f"{ABOUT[kind]}\n\n{GOES_ON}", allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    made = OneLineParser(prog=f"cifar-mlp {kind}", description=f"{ABOUT[kind]}\n\n{GOES_ON}")
     what = "--seeds" if kind == SEEDS else "--folds"
     made.add_argument(what, dest="count", type=int, default=5, metavar="N", help="how many (default: 5)")
     made.add_argument("--config", action="append", default=[], metavar="CONFIG", help="as for cifar-mlp fit")

@@ -8,7 +8,6 @@ Killed and started again it goes on. The same command started several times, or 
 --storage, shares the trials. Test images are never looked at.
 """
 
-import argparse
 import os
 import sys
 from pathlib import Path
@@ -30,7 +29,7 @@ def main(given: list[str] | None = None, program: str = "cifar-mlp sweep") -> in
         given: As typed after the command; ``None`` takes them from the process.
         program: Name before each message.
     """
-    parser = OneLineParser(prog=program, description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OneLineParser(prog=program, description=ABOUT)
     parser.add_argument("file", type=Path, metavar="SWEEP", help="sweep file, e.g. configs/sweeps/q3.yaml")
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="folder of trials, config, pictures; default sweeps/NAME"
