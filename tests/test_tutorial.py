@@ -176,6 +176,7 @@ def test_every_command_does_what_the_page_shows(clone: dict[str, str]):
 @pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_the_notebook_runs(made: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))  # the home of a test is not there to write into
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
     notebook = made["notebook_of"](PAGE)
     made["run"](notebook, tmp_path)

@@ -68,6 +68,22 @@ def test_validation_checkpoint_and_test_of_it_use_the_average():
     assert float(plain.trainer.callback_metrics["digits/val/loss"]) != pytest.approx(validated, rel=1e-3)
 
 
+def test_a_checkpoint_within_an_epoch_holds_the_average_too(monkeypatch: pytest.MonkeyPatch):
+    class Saved(Trained):
+        def on_train_batch_end(self, trainer: Any, *others: Any) -> None:
+            super().on_train_batch_end(trainer, *others)
+            if len(self.weights) == 20:
+                trainer.save_checkpoint("within.ckpt")
+
+    trained, right = Saved(), Classifier.configure_callbacks
+    monkeypatch.setattr(Classifier, "configure_callbacks", lambda self: [*right(self), trained])
+    run(AVERAGED)
+    saved = torch.load("within.ckpt", weights_only=True)["state_dict"]
+    for name in ("hidden.0.affine.weight", "hidden.0.normalization.running_var"):
+        expected = averaged(trained.weights[:20], 0.8, name)
+        torch.testing.assert_close(saved[f"network.{name}"], expected, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("stop_at", [20, 26])
 @pytest.mark.parametrize("gradients", ["autograd", "hand"])
 def test_a_run_stopped_at_a_step_ends_as_if_unbroken(gradients: str, stop_at: int):
