@@ -124,7 +124,7 @@ def test_a_file_that_computes_something_else_is_not_kept(
 def test_mistakes_are_one_line(
     trained: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    assert "no such file" in refused(capsys, "gone.ckpt")
+    assert refused(capsys, "gone.ckpt") == "cifar-mlp: error: gone.ckpt: no such file\n"
     assert "folder does not exist" in refused(capsys, str(trained("pixels")), "--format", "pt2", "--output", "no/a.pt2")
     monkeypatch.setattr(file_formats.importlib.util, "find_spec", lambda name: None)
     assert "pip install onnx onnxscript onnxruntime" in refused(capsys, str(trained("pixels")))

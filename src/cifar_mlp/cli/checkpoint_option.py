@@ -63,8 +63,8 @@ def is_named(arguments: Sequence[str], class_path: str) -> bool:
     return any(class_path in re.findall(r"[\w.]+", text) for text in texts)
 
 
-def checkpoint_file(name: str, root: str | None, training: bool) -> Path:
-    """The checkpoint that ``--ckpt_path`` means.
+def checkpoint_file(name: str, root: str | None, training: bool, option: str = "") -> Path:
+    """The checkpoint that is meant by a name, as ``--ckpt_path`` or as a command's argument.
 
     Args:
         name: A file; a run's folder, which means its last.ckpt to go on with training and its best.ckpt to use;
@@ -72,26 +72,27 @@ def checkpoint_file(name: str, root: str | None, training: bool) -> Path:
             comes with the package.
         root: ``--trainer.default_root_dir``; ``None`` is the working directory.
         training: Whether training goes on.
+        option: Typed before the name, for messages.
 
     Raises:
         FileNotFoundError: If there is none.
     """
-    path = Path(name)
+    path, typed = Path(name), f"{option} {name}".strip()
     if path.is_dir():
         folder = path / "checkpoints" if (path / "checkpoints").is_dir() else path
         wanted = [folder / f"{which}.ckpt" for which in (NAMES if training else reversed(NAMES))]
         found = [file for file in wanted if file.is_file()]
         if not found:
-            raise FileNotFoundError(f"--ckpt_path {name}: the folder holds neither a last.ckpt nor a best.ckpt")
+            raise FileNotFoundError(f"{typed}: the folder holds neither a last.ckpt nor a best.ckpt")
         return found[0]
     if name in NAMES and not path.exists():
         below = Path(root or ".") / LOGS
         files = sorted(below.glob(f"*/version_*/checkpoints/{name}.ckpt"), key=lambda file: file.stat().st_mtime)
         if not files:
-            raise FileNotFoundError(f"--ckpt_path {name}: there is no run with a {name}.ckpt below {below}")
+            raise FileNotFoundError(f"{typed}: there is no run with a {name}.ckpt below {below}")
         return files[-1]
     if not path.exists() and (known := WITH_THE_PACKAGE / f"{path.name}.ckpt").is_file() and path.name == name:
         return known
     if not path.is_file():
-        raise FileNotFoundError(f"--ckpt_path {name}: no such file")
+        raise FileNotFoundError(f"{typed}: no such file")
     return path

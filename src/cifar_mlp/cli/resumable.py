@@ -84,8 +84,9 @@ class ResumableCLI(LightningCLI):
 
     def _take_defaults(self, name: str, subcommand: str) -> None:
         training = subcommand == "fit"
-        self.checkpoint_path = str(checkpoint_file(name, given(self.arguments, "trainer.default_root_dir"), training))
-        self.checkpoint = read_checkpoint(self.checkpoint_path)
+        root = given(self.arguments, "trainer.default_root_dir")
+        self.checkpoint_path = str(checkpoint_file(name, root, training, "--ckpt_path"))
+        self.checkpoint = read_checkpoint(self.checkpoint_path, "--ckpt_path")
         named = functools.partial(is_named, self.arguments)
         defaults = option_defaults(self.checkpoint, training, named)
         if training:

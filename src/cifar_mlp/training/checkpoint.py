@@ -22,22 +22,27 @@ _BEFORE = {"gradients": "autograd", "matmuls": "pytorch"}  # what checkpoints wi
 _LINKED = {"in_features", "num_classes", "metric_prefix"}
 
 
-def read_checkpoint(path: str) -> dict[str, Any]:
+def read_checkpoint(path: str, option: str = "") -> dict[str, Any]:
     """The content of a Lightning checkpoint; large tensors stay on disk until used.
+
+    Args:
+        path: Of the file.
+        option: By which it was named, for messages.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it cannot be read, or is no checkpoint.
     """
+    typed = f"{option} {path}".strip()
     if not Path(path).is_file():
-        raise FileNotFoundError(f"--ckpt_path {path}: no such file")
+        raise FileNotFoundError(f"{typed}: no such file")
     require_whole(path)
     try:
         content: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
     except Exception as error:  # the reader raises anything on a damaged file
-        raise ValueError(f"--ckpt_path {path} is no checkpoint, or a damaged one: it cannot be read") from error
+        raise ValueError(f"{typed} is no checkpoint, or a damaged one: it cannot be read") from error
     if not _is_whole(content):
-        raise ValueError(f"--ckpt_path {path} is not a checkpoint of this package or of a LightningModule")
+        raise ValueError(f"{typed} is not a checkpoint of this package or of a LightningModule")
     return content
 
 
