@@ -2,6 +2,7 @@
 
 import json
 import math
+import threading
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -16,7 +17,7 @@ from matplotlib.axes import Axes
 from cifar_mlp.benchmarks import jobs, pca_job, rounds, scaling_job
 from cifar_mlp.benchmarks.agreement import Agreement
 from cifar_mlp.benchmarks.epochs import Epoch
-from cifar_mlp.benchmarks.fresh_process import in_fresh_process
+from cifar_mlp.benchmarks.fresh_process import FreshProcess, in_fresh_process
 from cifar_mlp.benchmarks.implementations import IMPLEMENTATIONS, TimedRun
 from cifar_mlp.benchmarks.peak_memory import PeakMemory
 from cifar_mlp.benchmarks.plots import AXIS_LABELS, draw_bars, pca_cost, scaling_curves, training_speed
@@ -316,6 +317,15 @@ def hold(megabytes: int) -> int:
     held = bytearray(b"x") * (megabytes * 10**6)
     del held
     return meter.read()
+
+
+def test_ctrl_c_before_the_starting_thread_runs_stays_ctrl_c(monkeypatch):
+    def interrupted(thread: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        FreshProcess("never started", hold)
 
 
 @pytest.mark.slow

@@ -204,6 +204,6 @@ def test_a_stopped_benchmark_ends_its_processes_and_cleans_up(
         else:
             process.send_signal(number)
         rest = process.stderr.read()  # to its end: no process holds it open any more
-    assert process.returncode == code
+    assert process.returncode == code, rest
     assert [line for line in rest.splitlines() if "  round " not in line] == last
     assert not list(temporary.glob("benchmark-*"))
