@@ -15,7 +15,7 @@ from cifar_mlp.studies.ablation import measure, table
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what is missing and print the table; a mistake is one line and exit code 1."""
-    epilog = "All further options are those of cifar-mlp fit. Interrupted, the same command goes on."
+    epilog = "All further options are those of cifar-mlp fit. Interrupted, the same command resumes."
     parser = OneLineParser(description=__doc__, epilog=epilog)
     parser.add_argument("--seeds", type=int, default=3, help="how many, from 0 (default: 3)")
     parser.add_argument("--output", type=Path, default=Path("studies/ablation"), help="default: studies/ablation")

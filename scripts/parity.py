@@ -113,7 +113,7 @@ def _check_folder(folder: Path, one: Callable[[Path], Report], options: argparse
             line = f"[{number} of {len(waiting)}] {outcome.file}: {outcome.verdict}"
             print(f"{line}: {outcome.cause}" if outcome.cause else line, file=sys.stderr, flush=True)
     except KeyboardInterrupt:
-        print(f"parity.py: interrupted; the rows in {options.csv} are kept, the same command goes on", file=sys.stderr)
+        print(f"parity.py: interrupted; the rows in {options.csv} are kept, the same command resumes", file=sys.stderr)
         return BY_INTERRUPT
     finally:
         table.close()

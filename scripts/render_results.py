@@ -29,16 +29,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     help_text = "draw docs/record/*.png, of this run's last epoch on the test images where they show a network"
     parser.add_argument("--pictures", type=Path, metavar="RUN", help=help_text)
     parser.add_argument("--busy", action="store_true", help="other work ran beside those runs: do not keep their times")
-    asked = parser.parse_args(arguments)
-    check = asked.check
+    options = parser.parse_args(arguments)
+    check = options.check
     try:
-        if asked.record:
-            add_runs(ROOT / "docs" / "record.json", asked.record, ROOT / "configs" / "record", asked.busy)
-        if asked.ensemble:
-            add_ensemble(ROOT / "docs" / "record.json", asked.ensemble, ROOT / "configs" / "record")
-        if asked.pictures is not None:
+        if options.record:
+            add_runs(ROOT / "docs" / "record.json", options.record, ROOT / "configs" / "record", options.busy)
+        if options.ensemble:
+            add_ensemble(ROOT / "docs" / "record.json", options.ensemble, ROOT / "configs" / "record")
+        if options.pictures is not None:
             record = json.loads((ROOT / "docs" / "record.json").read_text())
-            for path in draw(record, asked.pictures, ROOT / "docs" / "record"):
+            for path in draw(record, options.pictures, ROOT / "docs" / "record"):
                 print(f"{path.relative_to(ROOT)}: drawn")
         changed = [(path, text) for path, text in documents(ROOT).items() if path.read_text() != text]
         for path, text in changed:

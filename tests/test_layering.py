@@ -30,7 +30,7 @@ def parse(path: Path) -> list[str]:
 
 
 def module_of(name: str, modules: set[str]) -> str | None:
-    """The module of this package that ``cifar_mlp.x.y.Name`` lies in."""
+    """The module of this package that ``cifar_mlp.x.y.Name`` is in."""
     parts = name.split(".")
     while parts and ".".join(parts) not in modules:
         parts.pop()
@@ -61,7 +61,7 @@ def test_imports_point_down():
     ]
     assert not upward
     laboratory = [name for name in FILES if name != "cifar_mlp" and room_of(name) in LABORATORY]
-    assert laboratory, "the laboratory has gone, or the rooms are named anew"
+    assert laboratory, "the laboratory has gone, or the rooms have other names"
     bound = [
         f"{path.relative_to(PACKAGE)} imports {imported}"
         for path in FILES.values()

@@ -14,9 +14,9 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
 from cifar_mlp.data.preprocessing import Preprocessing
-from cifar_mlp.models.by_hand.flat import FlatParameters
-from cifar_mlp.models.by_hand.matmuls import MatmulChoice
-from cifar_mlp.models.by_hand.steps import HandDerivedLoss, HandDerivedSteps
+from cifar_mlp.models.hand_derived.flat import FlatParameters
+from cifar_mlp.models.hand_derived.matmuls import MatmulChoice
+from cifar_mlp.models.hand_derived.steps import HandDerivedLoss, HandDerivedSteps
 from cifar_mlp.models.metrics import evaluation_metrics
 from cifar_mlp.models.mlp import MLP
 from cifar_mlp.models.training_mean import TrainingMean
@@ -103,17 +103,17 @@ def test_any_depth(case, dtype):
 def in_place(monkeypatch):
     """Fake tensors have no memory that could be compared."""
     for module in ("flat", "steps"):
-        monkeypatch.setattr(f"cifar_mlp.models.by_hand.{module}.same_memory", lambda *_: True)
+        monkeypatch.setattr(f"cifar_mlp.models.hand_derived.{module}.same_memory", lambda *_: True)
 
 
 @pytest.mark.parametrize("half", [False, True], ids=["float32", "bfloat16"])
 @pytest.mark.parametrize(("activation", "form"), [case for case in DEEP if case[1].normalization != "running"])
-def test_a_whole_step_by_hand(activation, form, half, in_place, monkeypatch):
+def test_a_whole_step_hand_derived(activation, form, half, in_place, monkeypatch):
     network = built(activation, form)
     flat = FlatParameters(list(network.parameters()))
     steps = HandDerivedSteps(network, 0.1, 0.1, MatmulChoice(), flat)
     optimizer = torch.optim.Adam([flat.parameter], fused=True, capturable=True)
-    monkeypatch.setattr("cifar_mlp.models.by_hand.steps.rounds_to_bfloat16", lambda kind: half)
+    monkeypatch.setattr("cifar_mlp.models.hand_derived.steps.rounds_to_bfloat16", lambda kind: half)
     for _ in range(2):
         loss, scores = steps(cuda(N, D), labels_of(form))
         optimizer.zero_grad()
@@ -123,7 +123,7 @@ def test_a_whole_step_by_hand(activation, form, half, in_place, monkeypatch):
     assert_on_gpu(loss, scores, flat.parameter, *(parameter.grad for parameter in network.parameters()))
 
 
-def test_a_step_by_hand_through_autograd_s_engine(in_place):
+def test_a_step_hand_derived_through_autograd_s_engine(in_place):
     network = on_gpu(lambda: MLP(D, C, [H]))
     steps = HandDerivedSteps(network, 0.0, 0.1, MatmulChoice())
     loss, scores = HandDerivedLoss.apply(steps, cuda(N, D), labels(), *network.parameters())

@@ -83,16 +83,16 @@ def test_a_job_that_fails_leaves_no_folder_and_changes_none(idle, refused, outpu
             for job in ("train", "pca", "scaling", "parity")
         ),
         ("train --rounds two", "argument --rounds: invalid int value: 'two'"),
-        ("train --images 199", "--images must lie between 200 and 49000, not be 199"),
-        ("train --images 50000", "--images must lie between 200 and 49000"),
-        ("scaling --images 399 --components 5", "--images must lie between 400 and 49000, not be 399"),
-        ("scaling --images 199 --components 5 --axes width", "--images must lie between 200 and 49000, not be 199"),
-        ("pca --images 1", "--images must lie between 2 and 49000, not be 1"),
-        ("train --components 0", "--components must lie between 1 and 3072 with --images 49000, not be 0"),
-        ("train --components 601 --images 600", "--components must lie between 1 and 600 with --images 600, not be"),
-        ("scaling --components 501 --images 1000", "--components must lie between 1 and 500 with --images 1000"),
-        ("train --threads 0", f"--threads must lie between 1 and {cores()}, the cores that this process may use"),
-        ("pca --threads 100000", f"--threads must lie between 1 and {cores()}, the cores that this process may use"),
+        ("train --images 199", "--images must be between 200 and 49000, not 199"),
+        ("train --images 50000", "--images must be between 200 and 49000"),
+        ("scaling --images 399 --components 5", "--images must be between 400 and 49000, not 399"),
+        ("scaling --images 199 --components 5 --axes width", "--images must be between 200 and 49000, not 199"),
+        ("pca --images 1", "--images must be between 2 and 49000, not 1"),
+        ("train --components 0", "--components must be between 1 and 3072 with --images 49000, not 0"),
+        ("train --components 601 --images 600", "--components must be between 1 and 600 with --images 600, not"),
+        ("scaling --components 501 --images 1000", "--components must be between 1 and 500 with --images 1000"),
+        ("train --threads 0", f"--threads must be between 1 and {cores()}, the cores that this process may use"),
+        ("pca --threads 100000", f"--threads must be between 1 and {cores()}, the cores that this process may use"),
         ("train --only sklearn --inputs pixels", "--only, --inputs and --precision leave nothing to run"),
         ("train --nonsense", "unrecognized arguments: --nonsense"),
     ],
@@ -165,7 +165,7 @@ def test_an_implementation_that_fails_is_named_and_nothing_is_written(script, mo
                  "--only", "ours", "--output", str(tmp_path / "out")]  # fmt: skip
     assert script.main(arguments) == 1
     said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert said.startswith("benchmark.py: cifar-mlp fit, pca, float32: ValueError: --data.test_size must lie")
+    assert said.startswith("benchmark.py: cifar-mlp fit, pca, float32: ValueError: --data.test_size must be")
     assert not (tmp_path / "out").exists()
 
 

@@ -1,4 +1,4 @@
-"""Pictures, texts, settings and curves reach every logger; pictures that one cannot take lie in the run's folder."""
+"""Pictures, texts, settings and curves reach every logger; pictures that one cannot take are in the run's folder."""
 
 import json
 from pathlib import Path

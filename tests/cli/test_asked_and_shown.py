@@ -110,7 +110,7 @@ def test_files_and_sizes_are_understood_without_their_option(typed: list[str], m
             ["--model.lr_scheduler", "StepLR", "--model.lr_scheduler.step_size", "x"],
             "step_size: must be a whole number, not x",
         ),
-        (["--seed_everything", "-1"], "--seed_everything must lie between 0 and 4294967295, not be -1"),
+        (["--seed_everything", "-1"], "--seed_everything must be between 0 and 4294967295, not -1"),
         (
             [
                 "--model.lr_scheduler", "OneCycleLR", "--model.lr_scheduler.max_lr", "0.1",

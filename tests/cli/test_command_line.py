@@ -183,7 +183,7 @@ def test_resuming_takes_settings_given_now(trained: Path):
     assert command.trainer.optimizers[0].param_groups[0]["fused"] is True
 
 
-def test_a_resumed_run_goes_on_in_its_folder_without_a_step_twice(trained: Path):
+def test_a_resumed_run_continues_in_its_folder_without_a_step_twice(trained: Path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     shutil.copy(trained.with_name("last.ckpt"), "two_epochs.ckpt")

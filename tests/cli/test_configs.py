@@ -34,8 +34,8 @@ def test_a_report_card_asks_for_float32_and_names_its_command(name: str):
 
 
 def test_the_networks_are_the_report_s():
-    asked = {name: yaml.safe_load((CONFIGS / "report" / f"{name}.yaml").read_text()) for name in QUESTION_4}
-    assert {name: settings["model"]["hidden_sizes"] for name, settings in asked.items()} == {
+    requested = {name: yaml.safe_load((CONFIGS / "report" / f"{name}.yaml").read_text()) for name in QUESTION_4}
+    assert {name: settings["model"]["hidden_sizes"] for name, settings in requested.items()} == {
         "q4_two_layer_4b": [550],
         "q4_two_layer": [550],
         "q4_three_layer": [550, 128],
@@ -44,5 +44,5 @@ def test_the_networks_are_the_report_s():
         "q4_dropout": [550, 128, 100],
         "q4_best": [550, 128, 100],
     }
-    assert {name for name, settings in asked.items() if settings["model"]["activation"] != "relu"} == {"q4_best"}
-    assert {name for name, settings in asked.items() if settings["trainer"]["max_epochs"] != 20} == {"q4_best"}
+    assert {name for name, settings in requested.items() if settings["model"]["activation"] != "relu"} == {"q4_best"}
+    assert {name for name, settings in requested.items() if settings["trainer"]["max_epochs"] != 20} == {"q4_best"}

@@ -39,7 +39,7 @@ def error_of(capsys: Capture, *arguments: str) -> str:
 
 @pytest.fixture
 def served(small_cifar: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replace_source) -> str:
-    """Address of the made set's archive; nothing is named, and the set lies nowhere."""
+    """Address of the made set's archive; nothing is named, and the set is nowhere."""
     path = tmp_path / "cifar-10-python.tar.gz"
     packed(small_cifar / FOLDER, path)
     content = path.read_bytes()
@@ -103,7 +103,7 @@ def test_what_is_nowhere_is_downloaded_if_asked(
     served: str, how: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ):
     line = error_of(capsys)
-    assert "cifar10 lies in no usual place" in line
+    assert "cifar10 is in no usual place" in line
     assert "the same command with --download fetches it" in line
     assert not list(Path().iterdir())
     if how == "option":

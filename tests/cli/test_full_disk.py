@@ -56,17 +56,17 @@ def test_a_checkpoint_that_has_no_room_is_one_line_and_the_one_before_stays(tmp_
     assert fit(tmp_path, *on_it, "--trainer.max_epochs", "3")[0] == 0
 
 
-def test_without_room_for_the_cache_the_run_goes_on(tmp_path: Path, small_disk: Path):
+def test_without_room_for_the_cache_the_run_continues(tmp_path: Path, small_disk: Path):
     fill(small_disk, 4096)
     cache = ["--data.n_components", "20", "--data.cache_dir", str(small_disk / "cache")]
     code, lines = fit(tmp_path, *cache, "--trainer.max_epochs", "1")
     assert code == 0
     (said,) = [line for line in lines if "cannot be written" in line]
-    assert said.startswith(f"going on without the cache: {small_disk}/cache/pca-")
+    assert said.startswith(f"continuing without the cache: {small_disk}/cache/pca-")
     assert not list((small_disk / "cache").iterdir())
 
 
-def test_without_room_for_curves_and_pictures_the_run_goes_on(tmp_path: Path, small_disk: Path):
+def test_without_room_for_curves_and_pictures_the_run_continues(tmp_path: Path, small_disk: Path):
     fill(small_disk, 28 * 1024)
     options = ["--trainer.default_root_dir", str(small_disk), "--trainer.enable_checkpointing", "false"]
     code, lines = fit(tmp_path, *options, "--views.all", "true", "--trainer.max_epochs", "2")

@@ -28,7 +28,7 @@ def test_a_stopped_training_says_how_to_go_on(tmp_path: Path, number: signal.Sig
     assert ended(process) == code
     printed = (tmp_path / "run/output.txt").read_text()
     assert "Traceback" not in printed
-    assert f"go on with: cifar-mlp fit --ckpt_path {last.relative_to(tmp_path / 'run')}" in printed.splitlines()[-1]
+    assert f"resume with: cifar-mlp fit --ckpt_path {last.relative_to(tmp_path / 'run')}" in printed.splitlines()[-1]
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.6])

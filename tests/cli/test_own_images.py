@@ -118,7 +118,7 @@ def test_the_images_for_testing_are_predicted_by_name(at_work: Path):
     assert all(Path(file).is_file() for file in files)
 
 
-def test_a_run_goes_on_with_the_same_images_only(at_work: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_run_continues_with_the_same_images_only(at_work: Path, capsys: pytest.CaptureFixture[str]):
     command = run(["fit", "--ckpt_path", "last", "--trainer.max_epochs", "3"])
     assert command.trainer.current_epoch == 3
     assert command.model.class_names == CLASSES

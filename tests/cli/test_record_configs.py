@@ -22,7 +22,7 @@ def kinds_beyond_fully_connected(network: nn.Module) -> list[str]:
 
 
 def places_of_parameters(network: nn.Module) -> list[int]:
-    """Where each parameter lies, as often as a module has it: twice the same place is a shared weight."""
+    """Where each parameter is, as often as a module has it: twice the same place is a shared weight."""
     return [parameter.data_ptr() for _, parameter in network.named_parameters(remove_duplicate=False)]
 
 

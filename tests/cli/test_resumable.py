@@ -37,7 +37,7 @@ def last(version: int) -> dict:
     return content
 
 
-def test_resume_auto_starts_goes_on_and_ends(own_home: Path, capsys: pytest.CaptureFixture[str]):
+def test_resume_auto_starts_continues_and_ends(own_home: Path, capsys: pytest.CaptureFixture[str]):
     run([*AUTO, "1"])
     run([*AUTO, "2"])
     assert (last(0)["epoch"], last(0)["global_step"]) == (1, 14)
@@ -123,7 +123,7 @@ def test_an_interrupted_job_s_checkpoint_is_not_taken_unasked(own_home: Path, mo
         monkeypatch.setenv(f"SLURM_{name}", value)
     with pytest.raises(ValueError, match=r"hpc_ckpt_1.ckpt is of an interrupted job"):
         run(["fit", *SMALL, "--trainer.max_epochs", "1"])
-    results = fit_and_test([*AUTO[1:], "3"])  # goes on with the run, and tests its own weights
+    results = fit_and_test([*AUTO[1:], "3"])  # continues with the run, and tests its own weights
     assert last(0)["global_step"] == 21
     tested = run(["validate", "--ckpt_path", str(RUNS / "version_0/checkpoints/last.ckpt")]).trainer.callback_metrics
     assert results["last"]["val/loss"] == pytest.approx(float(tested["digits/val/loss"]))

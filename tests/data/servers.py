@@ -43,7 +43,7 @@ class Servers:
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self.asked: list[tuple[str, int, int]] = []
+        self.requested: list[tuple[str, int, int]] = []
 
     def archive(self, *behaviours: str) -> Archive:
         """The archive as served by these."""
@@ -55,7 +55,7 @@ class Servers:
 
     def transfers(self, behaviour: str) -> list[int]:
         """First byte of each request that was more than a probe."""
-        return [start for name, start, count in self.asked if name == behaviour and count > PROBE]
+        return [start for name, start, count in self.requested if name == behaviour and count > PROBE]
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def serving() -> Iterator[Servers]:
         def _answer(self) -> None:
             behaviour = self.path.rsplit("/", 2)[-2]  # a proxy is asked for a whole address
             start, stop = self._range()
-            servers.asked.append((behaviour, start, stop - start))
+            servers.requested.append((behaviour, start, stop - start))
             words = behaviour.split("-")
             if "late" in words:
                 time.sleep(LATE)

@@ -51,6 +51,6 @@ def test_a_full_disk_is_one_line_and_no_cache(monkeypatch: pytest.MonkeyPatch, c
     monkeypatch.setattr(os, "fsync", full)
     write_cache(Path("cache/pca.pt"), {"mean": torch.zeros(3)})
     assert re.fullmatch(
-        r"going on without the cache: cache/pca\.pt cannot be written .* MiB are free.*\n", capsys.readouterr().out
+        r"continuing without the cache: cache/pca\.pt cannot be written .* MiB are free.*\n", capsys.readouterr().out
     )
     assert not list(Path("cache").iterdir())

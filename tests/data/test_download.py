@@ -35,7 +35,7 @@ def fetch(servers: Servers, *behaviours: str, mirror: str | None = None, limits:
     assert {path.name for path in Path("data").iterdir()} == {FOLDER, f".{FOLDER}.lock"}
 
 
-def test_the_first_to_answer_goes_on_and_nobody_waits_for_the_others(servers: Servers):
+def test_the_first_to_answer_continues_and_nobody_waits_for_the_others(servers: Servers):
     began = time.monotonic()
     fetch(servers, "late", "good", "late-stalling", DEAD)
     assert servers.transfers("good") == [0]
@@ -47,7 +47,7 @@ def test_the_first_to_answer_goes_on_and_nobody_waits_for_the_others(servers: Se
 def test_a_server_of_something_else_is_never_used(servers: Servers, bad: str):
     fetch(servers, bad, "late")
     assert servers.transfers("late") == [0]
-    assert not [start for name, start, _ in servers.asked if name == bad and start]
+    assert not [start for name, start, _ in servers.requested if name == bad and start]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_liar_is_dropped_and_its_bytes_with_it(servers: Servers):
 
 def test_one_liar_among_several_loses_its_part_only(servers: Servers, capsys: pytest.CaptureFixture[str]):
     fetch(servers, "lying-breaking", "late")
-    refetched = [(start, count) for name, start, count in servers.asked if name == "late" and count > PROBE]
+    refetched = [(start, count) for name, start, count in servers.requested if name == "late" and count > PROBE]
     assert len(refetched) == 2
     assert sum(count for _, count in refetched) == len(BYTES), "the honest part came twice"
     assert "is not right" in capsys.readouterr().out
@@ -114,7 +114,7 @@ def test_liars_alone_end_in_one_clear_line(servers: Servers):
         fetch(servers, "lying", "late-lying", "lying-breaking")
     assert "\n" not in str(caught.value)
     assert not Path("data", FOLDER).exists()
-    assert len(servers.asked) < 30
+    assert len(servers.requested) < 30
 
 
 def test_of_two_liars_and_an_honest_server_the_honest_wins(servers: Servers):
@@ -156,7 +156,7 @@ def test_a_wrong_beginning_of_an_earlier_start_is_fetched_again(servers: Servers
 
 def test_the_mirror_is_tried_first_and_the_others_are_not_asked(servers: Servers):
     fetch(servers, "good", mirror=servers.url("late"))
-    assert {name for name, *_ in servers.asked} == {"late"}
+    assert {name for name, *_ in servers.requested} == {"late"}
 
 
 @pytest.mark.parametrize("mirror", ["missing", "breaking", "slow"])
@@ -170,7 +170,7 @@ def test_a_file_is_a_mirror(servers: Servers, tmp_path: Path):
     path.parent.mkdir()
     path.write_bytes(BYTES)
     fetch(servers, "good", mirror=path.as_uri())
-    assert not servers.asked
+    assert not servers.requested
     path.write_bytes(BYTES[:-1])
     with pytest.raises(DownloadFailedError, match=r"has 20.* bytes, not"):
         download(servers.archive(), Path("other"), lambda: False, path.as_uri(), LIMITS)

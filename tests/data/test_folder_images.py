@@ -196,7 +196,7 @@ def test_options_of_a_folder_are_for_a_folder():
         ({"class_names": ["black", "white", "grey", "black"]}, "--data.class_names has 'black' twice"),
         ({"image_size": 0}, "--data.image_size must be at least 1"),
         ({"image_size": 200_000}, r"--data.image_size 200000: 9 images of that size need 5,\d+ GB"),
-        ({"batch_size": 9}, "--data.batch_size must lie between 1 and the 7 training images"),
+        ({"batch_size": 9}, "--data.batch_size must be between 1 and the 7 training images"),
     ):
         with pytest.raises(ValueError, match=said):
             data(**options)

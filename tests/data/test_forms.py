@@ -1,4 +1,4 @@
-"""The same images and labels, whatever form they lie in."""
+"""The same images and labels, whatever form they are in."""
 
 import os
 import pickle

@@ -138,12 +138,12 @@ def test_the_page_s_files_are_served_and_name_nothing_outside(trial: Trial):
 
 def test_without_images_there_is_a_reason(trained: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch):
     def gone(*_: object, **__: object) -> None:
-        raise FileNotFoundError("they lie nowhere")
+        raise FileNotFoundError("they are nowhere")
 
     monkeypatch.setattr("cifar_mlp.demo.trial.data_of", gone)
     trial = Trial(trained("whitened"))
     ask = client(trial)
-    assert ask.get("/about").json()["missing"] == "they lie nowhere"
+    assert ask.get("/about").json()["missing"] == "they are nowhere"
     assert ask.get("/picks").json() == []
     assert ask.post("/look", content=a_file()).status_code == 200
     with pytest.raises(FileNotFoundError):

@@ -31,7 +31,7 @@ def test_mistakes_are_one_line(
     assert "gone.ckpt: no such file" in refused(capsys, "gone.ckpt")
     Path("text.ckpt").write_text("no checkpoint")
     assert "error: text.ckpt is no checkpoint, or a damaged one" in refused(capsys, "text.ckpt", "--port", "0")
-    assert "--port must lie between 0 and 65535" in refused(capsys, "--port", "70000")
+    assert "--port must be between 0 and 65535" in refused(capsys, "--port", "70000")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert f"--port {port}: Address already in use; give another" in refused(capsys, "--port", str(port))

@@ -134,14 +134,14 @@ def test_without_the_images_bytes_are_drawn(
     trained: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     def gone(content: dict, **changed: object) -> None:
-        raise (FileNotFoundError if changed else ValueError)("they lie nowhere")  # of own images it is the second
+        raise (FileNotFoundError if changed else ValueError)("they are nowhere")  # of own images it is the second
 
     monkeypatch.setattr(export_command, "data_of", gone)
     export_command.main([str(trained("pixels")), "--format", "pt2"])
     said = capsys.readouterr().out
-    assert "no test images (they lie nowhere): bytes are drawn instead" in said
+    assert "no test images (they are nowhere): bytes are drawn instead" in said
     assert "Run again on 1,000 images of drawn bytes: the same classes".lower() in said.lower()
     Path("best.pt2").unlink()
-    assert "they lie nowhere" in refused(capsys, str(trained("pixels")), "--format", "pt2", "--data.root", "nowhere")
+    assert "they are nowhere" in refused(capsys, str(trained("pixels")), "--format", "pt2", "--data.root", "nowhere")
     if find_spec("onnxruntime"):
         assert "name them by --data.root" in refused(capsys, str(trained("pixels")), "--int8")

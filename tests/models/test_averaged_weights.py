@@ -111,5 +111,5 @@ def test_a_checkpoint_within_an_epoch_holds_the_average_and_what_is_trained():
 
 @pytest.mark.parametrize("decay", [1.0, -0.1])
 def test_a_decay_out_of_range_is_refused_by_name(decay: float):
-    with pytest.raises(ValueError, match="ema_decay must lie in"):
+    with pytest.raises(ValueError, match="ema_decay must be in"):
         Classifier(4, ema_decay=decay)

@@ -107,7 +107,7 @@ def test_the_former_class_keeps_its_defaults_and_trains_the_same(small_cifar: Pa
     assert content["hyper_parameters"]["gradients"] == "hand"
 
 
-def test_a_checkpoint_of_the_former_class_trains_on_by_hand(small_cifar: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_checkpoint_of_the_former_class_trains_on_hand_derived(small_cifar: Path, monkeypatch: pytest.MonkeyPatch):
     run(["fit", "--data.batch_size", "50", "--trainer.max_epochs", "1", "--model.gradients", "hand"])
     path = next(Path().rglob("last.ckpt"))
     content = torch.load(path, weights_only=True)
@@ -120,7 +120,7 @@ def test_a_checkpoint_of_the_former_class_trains_on_by_hand(small_cifar: Path, m
     assert command.trainer.global_step == 10
 
 
-def test_dropout_by_hand_drops_and_its_masks_follow_the_step(small_cifar: Path, losses: list[float]):
+def test_dropout_hand_derived_drops_and_its_masks_follow_the_step(small_cifar: Path, losses: list[float]):
     def train(*arguments: str) -> list[float]:
         losses.clear()
         run([*FIT, "--model.gradients", "hand", "--trainer.max_steps", "8", *arguments])

@@ -1,4 +1,4 @@
-"""Settings changed on resume: a schedule or optimizer goes on as if it had always had them, or refuses."""
+"""Settings changed on resume: a schedule or optimizer continues as if it had always had them, or refuses."""
 
 import copy
 import functools
@@ -92,7 +92,7 @@ def test_every_schedule_of_pytorch_is_in_the_table():
 
 @pytest.mark.parametrize("name", [name for name, settings in SCHEDULES.items() if isinstance(settings, tuple)])
 @pytest.mark.parametrize("rate", [0.1, 0.4])
-def test_a_schedule_goes_on_as_if_it_had_had_its_settings_from_the_beginning(name: str, rate: float):
+def test_a_schedule_continues_as_if_it_had_had_its_settings_from_the_beginning(name: str, rate: float):
     first, second = SCHEDULES[name]
     path = "torch.optim.swa_utils.SWALR" if name == "SWALR" else f"torch.optim.lr_scheduler.{name}"
     before = {"optimizer": MOMENTUM, "schedule": {"class_path": path, "init_args": first}}
@@ -106,7 +106,9 @@ def test_a_schedule_goes_on_as_if_it_had_had_its_settings_from_the_beginning(nam
 def test_a_schedule_past_its_last_step_is_refused_in_one_line():
     before = {"optimizer": MOMENTUM, "schedule": recipe("OneCycleLR", {"max_lr": 0.1, "total_steps": 12})}
     now = {"optimizer": MOMENTUM, "schedule": recipe("OneCycleLR", {"max_lr": 0.1, "total_steps": 3})}
-    with pytest.raises(ValueError, match=r"^--model.lr_scheduler .*OneCycleLR cannot go on with these settings: Tried"):
+    with pytest.raises(
+        ValueError, match=r"^--model.lr_scheduler .*OneCycleLR cannot continue with these settings: Tried"
+    ):
         went_on(before, now)
 
 
@@ -162,9 +164,9 @@ def test_a_setting_that_needs_a_state_which_is_not_there_is_refused():
     optimizer.param_groups[0]["params"][0].grad = torch.ones(2)
     optimizer.step()
     checkpoint = saved(optimizer, None, settings_of(adam, None))
-    asked = to_recipe(functools.partial(Adam, amsgrad=True))
-    with pytest.raises(ValueError, match=r"^--model.optimizer.amsgrad: the checkpoint's Adam cannot go on"):
-        override_restored(checkpoint, settings_of(asked, None), [torch.ones(2)])
+    requested = to_recipe(functools.partial(Adam, amsgrad=True))
+    with pytest.raises(ValueError, match=r"^--model.optimizer.amsgrad: the checkpoint's Adam cannot continue"):
+        override_restored(checkpoint, settings_of(requested, None), [torch.ones(2)])
 
 
 @pytest.mark.parametrize("other", [None, recipe("ExponentialLR", {"gamma": 0.5})])

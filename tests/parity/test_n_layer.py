@@ -304,7 +304,7 @@ def test_other_options_are_refused():
         read_module(network)
     with pytest.raises(ValueError, match="activation must be one of"):
         read_state_dict(draw_mlp([7]).state_dict(), "elu")
-    with pytest.raises(ValueError, match=r"dropout must lie in \[0, 1\)"):
+    with pytest.raises(ValueError, match=r"dropout must be in \[0, 1\)"):
         read_state_dict(draw_mlp([7]).state_dict(), dropout=1.0)
 
 

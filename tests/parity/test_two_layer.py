@@ -259,7 +259,7 @@ def test_arrays_in_place_of_tensors_are_refused():
 def test_training_checks_labels_on_every_device(device, wrong, message):
     parameters, inputs, labels = draw_two_layer(SIZES[1], device=device)
     labels[2] = wrong
-    with pytest.raises(ValueError, match=f"labels must lie in {message}" if wrong > 0 else message):
+    with pytest.raises(ValueError, match=f"labels must be in {message}" if wrong > 0 else message):
         train(parameters, inputs, labels, batches=[], **TRAINING)
 
 

@@ -1,7 +1,7 @@
 """``python -m tests.reproduction.pretend OPTIONS of fit``: leaves what a training leaves, in a moment.
 
 ``PRETEND_LOG`` names a file that gets a line when it starts and one when it ends; ``PRETEND_SECONDS`` is how long it
-takes, and it goes on while a file ``hold CONFIG`` lies beside the log; a config named in ``PRETEND_FAILS`` fails.
+takes, and it continues while a file ``hold CONFIG`` is beside the log; a config named in ``PRETEND_FAILS`` fails.
 """
 
 import json

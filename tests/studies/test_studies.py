@@ -83,7 +83,7 @@ def test_the_ensemble_is_a_checkpoint(cross_validation: Path, capsys: pytest.Cap
 
 
 @pytest.mark.long
-def test_seeds_go_on_with_an_interrupted_run(small_cifar: Path, monkeypatch: pytest.MonkeyPatch):
+def test_seeds_continue_with_an_interrupted_run(small_cifar: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MADE_ROOT", str(small_cifar))
     monkeypatch.setenv("PYTHONPATH", f"{Path(study_command.__file__).parents[2]}:{Path(__file__).parents[2]}")
     options = ["--model.hidden_sizes", "[8]", "--trainer.max_epochs", "2", "--data.batch_size", "50"]

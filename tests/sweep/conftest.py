@@ -28,8 +28,8 @@ def sweep_file(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
 
     def write(**keys: Any) -> Path:
         Path("small.yaml").write_text(yaml.safe_dump(CONFIG))
-        asked = {key: value for key, value in {**SWEEP, **keys}.items() if value is not None}
-        Path("mine.yaml").write_text(yaml.safe_dump(asked, sort_keys=False))
+        requested = {key: value for key, value in {**SWEEP, **keys}.items() if value is not None}
+        Path("mine.yaml").write_text(yaml.safe_dump(requested, sort_keys=False))
         return Path("mine.yaml")
 
     return write

@@ -20,7 +20,7 @@ def main() -> None:
     for epoch in range(1, EPOCHS + 1):
         time.sleep(float(os.environ.get("FAKE_SECONDS", "0")))
         print("epoch report: " + json.dumps({"epoch": epoch, "value": lr * epoch / EPOCHS + 0.001 * seed}), flush=True)
-        if sys.stdin.readline() != "go on\n":
+        if sys.stdin.readline() != "continue\n":
             break
 
 

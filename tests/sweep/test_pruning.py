@@ -1,4 +1,4 @@
-"""A training asks after each epoch whether to go on; a trial's process is listened to."""
+"""A training asks after each epoch whether to continue; a trial's process is listened to."""
 
 import io
 import json
@@ -17,7 +17,7 @@ from tests.sweep.fake_worker import FAKE_FIT
 FIT = ["fit", "--data.source", "digits", "--model.hidden_sizes", "[5]", "--trainer.max_epochs", "4"]
 
 
-@pytest.mark.parametrize(("answers", "epochs"), [("go on\nstop\n", 2), ("", 1), ("go on\n" * 4, 4)])
+@pytest.mark.parametrize(("answers", "epochs"), [("continue\nstop\n", 2), ("", 1), ("continue\n" * 4, 4)])
 def test_it_trains_while_told_to(
     answers: str, epochs: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

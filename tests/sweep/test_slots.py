@@ -105,7 +105,7 @@ def test_many_workers_fill_every_place_once(monkeypatch: pytest.MonkeyPatch):
     assert all([trial.values[0] for trial in trials] == list(range(12)) for trials in found)
 
 
-def test_a_journal_with_a_torn_last_line_goes_on():
+def test_a_journal_with_a_torn_last_line_continues():
     study().ask()
     with Path("journal.log").open("a") as file:
         file.write('{"op_code":5,"torn')

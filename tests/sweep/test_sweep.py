@@ -76,10 +76,10 @@ def test_a_search_with_real_trials_ends_with_a_config_for_fit(main: Callable[[li
         (folder,) = Path(trial.user_attrs["folder"]).glob("lightning_logs/*/version_0")
         assert (folder / "checkpoints" / "best.ckpt").is_file()
         assert (folder / "checkpoints" / "last.ckpt").is_file()
-        asked = yaml.safe_load((folder / "config.yaml").read_text())["model"]["init_args"]
+        requested = yaml.safe_load((folder / "config.yaml").read_text())["model"]["init_args"]
         first = trial.number == 0
-        assert asked["optimizer"]["init_args"]["lr"] == (0.01 if first else trial.params["model.optimizer.lr"])
-        assert asked["activation"] == ("relu" if first else "tanh")
+        assert requested["optimizer"]["init_args"]["lr"] == (0.01 if first else trial.params["model.optimizer.lr"])
+        assert requested["activation"] == ("relu" if first else "tanh")
         assert len(trial.intermediate_values) == 2
     config = Path("out/mine_best.yaml")
     text = config.read_text()
@@ -189,7 +189,7 @@ def test_a_hopeless_trial_is_stopped_early(fake_fit: None, main: Callable[[list[
     }
 
 
-def test_a_failed_trial_says_why_and_the_search_goes_on(
+def test_a_failed_trial_says_why_and_the_search_continues(
     fake_fit: None, main: Callable[[list[str]], int], sweep_file: Sweep, capsys: pytest.CaptureFixture[str]
 ):
     path = sweep_file(search={"model.optimizer.lr": [0.6, 0.7, 0.8, 0.9, 0.3]}, sampler="grid", trials=6)

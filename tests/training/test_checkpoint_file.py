@@ -1,4 +1,4 @@
-"""A checkpoint file is whole or not replaced, and a changed bit in it is found."""
+"""A checkpoint file is complete or not replaced, and a changed bit in it is found."""
 
 import errno
 import os

@@ -94,7 +94,7 @@ def test_a_wrapped_module_counts_once_fit_has_begun():
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_trainer_that_has_trained_goes_on_from_its_counts():
+def test_a_trainer_that_has_trained_continues_from_its_counts():
     made, module = trainer(), Small()
     made.fit(module)
     steps = made.global_step

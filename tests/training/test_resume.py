@@ -44,7 +44,7 @@ def test_a_run_stopped_at_a_step_ends_as_if_unbroken(small_cifar: Path, sampling
     assert not torch.equal(weights("other")["network.output.weight"], expected["network.output.weight"])
 
 
-def test_a_schedule_by_epochs_goes_on_by_hand_too(small_cifar: Path):
+def test_a_schedule_by_epochs_continues_hand_derived_too(small_cifar: Path):
     hand = [*RUN, "--model.gradients", "hand", "--model.initialization", "kaiming", "--trainer.max_steps"]
     run([*hand, "39", "--trainer.default_root_dir", "unbroken"])
     run([*hand, "26", "--trainer.default_root_dir", "first"])
@@ -56,7 +56,7 @@ def test_a_schedule_by_epochs_goes_on_by_hand_too(small_cifar: Path):
 
 
 @pytest.mark.slow
-def test_a_killed_process_leaves_a_whole_checkpoint_to_go_on_from(small_cifar: Path):
+def test_a_killed_process_leaves_a_whole_checkpoint_to_continue_from(small_cifar: Path):
     process = [sys.executable, "-m", "tests.made_cifar", *RUN, *EACH_STEP]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "OMP_NUM_THREADS": "1"}
     environment["MADE_ROOT"] = str(small_cifar)

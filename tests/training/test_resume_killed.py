@@ -32,7 +32,7 @@ RUNS = {
         "--model.hidden_sizes", "[16]", "--model.dropout", "0.3", "--data.val_size", "0",
         *LAST, "--trainer.callbacks.every_n_train_steps", "8",
     ],
-    "gradients by hand, 64 bits": [
+    "hand-derived gradients, 64 bits": [
         "--model.hidden_sizes", "[16]", "--model.gradients", "hand", "--trainer.precision", "64-true",
         *LAST, "--trainer.callbacks.every_n_train_steps", "9",
     ],

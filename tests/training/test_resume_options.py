@@ -28,7 +28,7 @@ def steps(number: float) -> Check:
 
 
 def trainer(**expected: Any) -> Check:
-    """The trainer goes on with these settings, and takes an epoch's steps."""
+    """The trainer continues with these settings, and takes an epoch's steps."""
     return lambda command: (
         all(getattr(command.trainer, name) == value for name, value in expected.items()) and steps(STEPS)(command)
     )
@@ -166,7 +166,7 @@ def test_every_option_has_a_row(section: str, kind: type, table: dict[str, Any])
     rows, options = {name.partition(".")[0] for name in table}, set(inspect.signature(kind).parameters)
     assert rows >= options, (
         f"--{section}.{' and '.join(sorted(options - rows))}: what happens if it changes on resume? Add a row to the "
-        f"table {section.upper()} of this file: the option with a value, and what must hold of the run that goes on, "
+        f"table {section.upper()} of this file: the option with a value, and what must hold of the run that continues, "
         "or the words with which it is refused (require_same_data and require_same_epoch refuse)"
     )
     assert rows <= options, f"{sorted(rows - options)}: no options any more, drop their rows"

@@ -23,7 +23,7 @@ RUN += ["--trainer.max_epochs", "2", "--trainer.precision", "32-true"]
 ADAM = ["--model.optimizer", "Adam", "--model.optimizer.lr", "0.01"]
 BY_STEP = ["--model.lr_scheduler", "OneCycleLR", "--model.lr_scheduler.max_lr", "0.01", "--model.lr_interval", "step"]
 KINDS = {
-    "by hand": ADAM,
+    "hand-derived": ADAM,
     "autograd": ["--model.gradients", "autograd"],
     "bfloat16": ["--trainer.precision", "bf16-mixed"],
     "dropout": ["--model.dropout", "0.3"],

@@ -1,4 +1,4 @@
-"""Two processes stop together, go on to the same bits, and may be started by two agents of torchrun."""
+"""Two processes stop together, continue to the same bits, and may be started by two agents of torchrun."""
 
 import os
 import random
@@ -50,7 +50,7 @@ def wait_until_gone(group: int) -> None:
 
 
 @pytest.mark.long
-def test_sigterm_stops_both_between_two_steps_and_the_run_goes_on_to_the_same_bits(tmp_path: Path, unbroken: Path):
+def test_sigterm_stops_both_between_two_steps_and_the_run_continues_to_the_same_bits(tmp_path: Path, unbroken: Path):
     seed = random.SystemRandom().randrange(10**6)
     print("seed", seed)
     folder = tmp_path / "stopped"
@@ -68,7 +68,7 @@ def test_sigterm_stops_both_between_two_steps_and_the_run_goes_on_to_the_same_bi
     process.terminate()  # the first process alone, as ``kill PID`` does
     error = process.communicate(timeout=100)[1].strip().splitlines()
     assert process.returncode == 143, error
-    assert error[-1] == f"cifar-mlp: stopped by SIGTERM; go on with: cifar-mlp fit --ckpt_path {last}"
+    assert error[-1] == f"cifar-mlp: stopped by SIGTERM; resume with: cifar-mlp fit --ckpt_path {last}"
     assert len(error) == 1
     wait_until_gone(process.pid)
     run_on_two(folder)

@@ -12,7 +12,7 @@ from cifar_mlp.benchmarks.problem import Precision, Weights, weights_of
 # From the same start in the same order, ten steps differ only by rounding, since libraries sum in different orders.
 # Adam's first steps are nearly the sign of the gradient, which rounding flips where a gradient is near zero: hence wide
 # tolerances, widest for bfloat16. In float32, MKL and oneDNN were up to 4 % of the distance trained away from float64,
-# and 6 % from each other; the tolerance lies between that and a learning rate that is 10 % off.
+# and 6 % from each other; the tolerance is between that and a learning rate that is 10 % off.
 STEP_TOLERANCE: dict[Precision, float] = {"float32": 0.08, "bfloat16": 0.3}
 LOSS_TOLERANCE: dict[Precision, float] = {"float32": 2e-3, "bfloat16": 3e-3}
 OWN_ORDER_TOLERANCE = 0.1

@@ -63,7 +63,9 @@ class FreshProcess:
     def close(self) -> None:
         """End the process."""
         self.channel.close()
-        with suppress(RuntimeError):  # a signal came before the thread ran: it cannot be joined, which would hide Ctrl-C
+        with suppress(
+            RuntimeError
+        ):  # a signal came before the thread ran: it cannot be joined, which would hide Ctrl-C
             self._starting.join(timeout=1)  # takes longer only before the first process runs; then none will start
         if self._process.pid is not None:
             self._process.kill()

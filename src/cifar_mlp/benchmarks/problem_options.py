@@ -72,4 +72,4 @@ _at_least_one.__name__ = "int"  # argparse says "invalid int value"
 
 def _require(option: str, least: int, value: int, most: int, why: str = "") -> None:
     if not least <= value <= most:
-        raise ValueError(f"{option} must lie between {least} and {most}{why}, not be {value}")
+        raise ValueError(f"{option} must be between {least} and {most}{why}, not {value}")

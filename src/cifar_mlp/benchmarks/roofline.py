@@ -17,7 +17,7 @@ from torch import Tensor
 
 from cifar_mlp.benchmarks.epochs import EpochTimer, seconds_a_call
 from cifar_mlp.benchmarks.problem import Problem
-from cifar_mlp.models.by_hand.matmuls import onednn
+from cifar_mlp.models.hand_derived.matmuls import onednn
 
 ADAM_BYTES = 7 * 4  # a parameter
 CAST_BYTES = 2 * (4 + 2)

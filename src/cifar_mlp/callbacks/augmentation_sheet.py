@@ -32,8 +32,8 @@ class AugmentedImages(View):
             return
         indices = torch.arange(min(IMAGES, len(split)))
         rows = [split.inputs[indices], *(split.changed(indices, Place(epoch, 0))[0] for epoch in range(EPOCHS))]
-        asked = ", ".join(f"{name} {strength}" for name, strength in split.augmentation.options.items())
+        requested = ", ".join(f"{name} {strength}" for name, strength in split.augmentation.options.items())
         names = ["original", *(f"epoch {epoch + 1}" for epoch in range(EPOCHS))]
         board.figure(
-            "views/augmented_images", gallery(torch.cat(rows), len(indices), f"Augmented: {asked}", rows=names)
+            "views/augmented_images", gallery(torch.cat(rows), len(indices), f"Augmented: {requested}", rows=names)
         )

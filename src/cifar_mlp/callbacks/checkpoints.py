@@ -125,13 +125,13 @@ class LastCheckpoint(ModelCheckpoint):
         self._save(trainer)
 
     def on_exception(self, trainer: Any, pl_module: LightningModule, exception: BaseException) -> None:
-        """Save where SIGTERM has stopped training between two steps; note how to go on."""
+        """Save where SIGTERM has stopped training between two steps; note how to continue."""
         together = trainer.world_size == 1 or not trainer.received_sigterm  # else each process may be at another step
         if isinstance(exception, SIGTERMException) and trainer.training and together:
             self._save(trainer)
         last = Path(self.dirpath or "") / "last.ckpt"
         if last.is_file() and isinstance(exception, SIGTERMException | KeyboardInterrupt):
-            exception.add_note(f"go on with: cifar-mlp fit --ckpt_path {last}")
+            exception.add_note(f"resume with: cifar-mlp fit --ckpt_path {last}")
 
     def _save(self, trainer: Any) -> None:
         if self._last_global_step_saved == trainer.global_step or trainer.fast_dev_run:

@@ -36,7 +36,7 @@ class Hyperparameters(BoardCallback):
     def __init__(self, monitor: str = "val/accuracy", tested: str = "test/accuracy") -> None:
         self.monitor, self.tested = monitor, tested
         self._best: float | None = None
-        self._best_before: float | None = None  # when a resumed run went on
+        self._best_before: float | None = None  # when a resumed run continued
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Write the columns."""
@@ -177,6 +177,6 @@ def _of_schedule(model: dict[str, Any]) -> str:
     schedule = model["lr_scheduler"]
     if not schedule:
         return "none"
-    asked = sorted((name, value) for name, value in schedule["init_args"].items() if name != "last_epoch")
-    words = [schedule["class_path"].rsplit(".", 1)[-1], *(f"{name} {value}" for name, value in asked)]
+    requested = sorted((name, value) for name, value in schedule["init_args"].items() if name != "last_epoch")
+    words = [schedule["class_path"].rsplit(".", 1)[-1], *(f"{name} {value}" for name, value in requested)]
     return ", ".join([*words, "by step"] if model["lr_interval"] == "step" else words)

@@ -1,4 +1,4 @@
-"""A training that asks, after each epoch, whether it should go on."""
+"""A training that asks, after each epoch, whether it should continue."""
 
 import json
 import sys
@@ -7,11 +7,11 @@ from typing import Any
 from lightning.pytorch import Callback
 
 REPORT = "epoch report: "
-GO_ON = "go on"
+CONTINUE = "continue"
 
 
 class AskToGoOn(Callback):
-    """Tells the process that started this one each validation's accuracy, and ends the training unless told to go on.
+    """Tells the process that started this one each validation's accuracy, and ends it unless told to continue.
 
     The report is one line on standard output; the answer one line on standard input. Without an answer training
     ends too. It ends as after its last epoch: with its checkpoints and records.
@@ -37,6 +37,6 @@ class AskToGoOn(Callback):
 def _ask(report: dict[str, float]) -> bool:
     try:
         print(REPORT + json.dumps(report), flush=True)
-        return sys.stdin.readline().strip() == GO_ON
+        return sys.stdin.readline().strip() == CONTINUE
     except OSError:  # the other process is gone
         return False

@@ -52,7 +52,7 @@ def in_words(counts_CC: Tensor, names: Sequence[str]) -> str:
     ]
     lines = [
         f"**{right:,} of {total:,} test images are right: {100 * right / total:.1f} %.**",
-        f"With so many images the true rate lies between {100 * low:.1f} and {100 * high:.1f} % (95 % interval); "
+        f"With so many images the true rate is between {100 * low:.1f} and {100 * high:.1f} % (95 % interval); "
         "another seed adds its own spread.",
         f"Always naming the most frequent class would give {100 * usual:.1f} %.",
         "",

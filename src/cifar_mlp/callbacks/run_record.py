@@ -27,7 +27,7 @@ class RunRecord(Callback):
     """Writes ``config.yaml`` and ``provenance.json`` into the run's folder when training begins.
 
     The second is a list with one record for each time the run was started. Every checkpoint holds the last record and
-    the config. A run that goes on keeps its first config and gets one more; its results of before are set aside.
+    the config. A run that continues keeps its first config and gets one more; its results of before are set aside.
 
     Args:
         seed: The run's one seed.
@@ -106,7 +106,7 @@ def records(folder: Path) -> list[dict[str, Any]]:
 
 
 def next_config(folder: Path) -> str:
-    """The file name for the config of a run that goes on: the first one stays."""
+    """The file name for the config of a run that continues: the first one stays."""
     number = 2
     while (folder / f"config_{number}.yaml").exists():
         number += 1
@@ -114,7 +114,7 @@ def next_config(folder: Path) -> str:
 
 
 def set_results_aside(folder: Path, number: int) -> None:
-    """Rename the results of a run that goes on, so that none stand beside checkpoints that they do not describe.
+    """Rename the results of a run that continues, so that none stand beside checkpoints that they do not describe.
 
     Args:
         folder: The run's.

@@ -41,7 +41,7 @@ class StepPoints(BoardCallback):
         self._write(trainer, pl_module)
 
     def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        """Write the points that lie before it."""
+        """Write the points that are before it."""
         self._write(trainer, pl_module)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:

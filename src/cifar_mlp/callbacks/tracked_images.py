@@ -12,7 +12,7 @@ AMONG = 1_000  # validation images, from the first
 
 
 class TenImages(View):
-    """Draws the probabilities that ten validation images get, ``views/ten_images``, before training and as it goes on.
+    """Draws the probabilities that ten validation images get, ``views/ten_images``, before and during training.
 
     The images are always the same: the first of each class, where there are ten classes. TensorBoard shows the epochs
     as one panel with a slider; it keeps ten of them unless started with ``--samples_per_plugin images=100``.

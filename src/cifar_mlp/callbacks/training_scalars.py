@@ -33,7 +33,7 @@ class TrainingScalars(StepPoints):
         """Say so if there is no logger, or no learning rate to log."""
         super().on_train_start(trainer, pl_module)
         self._last_step = -1
-        self._images, self._seconds, self._since = 0, 0.0, time.perf_counter()  # an epoch may go on in its middle
+        self._images, self._seconds, self._since = 0, 0.0, time.perf_counter()  # an epoch may continue in its middle
         with self.guarded(pl_module):
             if not parameter_group(trainer):
                 raise NotDrawn("there is no optimizer, so no learning rate")

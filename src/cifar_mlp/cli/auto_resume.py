@@ -11,7 +11,7 @@ from cifar_mlp.common.bounded_yaml import load_yaml
 from cifar_mlp.common.run_folder import flat
 from cifar_mlp.training.checkpoint import position_of, read_checkpoint
 
-# What may differ between two starts of the same run: how long it goes on, where it writes, and what it runs on
+# What may differ between two starts of the same run: how long it continues, where it writes, and what it runs on
 _LIMITS = {"max_epochs", "max_steps", "max_time", "min_epochs", "min_steps"}
 _MACHINE = {"accelerator", "devices", "num_nodes", "strategy", "plugins", "default_root_dir", "profiler"}
 _SHOWN = {"enable_progress_bar", "enable_model_summary", "logger", "log_every_n_steps"}
@@ -20,7 +20,7 @@ _FREE |= {f"data.{name}" for name in ("root", "mirror", "cache_dir", "predict_pa
 _COMPARED = ("seed_everything", "trainer", "model", "data")
 
 
-def latest_run(asked: dict[str, Any], root: str | None, name: str) -> Path | None:
+def latest_run(requested: dict[str, Any], root: str | None, name: str) -> Path | None:
     """``last.ckpt`` of the latest run of a name that was started with the same settings; ``None`` without any.
 
     Args:
@@ -31,22 +31,22 @@ def latest_run(asked: dict[str, Any], root: str | None, name: str) -> Path | Non
     versions = [path for path in (Path(root or ".") / LOGS / name).glob("version_*") if path.name[8:].isdigit()]
     for version in sorted(versions, key=lambda path: int(path.name[8:]), reverse=True):
         last = version / "checkpoints" / "last.ckpt"
-        if last.is_file() and _is_same(asked, version / "config.yaml"):
+        if last.is_file() and _is_same(requested, version / "config.yaml"):
             return last
-    return next((path for path in left_by_slurm(root) if _is_same(asked, path)), None)
+    return next((path for path in left_by_slurm(root) if _is_same(requested, path)), None)
 
 
 def left_by_slurm(root: str | None) -> list[Path]:
-    """What Lightning saves when SLURM ends a job, latest first; ``trainer.fit`` would go on from it unasked."""
+    """What Lightning saves when SLURM ends a job, latest first; ``trainer.fit`` would continue from it unasked."""
     return sorted(Path(root or ".").glob("hpc_ckpt_*.ckpt"), key=lambda path: path.stat().st_mtime, reverse=True)
 
 
-def _is_same(asked: dict[str, Any], kept: Path) -> bool:
+def _is_same(requested: dict[str, Any], kept: Path) -> bool:
     """Whether a config, or the one in a checkpoint, asks for the same run."""
     with suppress(OSError, ValueError, yaml.YAMLError, AttributeError, RecursionError):
         text = read_checkpoint(str(kept)).get("config", "") if kept.suffix == ".ckpt" else kept.read_text()
         before = load_yaml(text)
-        first, second = (flat({part: settings.get(part) for part in _COMPARED}) for settings in (asked, before))
+        first, second = (flat({part: settings.get(part) for part in _COMPARED}) for settings in (requested, before))
         names = (first.keys() & second.keys()) - _FREE
         chosen = {name for name in names if first[name] is None and name.startswith("trainer.")}
         return all(first[name] == second[name] for name in names - chosen)

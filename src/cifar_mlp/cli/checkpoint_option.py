@@ -67,11 +67,11 @@ def checkpoint_file(name: str, root: str | None, training: bool, option: str = "
     """The checkpoint that is meant by a name, as ``--ckpt_path`` or as a command's argument.
 
     Args:
-        name: A file; a run's folder, which means its last.ckpt to go on with training and its best.ckpt to use;
+        name: A file; a run's folder, which means its last.ckpt to continue with training and its best.ckpt to use;
             or ``last`` or ``best``: that of the run below ``root`` which saved latest; or the name of a checkpoint that
             comes with the package.
         root: ``--trainer.default_root_dir``; ``None`` is the working directory.
-        training: Whether training goes on.
+        training: Whether training continues.
         option: Typed before the name, for messages.
 
     Raises:

@@ -89,7 +89,7 @@ class CommandLine(EvaluatingCLI):
         parser.add_class_arguments(Views, "views")
         parser.add_argument("--fast_loop", type=bool, default=True, help="Train with less overhead, where possible.")
         help_text = (
-            "Go on with the latest unfinished run of the same settings (fit only); start one where there is none."
+            "Continue with the latest unfinished run of the same settings (fit only); start one where there is none."
         )
         parser.add_argument("--resume", type=Literal["auto"] | None, default=None, help=help_text)
 

@@ -1,4 +1,4 @@
-"""``cifar-mlp data``: where a set of images lies, whether it is whole, and what it looks like."""
+"""``cifar-mlp data``: where a set of images is, whether it is complete, and what it looks like."""
 
 import argparse
 import re
@@ -44,7 +44,9 @@ def data_parser() -> DataParser:
     parser.add_argument(
         "--root", metavar="PATH", help=f"the set in any form; default: {ROOT_VARIABLE}, else the usual places"
     )
-    parser.add_argument("--download", action="store_true", help="download what is not whole, to the root or to data/")
+    parser.add_argument(
+        "--download", action="store_true", help="download what is not complete, to the root or to data/"
+    )
     parser.add_argument("--mirror", metavar="URL", help=f"download from there first; default: {MIRROR_VARIABLE}")
     parser.add_argument(
         "--sheet", metavar="FILE", help=f"PNG of {A_CLASS} images a class; default SOURCE.png; none: no picture"

@@ -110,11 +110,11 @@ def to_int8(path: Path, reader: Callable[[Path], Run], images: Tensor, labels: T
 
 
 def test_images(content: dict[str, Any], root: str | None, shape: Sequence[int]) -> tuple[Tensor, Tensor | None]:
-    """All test images and their labels; 1,000 of drawn bytes without labels where they do not lie on this machine.
+    """All test images and their labels; 1,000 of drawn bytes without labels where they are not on this machine.
 
     Args:
         content: The checkpoint.
-        root: Where they lie; ``None``: as the checkpoint or the environment says.
+        root: Where they are; ``None``: as the checkpoint or the environment says.
         shape: Channels, height and width.
     """
     try:

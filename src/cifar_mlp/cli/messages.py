@@ -39,7 +39,7 @@ def one_line(message: str) -> str:
             f"end the training there"
         )
     if (seed := _SEED.search(message)) is not None:
-        return f"--seed_everything must lie between 0 and {seed[2]}, not be {seed[1]}"
+        return f"--seed_everything must be between 0 and {seed[2]}, not {seed[1]}"
     keys = _KEY.findall(message)
     lines = [_CALLABLE.sub("", line.strip().removeprefix("- ")) for line in _KEY.split(message)[-1].splitlines()]
     values = [found[1] for line in lines if (found := _VALUE.search(line))]

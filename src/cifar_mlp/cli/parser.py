@@ -24,7 +24,7 @@ from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.models import Classifier
 
 OTHER_COMMANDS = {
-    "data": "Say what images there are and whether they are whole; download them.",
+    "data": "Say what images there are and whether they are complete; download them.",
     "export": "Write a checkpoint as one file for other programs.",
     "demo": "Try a checkpoint on a page in the browser.",
     "seeds": "Train with several seeds, as one study.",

@@ -1,4 +1,4 @@
-"""The part of the command line that goes on from a checkpoint."""
+"""The part of the command line that continues from a checkpoint."""
 
 import functools
 import warnings
@@ -26,7 +26,7 @@ from cifar_mlp.training.run_settings import left_out, replaced, run_settings, tr
 
 
 class ResumableCLI(LightningCLI):
-    """Takes a checkpoint's settings as defaults, finds the run to go on with, and refuses what contradicts it.
+    """Takes a checkpoint's settings as defaults, finds the run to resume, and refuses what contradicts it.
 
     Attributes:
         checkpoint: As read; ``None`` if none is asked for.
@@ -69,16 +69,16 @@ class ResumableCLI(LightningCLI):
             if subcommand == "fit" and carried:
                 self._replace_callbacks(config.trainer, carried)
         if name is not None or given(arguments, "resume") is not None:
-            self.config[subcommand].resume = None  # a saved config must repeat the run, not go on with another
+            self.config[subcommand].resume = None  # a saved config must repeat the run, not continue with another
 
     def _unfinished(self, parser: LightningArgumentParser, subcommand: str, name: str | None) -> str | None:
-        """The checkpoint that ``--resume auto`` goes on from, if there is one."""
+        """The checkpoint that ``--resume auto`` continues from, if there is one."""
         if subcommand != "fit" or name is not None:
-            raise ValueError("--resume auto finds the checkpoint that fit goes on from: give it without --ckpt_path")
+            raise ValueError("--resume auto finds the checkpoint that fit resumes from: give it without --ckpt_path")
         config = parser.parse_args(completed(self.arguments))[subcommand]
-        asked = yaml.safe_load(self._subcommand_parsers[subcommand].dump(config, skip_none=False))
+        requested = yaml.safe_load(self._subcommand_parsers[subcommand].dump(config, skip_none=False))
         run_name = name_of_run(config.config, config.data.source)
-        found = latest_run(asked, config.trainer.default_root_dir, run_name)
+        found = latest_run(requested, config.trainer.default_root_dir, run_name)
         self.resuming = found is not None
         return None if found is None else str(found)
 
@@ -106,7 +106,7 @@ class ResumableCLI(LightningCLI):
         """Lightning would let the checkpoint win over the command line here; see ``parse_arguments``."""
 
     def _require_something_left(self, trainer: Any) -> None:
-        """Refuse to go on where a limit is reached; under ``--resume auto`` that is the end, not a mistake."""
+        """Refuse to continue where a limit is reached; under ``--resume auto`` that is the end, not a mistake."""
         assert self.checkpoint is not None
         if trainer.fast_dev_run:
             raise ValueError("--trainer.fast_dev_run starts at the beginning: give it without a checkpoint")
@@ -153,12 +153,12 @@ class ResumableCLI(LightningCLI):
         """Train, unless the run is finished.
 
         Raises:
-            ValueError: Under SLURM, where Lightning would go on from an interrupted job's checkpoint unasked.
+            ValueError: Under SLURM, where Lightning would continue from an interrupted job's checkpoint unasked.
         """
         left = left_by_slurm(self._get(self.config, "trainer").default_root_dir)
         if self.checkpoint is None and left and SLURMEnvironment.detect():
             raise ValueError(
-                f"{left[0]} is of an interrupted job: give --resume auto or --ckpt_path to go on with it, or delete it"
+                f"{left[0]} is of an interrupted job: give --resume auto or --ckpt_path to resume it, or delete it"
             )
         if not self.finished:
             self.trainer.fit(**arguments)

@@ -24,7 +24,7 @@ def _of_other_threads(failed: Any) -> None:
 
 
 class RunLogger(TensorBoardLogger):
-    """Makes its ``version_N`` exclusively, and lets a run go on where its curves cannot be written."""
+    """Makes its ``version_N`` exclusively, and lets a run continue where its curves cannot be written."""
 
     _failed = False
 
@@ -82,7 +82,7 @@ class RunLogger(TensorBoardLogger):
             super().log_hyperparams(*args, **kwargs)
 
     def save(self) -> None:
-        """Lightning's, with hparams.yaml whole or not there; a full disk is a warning."""
+        """Lightning's, with hparams.yaml complete or not there; a full disk is a warning."""
         with self._warning():
             file = Path(self.log_dir, self.NAME_HPARAMS_FILE)
             if file.parent.is_dir() and not file.is_file():

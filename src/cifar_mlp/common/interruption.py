@@ -35,7 +35,7 @@ def end_at_interrupt(program: str) -> None:
 
 @contextmanager
 def answering_interrupts(program: str) -> Iterator[None]:
-    """Run the program; an interruption is a line that says how to go on, where the exception has a note of it.
+    """Run the program; an interruption is a line that says how to continue, where the exception has a note of it.
 
     Args:
         program: Name before the line.

@@ -9,7 +9,7 @@ from cifar_mlp.common.atomic_write import write_whole
 
 
 def write_json_rows(path: Path, document: Mapping[str, Any], rows_keys: Collection[str]) -> None:
-    """Write a JSON object, whole or not at all: one line per top-level value, per field of a nested object, per row.
+    """Write a JSON object, complete or not at all: one line per top-level value, per field of a nested object, per row.
 
     Args:
         path: File, whose folder exists.

@@ -40,7 +40,7 @@ def load_document(path: Path) -> Document:
 
 
 def save_document(path: Path, document: Document) -> None:
-    """Write a results file, whole or not at all: a line a run, in an order that keeps differences small."""
+    """Write a results file, complete or not at all: a line a run, in an order that keeps differences small."""
     path.parent.mkdir(parents=True, exist_ok=True)
     runs = sorted(document["runs"], key=run_key)
     write_json_rows(path, {**document, "schema": SCHEMA, "runs": runs}, ["runs"])

@@ -21,7 +21,7 @@ def cache_path(folder: str, key: dict[str, Any], kind: str = "pca") -> Path:
 
 
 def read_cache(path: Path, mapped: bool = False) -> dict[str, Tensor] | None:
-    """The tensors in ``path``, or ``None`` where there is no file or it is not whole.
+    """The tensors in ``path``, or ``None`` where there is no file or it is not complete.
 
     Args:
         path: The file.
@@ -41,7 +41,7 @@ def read_cache(path: Path, mapped: bool = False) -> dict[str, Tensor] | None:
 
 
 def write_cache(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write ``tensors`` to ``path``, atomically; on a full disk say so and go on, since they can be made again.
+    """Write ``tensors`` to ``path``, atomically; on a full disk say so and continue, since they can be made again.
 
     Raises:
         ValueError: If the folder cannot be written; names the option.
@@ -51,7 +51,7 @@ def write_cache(path: Path, tensors: dict[str, Tensor]) -> None:
         with replacing(path) as unfinished, unfinished.open("wb") as file:  # by name, PyTorch would hide the reason
             torch.save({"tensors": tensors, "sha256": _digest(tensors)}, file)
     except OSError as error:
-        print(f"going on without the cache: {error}", flush=True)
+        print(f"continuing without the cache: {error}", flush=True)
 
 
 def require_writable(folder: Path) -> None:
@@ -61,7 +61,7 @@ def require_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        if error.errno in FULL:  # the run goes on without a cache
+        if error.errno in FULL:  # the run continues without a cache
             return
         raise ValueError(f"--data.cache_dir {str(folder)!r} cannot be written ({error.strerror})") from error
 

@@ -32,6 +32,6 @@ def check_sizes(batch_size: int, n_components: int | None, num_train: int, test_
         ("test_size", test_size, num_test, "test"),
     ):
         if not 1 <= size <= most:
-            raise ValueError(f"--data.{option} must lie between 1 and the {most} {part} images, not be {size}")
+            raise ValueError(f"--data.{option} must be between 1 and the {most} {part} images, not {size}")
     if n_components is not None and n_components > num_train:
         raise ValueError(f"--data.n_components {n_components} is more than the {num_train} training images")

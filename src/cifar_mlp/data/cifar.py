@@ -1,4 +1,4 @@
-"""The CIFAR sets: found in whatever form they lie, read, and checked to be the published images."""
+"""The CIFAR sets: found in whatever form they are, read, and checked to be the published images."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -69,7 +69,7 @@ class CIFARFiles:
     file_digests: Mapping[Part, str] = field(default_factory=dict)
 
     def prepare(self, root: str | None, part: Part, mirror: str | None = None) -> None:
-        """Check that ``part`` is there in some form; download the set if no root was named and it lies nowhere.
+        """Check that ``part`` is there in some form; download the set if no root was named and it is nowhere.
 
         Args:
             root: Path of the set in any form, see :func:`recognition.forms_at`; ``None`` looks at the environment,
@@ -131,7 +131,7 @@ class CIFARFiles:
         return "" if form is None else f"images from {form.path}"
 
     def forms(self, path: Path) -> Iterator[Form]:
-        """Every form of this set at ``path``, whole or not, the preferred one first."""
+        """Every form of this set at ``path``, complete or not, the preferred one first."""
         return forms_at(path, self.table(), self.labels_key)
 
     def _usual(self, place: Path, part: Part) -> Form | None:
@@ -196,7 +196,7 @@ class CIFARFiles:
             near = "".join(
                 f"; {other.words} in {other.path}, without {', '.join(other.missing(part))}" for other in broken
             )
-            raise FileNotFoundError(f"{self.name} lies in no usual place{near}: give --data.root; {self._would_do()}")
+            raise FileNotFoundError(f"{self.name} is in no usual place{near}: give --data.root; {self._would_do()}")
         num_images = self.num_train if part == "train" else self.num_test
         records = form.read(part, num_images)
         if not 0 <= records.labels.min() <= records.labels.max() < len(self.class_names):

@@ -38,7 +38,7 @@ class CIFAR10DataModule(ImageData):
             version, Hugging Face's parquet files, or a folder with one of these. For source folder: one sub-folder a
             class, or train/, val/ and test/ above these, or train/ and Kaggle's trainLabels.csv. Not given, for CIFAR:
             the environment variable CIFAR10_ROOT, else data/, ~/data and the caches of Hugging Face and Keras; if it
-            lies nowhere, it is downloaded to data/.
+            is nowhere, it is downloaded to data/.
         mirror: Where to download from first: an http, https or file address of the set's archive, or, ending in /, of a
             folder with it. Not given: the environment variable CIFAR10_MIRROR. The other servers follow.
         cache_dir: Folder where fitted PCAs, and the decoded images of source folder, are kept between runs.

@@ -26,10 +26,10 @@ class Features:
         """The preprocessing, fitted on ``device`` unless it is, or unless the device lacks float64."""
         if not self.is_fitted:
             images, train = self.images.load("train")[0], self.images.indices()[0]
-            source, asked = self.images.source, self.images.settings
+            source, options = self.images.source, self.images.settings
             edition = {"source": source.name, "files": source.fingerprint(images)}
             where = device if device.type == "cuda" else "cpu"
-            fit_or_read(self.preprocessing, images, train, edition, asked["cache_dir"], asked["pca_solver"], where)
+            fit_or_read(self.preprocessing, images, train, edition, options["cache_dir"], options["pca_solver"], where)
             self.is_fitted = True
         return self.preprocessing
 

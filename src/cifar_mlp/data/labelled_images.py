@@ -34,12 +34,12 @@ class LabelledImages:
         Raises:
             ValueError: For sizes that the images do not allow; names the option.
         """
-        source, asked = self.source, self.settings
-        self._val_size = source.default_val_size if asked["val_size"] is None else asked["val_size"]
-        self.test_size = source.num_test if asked["test_size"] is None else asked["test_size"]
-        self.num_train = count_training_images(source.num_train, self._val_size, asked["num_folds"], asked["fold"])
+        source, options = self.source, self.settings
+        self._val_size = source.default_val_size if options["val_size"] is None else options["val_size"]
+        self.test_size = source.num_test if options["test_size"] is None else options["test_size"]
+        self.num_train = count_training_images(source.num_train, self._val_size, options["num_folds"], options["fold"])
         self.num_val = source.num_train - self.num_train
-        check_sizes(asked["batch_size"], asked["n_components"], self.num_train, self.test_size, source.num_test)
+        check_sizes(options["batch_size"], options["n_components"], self.num_train, self.test_size, source.num_test)
 
     def load(self, part: Part) -> tuple[Tensor, Tensor]:
         """Images of ``part``, uint8 ``(N, channels, height, width)``, and labels, int64 ``(N,)``."""
@@ -51,10 +51,12 @@ class LabelledImages:
 
     def indices(self) -> tuple[Tensor, Tensor]:
         """Which images train and which validate, both rising; from then on the numbers are exact, as folds differ."""
-        asked = self.settings
+        options = self.settings
         # The digits come in no particular order, so the report's split has no meaning for them.
-        split: Split = "random" if self.source.name == "digits" else asked["split"]
+        split: Split = "random" if self.source.name == "digits" else options["split"]
         labels = self.load("train")[1]
-        train, val = train_val_indices(labels, split, self._val_size, asked["num_folds"], asked["fold"], asked["seed"])
+        train, val = train_val_indices(
+            labels, split, self._val_size, options["num_folds"], options["fold"], options["seed"]
+        )
         self.num_train, self.num_val = len(train), len(val)
         return train, val

@@ -148,7 +148,7 @@ class TrainingLoader(DataLoader[Batch]):
 
     Under a trainer every iteration starts where the trainer's own progress says, at so many batches of so many epochs:
     a run that is killed and resumed continues with the batch that an uninterrupted run would have seen next. A
-    checkpoint from within an epoch remembers what decides the order of its batches; one from an epoch's end goes on
+    checkpoint from within an epoch remembers what decides the order of its batches; one from an epoch's end continues
     with any batch size and any number of processes. Without a trainer every pass over the loader is the next epoch, in
     a new order.
 
@@ -183,7 +183,7 @@ class TrainingLoader(DataLoader[Batch]):
         return {**{name: getattr(self.order, name) for name in _DECIDE}, "overfit_batches": overfitted}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See that an epoch which has begun can go on; the position itself comes from the trainer.
+        """See that an epoch which has begun can continue; the position itself comes from the trainer.
 
         Raises:
             ValueError: If the rest of the epoch would not be the rest of the same batches.
@@ -196,7 +196,7 @@ class TrainingLoader(DataLoader[Batch]):
             if now.get(name) != value:
                 raise ValueError(
                     f"the checkpoint was taken within an epoch whose batches are cut with {name} {value}, not "
-                    f"{now.get(name)}: keep that, or go on from a checkpoint of an epoch's end"
+                    f"{now.get(name)}: keep that, or continue from a checkpoint of an epoch's end"
                 )
 
 

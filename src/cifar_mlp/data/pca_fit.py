@@ -34,7 +34,7 @@ def fit(
     """The leading principal components of ``(pixels - shift) * scale``.
 
     Args:
-        pixels_ND: uint8 images, one a row; ``exact`` works where they lie, on the CPU or an NVIDIA GPU.
+        pixels_ND: uint8 images, one a row; ``exact`` works where they are, on the CPU or an NVIDIA GPU.
         shift_D: float64, subtracted from each pixel.
         scale_D: float64, what the difference is multiplied by.
         n_components: Components wanted, K, at most min(N, D).

@@ -50,7 +50,7 @@ class Preprocessing(nn.Module):
         in_features = channels * height * width
         if n_components is not None and not 1 <= n_components <= in_features:
             raise ValueError(
-                f"--data.n_components must lie between 1 and the {in_features} pixel values of an image, "
+                f"--data.n_components must be between 1 and the {in_features} pixel values of an image, "
                 f"not be {n_components}"
             )
         if whiten and n_components is None:
@@ -137,7 +137,7 @@ class Preprocessing(nn.Module):
 
     @property
     def _mirror(self) -> Tensor | None:
-        """Where each pixel lies in the mirror image, int64 ``(D,)``; ``None`` unless mirror images count."""
+        """Where each pixel is in the mirror image, int64 ``(D,)``; ``None`` unless mirror images count."""
         if not self.spec["pca_mirror"]:
             return None
         shape = self.spec["image_shape"]

@@ -21,16 +21,16 @@ def count_training_images(num_images: int, val_size: int, num_folds: int | None,
             raise ValueError("--data.fold needs --data.num_folds")
         if not 0 <= val_size < num_images:
             raise ValueError(
-                f"--data.val_size must lie between 0 (no validation) and {num_images - 1}, so that some of the "
-                f"{num_images} images are left for training, not be {val_size}"
+                f"--data.val_size must be between 0 (no validation) and {num_images - 1}, so that some of the "
+                f"{num_images} images are left for training, not {val_size}"
             )
         return num_images - val_size
     if val_size == 0:
         raise ValueError(f"--data.val_size 0 leaves no validation, --data.num_folds {num_folds} needs one: drop one")
     if not 2 <= num_folds <= num_images:
-        raise ValueError(f"--data.num_folds must lie between 2 and {num_images}, not be {num_folds}")
+        raise ValueError(f"--data.num_folds must be between 2 and {num_images}, not {num_folds}")
     if not 0 <= fold < num_folds:
-        raise ValueError(f"--data.fold must lie between 0 and {num_folds - 1}, not be {fold}")
+        raise ValueError(f"--data.fold must be between 0 and {num_folds - 1}, not {fold}")
     return num_images - -(-num_images // num_folds)
 
 

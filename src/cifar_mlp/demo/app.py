@@ -135,9 +135,9 @@ async def _asked(request: Request, answer: Callable[[Tensor, int, int | None], A
 
 
 def _number(request: Request, name: str, most: int) -> int | None:
-    asked = request.query_params.get(name)
-    if asked is None:
+    requested = request.query_params.get(name)
+    if requested is None:
         return None
-    if not re.fullmatch("[0-9]{1,9}", asked) or int(asked) > most:
+    if not re.fullmatch("[0-9]{1,9}", requested) or int(requested) > most:
         raise HTTPException(400, f"{name} must be a whole number from 0 to {most}.")
-    return int(asked)
+    return int(requested)

@@ -57,7 +57,7 @@ def listening(port: int) -> socket.socket:
         ValueError: If the port is taken, or is none.
     """
     if not 0 <= port < 2**16:
-        raise ValueError(f"--port must lie between 0 and {2**16 - 1}, not {port}")
+        raise ValueError(f"--port must be between 0 and {2**16 - 1}, not {port}")
     try:
         return socket.create_server((HERE, port))
     except OSError as error:

@@ -72,7 +72,7 @@ class Trial:
         }
 
     def picks(self) -> list[dict[str, Any]]:
-        """Test images to choose from, drawn anew: one of each of ten classes, while there are so many."""
+        """Test images to choose from, drawn again: one of each of ten classes, while there are so many."""
         if self.test is None:
             return []
         images, labels = self.test
@@ -90,7 +90,7 @@ class Trial:
             number: Of the network whose inner values are shown.
             count: Principal components kept; ``None`` keeps all.
         """
-        found, whole = (probabilities(self.parts, image, asked) for asked in (count, None))
+        found, whole = (probabilities(self.parts, image, requested) for requested in (count, None))
         answer, several = int(found.argmax()), len(self.parts) > 1
         shown = {
             "probabilities": found.tolist(),

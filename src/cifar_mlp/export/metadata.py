@@ -39,7 +39,7 @@ def facts_of(content: dict[str, Any], path: Path, model: Classifier, module: Ima
 
 
 def accuracies(content: dict[str, Any], path: Path) -> dict[str, Any] | None:
-    """Those of the checkpoint's epoch in the ``results.json`` of its run; ``None`` where it does not lie in one."""
+    """Those of the checkpoint's epoch in the ``results.json`` of its run; ``None`` where it is not in one."""
     results = path.resolve().parent.parent / "results.json"
     if not results.is_file():
         return None

@@ -12,8 +12,8 @@ class AveragedWeights(Callback):
     """Averages the network's parameters and running moments over the steps, with exponentially falling weights.
 
     While it validates and when training has ended, the network holds the average, so pictures, checkpoints and exports
-    are of the average. A checkpoint also keeps the weights that training goes on with. The first steps count alike, so
-    that the start does not linger: the decay of step n is at most n / (n + 9).
+    are of the average. A checkpoint also keeps the weights that training continues with. The first steps count
+    alike, so that the start does not linger: the decay of step n is at most n / (n + 9).
 
     Args:
         decay: Share of the former average that a step keeps, in (0, 1).

@@ -13,10 +13,10 @@ from torch.optim import Adam, Optimizer
 from cifar_mlp.data.preprocessing import Preprocessing
 from cifar_mlp.models.averaged_views import VIEWS, TestTime, mean_probabilities
 from cifar_mlp.models.averaged_weights import AveragedWeights
-from cifar_mlp.models.by_hand.matmuls import Matmuls
-from cifar_mlp.models.by_hand.training_steps import TrainedByHand
 from cifar_mlp.models.checkpoint_contents import SelfContained
 from cifar_mlp.models.evaluation import Evaluated
+from cifar_mlp.models.hand_derived.matmuls import Matmuls
+from cifar_mlp.models.hand_derived.training_steps import HandDerivedTraining
 from cifar_mlp.models.initialization import Initialization
 from cifar_mlp.models.inputs import features_of_first_batch, inputs_and_labels, to_features
 from cifar_mlp.models.loss import Gradients, check_loss
@@ -32,7 +32,7 @@ SHAPE = (
 )  # settings of the network  # fmt: skip
 
 
-class Classifier(TrainedByHand, Evaluated, SelfContained):
+class Classifier(HandDerivedTraining, Evaluated, SelfContained):
     """A fully connected network that classifies images, trained by cross-entropy.
 
     Byte images go through the preprocessing that it carries; features are taken as they are. Batches are pairs
@@ -127,7 +127,7 @@ class Classifier(TrainedByHand, Evaluated, SelfContained):
         }
         check_loss(self.settings)
         if not 0.0 <= ema_decay < 1.0:
-            raise ValueError(f"ema_decay must lie in [0, 1), not be {ema_decay}")
+            raise ValueError(f"ema_decay must be in [0, 1), not {ema_decay}")
         if test_time not in VIEWS:
             raise ValueError(f"test_time must be one of {', '.join(VIEWS)}, not {test_time!r}")
         trial = self._build(1 if in_features is None else in_features)
@@ -202,7 +202,7 @@ class Classifier(TrainedByHand, Evaluated, SelfContained):
         return sys.maxsize if all(getattr(type(self), name) is getattr(Classifier, name) for name in names) else 0
 
     def on_train_epoch_start(self) -> None:
-        """Begin the epoch's means; an epoch that is resumed in its middle goes on with those of its checkpoint."""
+        """Begin the epoch's means; an epoch that is resumed in its middle continues with those of its checkpoint."""
         self.training_mean.reset()
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:

@@ -15,7 +15,7 @@ Gradients = Literal["auto", "autograd", "hand"]
 def check_loss(settings: dict[str, Any]) -> None:
     """Raise ``ValueError`` for settings of the loss that are out of range."""
     if not 0.0 <= settings["label_smoothing"] < 1.0:
-        raise ValueError(f"label_smoothing must lie in [0, 1), not be {settings['label_smoothing']}")
+        raise ValueError(f"label_smoothing must be in [0, 1), not {settings['label_smoothing']}")
     if not settings["regularization"] >= 0:
         raise ValueError(f"regularization must not be negative, as {settings['regularization']} is")
     if settings["gradients"] not in get_args(Gradients):

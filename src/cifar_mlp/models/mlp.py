@@ -83,7 +83,7 @@ class MLP(nn.Module):
                 f"normalization must be one of {', '.join(get_args(Normalization))}, not {normalization!r}"
             )
         if not 0.0 <= dropout < 1.0:
-            raise ValueError(f"dropout must lie in [0, 1), not {dropout}")
+            raise ValueError(f"dropout must be in [0, 1), not {dropout}")
         if residual_blocks < 0 or expansion < 1:
             raise ValueError(
                 f"residual_blocks must be at least 0 and expansion 1, not {residual_blocks} and {expansion}"

@@ -47,7 +47,7 @@ def override_restored(checkpoint: dict[str, Any], settings: dict[str, Any], para
         parameters: The parameters to optimize; not changed.
 
     Raises:
-        ValueError: If the states belong to another class, or cannot go on with the current settings.
+        ValueError: If the states belong to another class, or cannot continue with the current settings.
     """
     if not checkpoint.get("optimizer_states"):
         return
@@ -84,8 +84,8 @@ def changed_settings(option: str, saved: Recipe | None, now: Recipe | None) -> d
     if saved is None or now is None:
         return {}
     names = {**saved["init_args"], **now["init_args"]}
-    asked = {name: now["init_args"].get(name) for name in names}
-    return {name: value for name, value in asked.items() if not _same(saved["init_args"].get(name), value)}
+    requested = {name: now["init_args"].get(name) for name in names}
+    return {name: value for name, value in requested.items() if not _same(saved["init_args"].get(name), value)}
 
 
 def _twin(optimizer: Recipe, schedule: Recipe | None, parameters: list[Tensor]) -> _Twin:
@@ -107,14 +107,14 @@ def _brought_forward(
             for _ in range(state["last_epoch"]):
                 twin.schedule.step()
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-        raise ValueError(f"--model.lr_scheduler {name} cannot go on with these settings: {error}") from error
+        raise ValueError(f"--model.lr_scheduler {name} cannot continue with these settings: {error}") from error
     if not changed and all(before.rates(name) == now.rates(name) for name in ("lr", "initial_lr")):
         return state
     saved = [group["lr"] for group in groups]
     if not all(math.isclose(*pair, rel_tol=1e-5) for pair in zip(before.rates(), saved, strict=True)):
         raise ValueError(
             f"--model.lr_scheduler {name}: the checkpoint's rate is not the one that its settings give after "
-            f"{state['last_epoch']} steps, so it cannot go on with others; keep those of the checkpoint"
+            f"{state['last_epoch']} steps, so it cannot continue with others; keep those of the checkpoint"
         )
     found: dict[str, Any] = now.schedule.state_dict()
     return found
@@ -146,7 +146,7 @@ def _try_a_step(optimizer: Optimizer, state: dict[str, Any], changed: dict[str, 
         optimizer.step(lambda: 0.0)
     except Exception as error:  # each class of optimizer fails in its own way
         raise ValueError(
-            f"--model.optimizer.{', '.join(changed)}: the checkpoint's {type(optimizer).__name__} cannot go on with "
+            f"--model.optimizer.{', '.join(changed)}: the checkpoint's {type(optimizer).__name__} cannot continue with "
             f"another value ({type(error).__name__}: {error}); keep the checkpoint's"
         ) from error
 

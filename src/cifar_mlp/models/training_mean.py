@@ -57,7 +57,7 @@ class TrainingMean:
         return {"losses": losses, "sizes": list(self._sizes), "correct": correct, "is_read": self._is_read}
 
     def load(self, state: dict[str, Any], device: torch.device) -> None:
-        """Go on from a checkpoint."""
+        """Continue from a checkpoint."""
         self.reset()
         if state["sizes"]:
             self._losses, self._sizes = [state["losses"].to(device)], list(state["sizes"])

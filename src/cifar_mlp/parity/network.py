@@ -104,7 +104,7 @@ def read_state_dict(state: Mapping[str, Tensor], activation: Activation = "relu"
     if activation not in get_args(Activation):
         raise ValueError(f"activation must be one of {', '.join(get_args(Activation))}, not {activation!r}")
     if not 0.0 <= dropout < 1.0:
-        raise ValueError(f"dropout must lie in [0, 1), not {dropout}")
+        raise ValueError(f"dropout must be in [0, 1), not {dropout}")
     tensors = dict(state)
     depth = len({name.split(".")[1] for name in tensors if name.startswith("hidden.")})
     try:

@@ -16,9 +16,9 @@ from cifar_mlp.parity.network import Network
 
 
 def check_labels(labels: Tensor, num_classes: int) -> None:
-    """Raise ``ValueError`` unless every label lies in [0, C). Reads the values, so it waits for a GPU."""
+    """Raise ``ValueError`` unless every label is in [0, C). Reads the values, so it waits for a GPU."""
     if (wrong := _outside(labels, num_classes)) is not None:
-        raise ValueError(f"labels must lie in [0, {num_classes}), one class per score, not {wrong}")
+        raise ValueError(f"labels must be in [0, {num_classes}), one class per score, not {wrong}")
 
 
 def check_scores_input(parameters: Sequence[Tensor], inputs: Tensor) -> None:

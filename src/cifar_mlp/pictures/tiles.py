@@ -24,7 +24,7 @@ class Caption(NamedTuple):
 def as_rgb(images: Tensor) -> np.ndarray:
     """Images ``(N, 1 or 3, H, W)`` as uint8 ``(N, H, W, 3)``.
 
-    Floats are levels from 0 to 1. If any lies outside, as after standardization, all are rescaled to that range.
+    Floats are levels from 0 to 1. If any is outside, as after standardization, all are rescaled to that range.
     """
     if images.dtype != torch.uint8:
         images = images.float().nan_to_num(0.5)

@@ -73,7 +73,7 @@ def run_all(
     program: Sequence[str],
     threads: int,
     keeps_checkpoint: Callable[[Planned], bool],
-    goes_on: bool = False,
+    resume: bool = False,
 ) -> list[Planned]:
     """Train what the bar expects and store each result as it ends; returns the runs that failed.
 
@@ -85,7 +85,7 @@ def run_all(
         program: Takes the options of ``cifar-mlp fit``.
         threads: Threads of each run.
         keeps_checkpoint: Whether a run's last checkpoint is kept.
-        goes_on: Whether an interrupted run goes on from its checkpoint, or starts anew.
+        resume: Whether an interrupted run continues from its checkpoint, or starts from scratch.
     """
     failures: list[Planned] = []
     with store.locked() as lock, bar, ThreadPoolExecutor(bar.jobs) as executor:
@@ -100,7 +100,7 @@ def run_all(
             return row
 
         runs = store.folder / "runs"
-        trainings = [Training(planned, store.configs, runs, store.quick, goes_on) for planned in bar.expected]
+        trainings = [Training(planned, store.configs, runs, store.quick, resume) for planned in bar.expected]
         try:
             futures = {executor.submit(train, training): training for training in trainings}
             for future in _as_they_end(futures):

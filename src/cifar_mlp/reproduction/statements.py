@@ -118,7 +118,7 @@ STATED: list[tuple[str, str, list[Comparison]]] = [
     (
         "A smaller learning rate needs more epochs and can get stuck",
         "Question 3b's tuned network, 3e-4 against 1e-3; stuck: three times the steps do not help, since "
-        "the rate goes on decaying.",
+        "the rate keeps decaying.",
         [
             _compare("3e-4 below 1e-3 after 5 epochs", RATE["3e-4"], TUNED, LESS, validation_after(5)),
             _compare("3e-4 after 18,000 steps still below 1e-3 after 6,000", LONGER, TUNED, LESS),

@@ -30,11 +30,11 @@ class Training:
         configs: Folder of the report's configs.
         runs: Folder of the runs' folders.
         quick: Train for one epoch.
-        goes_on: Go on with what an interrupted training has left, instead of starting anew.
+        resume: Continue with what an interrupted training has left, instead of starting from scratch.
     """
 
-    def __init__(self, planned: Planned, configs: Path, runs: Path, quick: bool, goes_on: bool = False) -> None:
-        self.planned, self.quick, self.goes_on = planned, quick, goes_on
+    def __init__(self, planned: Planned, configs: Path, runs: Path, quick: bool, resume: bool = False) -> None:
+        self.planned, self.quick, self.resume = planned, quick, resume
         self.source = configs / f"{planned.variant.config}.yaml"
         self.folder = runs / planned.variant.name / f"seed_{planned.seed}"
         self.config = self.folder / self.source.name
@@ -50,14 +50,14 @@ class Training:
             threads: For PyTorch.
             lock: File descriptor of the store's lock, which the training holds too.
         """
-        if not self.goes_on:
+        if not self.resume:
             shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         write_whole_bytes(self.source.read_bytes(), self.config)  # the row's settings are those of the start
         command = [*TETHER, *program, "--config", str(self.config), "--seed_everything", str(self.planned.seed)]
         command += ["--trainer.default_root_dir", str(self.folder), "--views.all", "false"]
         command += [*self.planned.variant.options, *(QUICK if self.quick else ())]
-        command += ["--resume", "auto"] if self.goes_on else []
+        command += ["--resume", "auto"] if self.resume else []
         with open(self.log, "wb") as log, self._starting:
             if self._stopped:
                 return

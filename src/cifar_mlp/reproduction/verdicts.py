@@ -12,9 +12,9 @@ figure is one run and no mean. On other images of the same kind, n of them, it w
 
 Their figure is
 
-- **reproduced** if it lies within mean ± a, and a is no larger than b: seeds that scatter more than 1,000 images do
+- **reproduced** if it is within mean ± a, and a is no larger than b: seeds that scatter more than 1,000 images do
   can confirm nothing;
-- **within the noise of 1,000 images** if it lies within mean ± sqrt(a² + b²);
+- **within the noise of 1,000 images** if it is within mean ± sqrt(a² + b²);
 - **not reproduced** otherwise;
 - **not judged** with fewer than three seeds.
 

@@ -28,16 +28,16 @@ QUICK_NOTE = (
 RULE = (
     "At the last epoch, mean ± standard deviation over seeds. "
     "The report's figure is one training, measured on 1,000 images. It is compared with the 95 % interval of one more "
-    "run of ours: **reproduced** if it lies within, and the seeds scatter no more than 1,000 images do; **within the "
-    "noise of 1,000 images** if it lies within once the binomial error of 1,000 images is added; **not reproduced** "
+    "run of ours: **reproduced** if it is within, and the seeds scatter no more than 1,000 images do; **within the "
+    "noise of 1,000 images** if it is within once the binomial error of 1,000 images is added; **not reproduced** "
     "otherwise; not judged below three seeds. Half a unit of the report's last digit is allowed; where the "
     "report says above (≥), only falling short counts."
 )
 HOW_PAIRED = (
     "The same seeds under two settings: first minus second, in points of accuracy. The interval and p are of Student's "
     "paired t-test, two-sided (against the margin where there is one, one-sided). A comparison holds if the whole 95 % "
-    "interval lies on the expected side; it does not hold if the whole interval, widened for the number of comparisons "
-    "of the statement, lies on the other. A statement holds if all its comparisons hold, and does not if one does not. "
+    "interval is on the expected side; it does not hold if the whole interval, widened for the number of comparisons "
+    "of the statement, is on the other. A statement holds if all its comparisons hold, and does not if one does not. "
     "Validation images are the same 1,000 throughout, so this is about these images and any seed."
 )
 

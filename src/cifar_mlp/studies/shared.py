@@ -24,7 +24,7 @@ MONITOR = "val/accuracy"
 def work_on(study: StudyPlan, store: Store, where: str, program: Sequence[str], console: Console) -> list[Planned]:
     """Run what no other worker runs, until all runs have ended; returns those that failed.
 
-    A worker that died is replaced by another, which goes on with its run. All workers must see the study's folder.
+    A worker that died is replaced by another, which continues with its run. All workers must see the study's folder.
 
     Args:
         study: What runs.
@@ -38,7 +38,7 @@ def work_on(study: StudyPlan, store: Store, where: str, program: Sequence[str], 
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     runs = store.folder / "runs"
-    trainings = [Training(planned, store.configs, runs, False, goes_on=True) for planned in study.planned]
+    trainings = [Training(planned, store.configs, runs, False, resume=True) for planned in study.planned]
     folds = "" if study.kind == SEEDS else f", {len(study.planned)} folds"
     name = f"{study.kind} of {trainings[0].source.stem}{folds}"
     shared = open_study(open_storage(where), name, config_fingerprint(trainings[0].source), NopPruner())

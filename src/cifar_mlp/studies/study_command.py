@@ -25,12 +25,12 @@ ABOUT = {
     SEEDS: "Train one network with several seeds.\n\ncifar-mlp seeds --seeds 5 --config q4_best",
     FOLDS: "Cross-validation: each image is held out once.\n\ncifar-mlp cv --folds 5 --config q4_best",
 }
-GOES_ON = "All further options are those of cifar-mlp fit. Interrupted, the same command goes on; nothing runs twice."
+RESUMES = "All further options are those of cifar-mlp fit. Interrupted, the same command resumes; nothing runs twice."
 
 
 def parser(kind: str) -> OneLineParser:
     """The command line."""
-    made = OneLineParser(prog=f"cifar-mlp {kind}", description=f"{ABOUT[kind]}\n\n{GOES_ON}")
+    made = OneLineParser(prog=f"cifar-mlp {kind}", description=f"{ABOUT[kind]}\n\n{RESUMES}")
     what = "--seeds" if kind == SEEDS else "--folds"
     made.add_argument(what, dest="count", type=int, default=5, metavar="N", help="how many (default: 5)")
     made.add_argument("--config", action="append", default=[], metavar="CONFIG", help="as for cifar-mlp fit")
@@ -93,7 +93,7 @@ def perform(
             jobs = min(jobs or default_jobs(), len(missing))
             known = store.document()["runs"]
             bar = Bar({planned: expected_seconds(planned, known, False) for planned in missing}, jobs, console)
-            failed = run_all(bar, store, program, threads_of(jobs), lambda planned: True, goes_on=True)
+            failed = run_all(bar, store, program, threads_of(jobs), lambda planned: True, resume=True)
         else:
             try:
                 from cifar_mlp.studies.shared import work_on

@@ -83,7 +83,7 @@ def _ends(distribution: BaseDistribution) -> list[Any]:
 
 
 def base_values(space: Space) -> Options:
-    """What the base config says of the searched options, where that lies within their ranges.
+    """What the base config says of the searched options, where that is within their ranges.
 
     Empty where the sweep has settings of its own: the base config is then no point among the others.
     """
@@ -103,7 +103,7 @@ def base_values(space: Space) -> Options:
 
 
 def write_config(path: Path, comments: list[str], text: str) -> None:
-    """Write a config with its comments on top, whole or not at all."""
+    """Write a config with its comments on top, complete or not at all."""
     heading = "".join(f"# {line}\n" for line in comments)
     body = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#"))
     write_whole(heading + body, path)

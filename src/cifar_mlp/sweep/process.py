@@ -1,4 +1,4 @@
-"""One trial's process: ``cifar-mlp fit`` in a folder of its own, asked after each epoch whether to go on."""
+"""One trial's process: ``cifar-mlp fit`` in a folder of its own, asked after each epoch whether to continue."""
 
 import json
 import queue
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cifar_mlp.callbacks.pruning import GO_ON, REPORT
+from cifar_mlp.callbacks.pruning import CONTINUE, REPORT
 
 FIT = [sys.executable, "-m", "cifar_mlp", "fit"]
 CALLBACK = "cifar_mlp.callbacks.pruning.AskToGoOn"
@@ -42,7 +42,7 @@ def run_fit(
 
     Args:
         fit_arguments: What ``cifar-mlp fit`` takes.
-        folder: Root of the run; its own folder lies below.
+        folder: Root of the run; its own folder is below.
         go_on: Given an epoch, from 1, and its validation accuracy, decides whether to train on.
         alive: Called every ``heartbeat`` seconds or oftener.
         heartbeat: Seconds.
@@ -71,7 +71,7 @@ def run_fit(
                     report = json.loads(line.removeprefix(REPORT))
                     values.append(report["value"])
                     stopped = stopped or not go_on(report["epoch"], report["value"])
-                    process.stdin.write(f"{'stop' if stopped else GO_ON}\n")
+                    process.stdin.write(f"{'stop' if stopped else CONTINUE}\n")
         except BrokenPipeError:  # it died between its report and the answer
             pass
         except BaseException:

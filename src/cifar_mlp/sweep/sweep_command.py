@@ -4,7 +4,7 @@ Draws trials, runs each as an ordinary cifar-mlp fit, and writes the best config
 
 cifar-mlp sweep configs/sweeps/q3.yaml
 
-Killed and started again it goes on. The same command started several times, or on several machines that see the same
+Killed and started again it continues. The same command started several times, or on several machines that see the same
 --storage, shares the trials. Test images are never looked at.
 """
 
@@ -53,7 +53,7 @@ def main(given: list[str] | None = None, program: str = "cifar-mlp sweep") -> in
         print(f"{program.split()[0]}: {one_line(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"{program.split()[0]}: stopped; the same command goes on", file=sys.stderr)
+        print(f"{program.split()[0]}: stopped; the same command resumes", file=sys.stderr)
         return 130
     return 0
 

@@ -23,7 +23,7 @@ _DECIDES_WHAT_IS_MEASURED = ("data.source", "data.root", "data.split", "data.val
 
 @dataclass(frozen=True)
 class Pruning:
-    """Stop a trial whose best validation accuracy lies below the median of the others at the same epoch.
+    """Stop a trial whose best validation accuracy is below the median of the others at the same epoch.
 
     Attributes:
         warmup_epochs: Epochs that every trial may run.
@@ -79,8 +79,8 @@ class Space:
     def fingerprint(self) -> str:
         """A hash of all that makes trials comparable: everything but their number and the confirmation."""
         drawn = {name: repr(distribution) for name, distribution in self.search.items()}
-        asked = [config_fingerprint(self.base), self.settings, drawn, self.sampler, self.seed, repr(self.pruning)]
-        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:12]
+        document = [config_fingerprint(self.base), self.settings, drawn, self.sampler, self.seed, repr(self.pruning)]
+        return hashlib.sha256(json.dumps(document).encode()).hexdigest()[:12]
 
 
 def read_space(path: Path) -> Space:
@@ -96,20 +96,20 @@ def read_space(path: Path) -> Space:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such sweep file")
     try:
-        asked = yaml.safe_load(path.read_text())
+        document = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         refuse(f"no YAML: {error}")
-    if not isinstance(asked, dict):
-        refuse(f"must hold settings by name, not {asked!r}")
-    if asked.keys() & {"objective", "metric", "monitor"}:
+    if not isinstance(document, dict):
+        refuse(f"must hold settings by name, not {document!r}")
+    if document.keys() & {"objective", "metric", "monitor"}:
         refuse("the objective is always validation accuracy at the last epoch, test images stay untouched: drop it")
-    for key in asked.keys() - _KEYS:
+    for key in document.keys() - _KEYS:
         refuse(f"unknown key {key!r}; there are {', '.join(sorted(_KEYS))}")
-    base = path.parent / str(asked.get("base"))
-    if "base" not in asked or not base.is_file():
+    base = path.parent / str(document.get("base"))
+    if "base" not in document or not base.is_file():
         refuse(f"base must name a config, seen from this file's folder; there is no {base}")
-    search = {str(name): _distribution(str(name), given, refuse) for name, given in _table(asked, "search", refuse)}
-    settings = {str(name): value for name, value in _table(asked, "settings", refuse)}
+    search = {str(name): _distribution(str(name), given, refuse) for name, given in _table(document, "search", refuse)}
+    settings = {str(name): value for name, value in _table(document, "settings", refuse)}
     if not search:
         refuse("search must name at least one option, e.g. model.optimizer.lr: {low: 1.0e-4, high: 0.1, log: true}")
     for name in [*search, *settings]:
@@ -120,21 +120,21 @@ def read_space(path: Path) -> Space:
             refuse(f"{name} stands under both search and settings: drop one")
         if name in _DECIDES_WHAT_IS_MEASURED:
             refuse(f"{name} decides on which images trials are compared and cannot be searched")
-    sampler = asked.get("sampler", "tpe")
+    sampler = document.get("sampler", "tpe")
     if sampler not in SAMPLERS:
         refuse(f"sampler must be one of {', '.join(SAMPLERS)}, not {sampler!r}")
-    trials = _whole("trials", asked.get("trials"), 1, refuse)
-    seed = _whole("seed", asked.get("seed", 0), 0, refuse)
-    pruning = asked.get("pruning")
+    trials = _whole("trials", document.get("trials"), 1, refuse)
+    seed = _whole("seed", document.get("seed", 0), 0, refuse)
+    pruning = document.get("pruning")
     if pruning is not None:
-        values = dict(_table(asked, "pruning", refuse, ("warmup_epochs", "startup_trials")))
+        values = dict(_table(document, "pruning", refuse, ("warmup_epochs", "startup_trials")))
         pruning = Pruning(**{name: _whole(f"pruning.{name}", value, 0, refuse) for name, value in values.items()})
-    confirm = _confirmation(asked, refuse) if asked.get("confirm") is not None else None
+    confirm = _confirmation(document, refuse) if document.get("confirm") is not None else None
     return Space(path.stem, path, base, settings, search, sampler, seed, trials, pruning, confirm)
 
 
-def _confirmation(asked: dict[str, Any], refuse: Any) -> Confirmation:
-    values = dict(_table(asked, "confirm", refuse, ("top", "seeds")))
+def _confirmation(document: dict[str, Any], refuse: Any) -> Confirmation:
+    values = dict(_table(document, "confirm", refuse, ("top", "seeds")))
     seeds = values.get("seeds")
     if not isinstance(seeds, list) or not seeds or len(set(map(repr, seeds))) < len(seeds):
         refuse(f"confirm.seeds must be a list of different seeds, e.g. [1, 2, 3], not {seeds!r}")
@@ -142,8 +142,8 @@ def _confirmation(asked: dict[str, Any], refuse: Any) -> Confirmation:
     return Confirmation(top, tuple(_whole("confirm.seeds", seed, 0, refuse) for seed in seeds or ()))
 
 
-def _table(asked: dict[str, Any], key: str, refuse: Any, known: tuple[str, ...] = ()) -> list[tuple[str, Any]]:
-    table = asked.get(key) or {}
+def _table(document: dict[str, Any], key: str, refuse: Any, known: tuple[str, ...] = ()) -> list[tuple[str, Any]]:
+    table = document.get(key) or {}
     if not isinstance(table, dict):
         refuse(f"{key} must hold values by name, not {table!r}")
     for name in table:

@@ -91,7 +91,7 @@ def option_defaults(
 
     Args:
         checkpoint: As read.
-        training: Whether training goes on; nothing else needs the optimizer and its schedule.
+        training: Whether training continues; nothing else needs the optimizer and its schedule.
         named: Whether a class is named now, on the command line or in a config.
 
     Raises:
@@ -99,7 +99,7 @@ def option_defaults(
     """
     defaults: dict[str, Any] = {}
     if training and is_of_this_package(checkpoint) and "optimizer_states" not in checkpoint:
-        raise ValueError("the checkpoint is for use alone: training cannot go on without the optimizer's state")
+        raise ValueError("the checkpoint is for use alone: training cannot continue without the optimizer's state")
     if is_of_this_package(checkpoint):
         settings = {name: value for name, value in checkpoint["hyper_parameters"].items() if name not in _LINKED}
         if checkpoint["cifar_mlp"]["model"] == "Ensemble":

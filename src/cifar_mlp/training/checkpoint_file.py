@@ -1,4 +1,4 @@
-"""Checkpoint files that are whole or not there, and checked when they are read."""
+"""Checkpoint files that are complete or not there, and checked when they are read."""
 
 from pathlib import Path
 from typing import Any

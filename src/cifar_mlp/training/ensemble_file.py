@@ -8,7 +8,7 @@ import torch
 from cifar_mlp.common.atomic_write import replacing
 from cifar_mlp.models.ensemble import Ensemble
 
-# What only a training that goes on needs, or what is said of one member alone
+# What only a training that continues needs, or what is said of one member alone
 _LEFT_OUT = {"optimizer_states", "lr_schedulers", "callbacks", "config", "training_mean", "ended"}
 
 

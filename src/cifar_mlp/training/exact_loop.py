@@ -84,5 +84,5 @@ class ExactEpochLoop(_TrainingEpochLoop):
         if not batches.is_last_batch and done >= there_are:
             raise ValueError(
                 f"the checkpoint was taken within an epoch, after {done} batches, and an epoch now has {there_are}: "
-                "give the options that decide this their former values, or go on from an epoch's end"
+                "give the options that decide this their former values, or continue from an epoch's end"
             )

@@ -84,7 +84,7 @@ def require_same_epoch(checkpoint: dict[str, Any], path: str, data: CIFAR10DataM
 
 
 def require_same_images(checkpoint: dict[str, Any], path: str, data: CIFAR10DataModule, training: bool) -> None:
-    """Refuse to go on with a folder of other images; warn where some of those for testing may have been trained on.
+    """Refuse to continue with a folder of other images; warn where some of those for testing may have been trained on.
 
     Args:
         checkpoint: As read.
@@ -120,17 +120,17 @@ def require_same_network(checkpoint: dict[str, Any], path: str, module: nn.Modul
     def shapes(state: dict[str, Tensor]) -> dict[str, tuple[int, ...]]:
         return {name: tuple(tensor.shape) for name, tensor in state.items() if name.startswith(prefix)}
 
-    asked, saved = shapes(module.state_dict()), shapes(checkpoint["state_dict"])
-    for name in [*asked, *saved]:  # a layer more or less, or of another size
-        if asked.get(name) != saved.get(name):
+    requested, saved = shapes(module.state_dict()), shapes(checkpoint["state_dict"])
+    for name in [*requested, *saved]:  # a layer more or less, or of another size
+        if requested.get(name) != saved.get(name):
             raise ValueError(
                 f"--ckpt_path {path} holds another network: {name} is {saved.get(name, 'absent')} there and "
-                f"{asked.get(name, 'absent')} as asked for; drop --model.hidden_sizes and the like"
+                f"{requested.get(name, 'absent')} as asked for; drop --model.hidden_sizes and the like"
             )
 
 
 def require_same_course(checkpoint: dict[str, Any], module: models.Classifier) -> None:
-    """Refuse settings with which the saved training cannot go on: an optimizer or schedule, or how to begin.
+    """Refuse settings with which the saved training cannot continue: an optimizer or schedule, or how to begin.
 
     Args:
         checkpoint: As read; its states are changed as they will be when training starts.

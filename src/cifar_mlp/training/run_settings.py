@@ -1,4 +1,4 @@
-"""How a run was trained beyond its data and network: the settings that it goes on with."""
+"""How a run was trained beyond its data and network: the settings that it continues with."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,7 @@ import yaml
 from cifar_mlp.common.bounded_yaml import load_yaml
 
 # Where a run writes, and what only a new run can have; a resumed one stays in its folder
-_NOT_TO_GO_ON_WITH = {"default_root_dir", "fast_dev_run"}
+_NOT_KEPT_ON_RESUME = {"default_root_dir", "fast_dev_run"}
 # Lightning's classes that call nothing which their settings name
 _HARMLESS = {
     "CSVLogger", "DeviceStatsMonitor", "EarlyStopping", "GradientAccumulationScheduler",
@@ -42,7 +42,7 @@ def run_settings(checkpoint: dict[str, Any], path: str) -> dict[str, Any]:
 
 
 def trainer_defaults(settings: dict[str, Any], path: str, named: Callable[[str], bool]) -> dict[str, Any]:
-    """Every setting that decides how training goes on, as defaults for the command line: trainer, loop and views.
+    """Every setting that decides how training continues, as defaults for the command line: trainer, loop and views.
 
     A checkpoint is data. Of the classes that it names, only those that do nothing but train and log are taken up, and
     those that are named again.
@@ -67,7 +67,7 @@ def trainer_defaults(settings: dict[str, Any], path: str, named: Callable[[str],
                     f"--ckpt_path {path}: the run had --{option} {path_of}, which a checkpoint must not bring along: "
                     f"name it again, or give --{option} null"
                 )
-    left_out = {f"trainer.{name}" for name in _NOT_TO_GO_ON_WITH}
+    left_out = {f"trainer.{name}" for name in _NOT_KEPT_ON_RESUME}
     return {name: value for name, value in given.items() if value is not None and name not in left_out}
 
 
@@ -79,7 +79,7 @@ def _is_harmless(made: dict[str, Any]) -> bool:
 
 
 def replaced(callbacks: list[Any], carried: list[Any]) -> list[Any]:
-    """The callbacks to go on with: those given now, and those carried over of which none of the class is given.
+    """The callbacks to continue with: those given now, and those carried over of which none of the class is given.
 
     Args:
         callbacks: As parsed: the carried ones with those given now behind them, or those given now alone.
@@ -93,7 +93,7 @@ def replaced(callbacks: list[Any], carried: list[Any]) -> list[Any]:
 
 
 def left_out(callbacks: list[Any], carried: list[Any]) -> list[str]:
-    """Classes of the run's callbacks that are not among those to go on with."""
+    """Classes of the run's callbacks that are not among those to continue with."""
     classes = {_class_path(callback) for callback in callbacks}
     return [path for callback in carried if (path := _class_path(callback)) not in classes]
 

@@ -1,4 +1,4 @@
-"""A training split whose images are changed anew each time that they are seen."""
+"""A training split whose images are changed each time they are seen."""
 
 from collections.abc import Iterable, Iterator
 

@@ -1,1 +1,1 @@
-"""An archive from the fastest server that has it, whole or not at all."""
+"""An archive from the fastest server that has it, complete or not at all."""

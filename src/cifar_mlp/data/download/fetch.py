@@ -1,4 +1,4 @@
-"""Fetch an archive from several servers, of which any may be slow, break off or lie, and prove that it is whole."""
+"""Fetch an archive from several servers, of which any may be slow, break off or lie, and prove that it is complete."""
 
 from collections.abc import Collection
 from contextlib import closing

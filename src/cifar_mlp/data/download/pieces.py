@@ -27,7 +27,7 @@ class Pieces:
     """The pieces of one archive.
 
     Args:
-        folder: Where they lie.
+        folder: Where they are.
         length: Bytes of the whole archive.
     """
 

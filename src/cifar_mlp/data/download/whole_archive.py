@@ -32,12 +32,12 @@ def download(
 ) -> None:
     """Fetch ``archive``, check its SHA-256, unpack it, and put its folder below ``root``.
 
-    The folder appears whole or not at all. What has come stays in ``.download-FOLDER`` until then, and the next start
+    The folder appears complete or not at all. Until then its bytes stay in ``.download-FOLDER``, and the next start
     continues. Of several processes one downloads, and the others wait.
 
     Args:
         archive: What to fetch.
-        root: Where its folder shall lie; made if need be.
+        root: Folder to put it in; created if missing.
         is_there: Whether another process has done it meanwhile.
         mirror: Address to be tried first, see :func:`mirror_url`.
         limits: When a server is too slow.

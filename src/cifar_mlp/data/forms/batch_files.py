@@ -34,7 +34,7 @@ class Records(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Where a set's files lie below the root, and the MD5 that each must have.
+    """Where a set's files are below the root, and the MD5 that each must have.
 
     Attributes:
         folder: Folder of the files, below the root.
@@ -154,7 +154,7 @@ def verified(content: bytes, md5: str, where: str) -> bytes:
 
 
 def batch_files_in(container: Container, names: set[str], table: Table, labels_key: str) -> Iterator[PythonBatches]:
-    """The forms whose files are among ``names``, whole or not."""
+    """The forms whose files are among ``names``, complete or not."""
     for kind in (PythonBatches, BinaryBatches):
         form = kind(container, table, labels_key)
         if names & {*form.names("train"), *form.names("test")}:

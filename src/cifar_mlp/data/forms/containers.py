@@ -1,4 +1,4 @@
-"""Where files lie side by side: a folder, or a tar archive that is read without unpacking it."""
+"""Where files are side by side: a folder, or a tar archive that is read without unpacking it."""
 
 import lzma
 import tarfile

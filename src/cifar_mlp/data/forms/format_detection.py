@@ -1,4 +1,4 @@
-"""Which form of a CIFAR set a path holds, told by its content."""
+"""Which form of a CIFAR set a path holds, recognised by its content."""
 
 import os
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ class Form(Protocol):
 
 
 def forms_at(path: Path, table: Table, labels_key: str) -> Iterator[Form]:
-    """Every form of a set that lies at ``path``, whole or not: folders first, then archives, then files of rows.
+    """Every form of a set that is at ``path``, complete or not: folders first, then archives, then files of rows.
 
     Args:
         path: A folder, the folder in it, an archive, a folder with it, a file of rows, or a folder with such files.

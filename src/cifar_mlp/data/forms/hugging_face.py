@@ -89,7 +89,7 @@ def can_read() -> bool:
 
 
 def rows_below(path: Path, fine: bool) -> Iterator[Rows]:
-    """The forms that lie in or below ``path``.
+    """The forms that are in or below ``path``.
 
     Args:
         path: A folder, or one of the files.

@@ -130,7 +130,7 @@ class FolderImages:
         """Read the images; nothing can be downloaded, so a mirror is refused."""
         if mirror is not None:
             raise ValueError(
-                "--data.mirror cannot be given with --data.source folder: your own images lie in --data.root"
+                "--data.mirror cannot be given with --data.source folder: your own images are in --data.root"
             )
         _ = self.read
 

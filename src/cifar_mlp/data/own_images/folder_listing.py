@@ -1,4 +1,4 @@
-"""Which images a folder holds, and of which class and part, told by how it is laid out."""
+"""Which images a folder holds, and of which class and part, recognised by how it is laid out."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ class Listing(NamedTuple):
         labels: Class of each file, an index into ``class_names``.
         parts: Part of each file; ``train`` where the folder has no part of that name.
         class_names: By label.
-        left_out: What lies there and is not taken, in words; empty for nothing.
+        left_out: What is there and is not taken, in words; empty for nothing.
     """
 
     files: list[Path]
@@ -125,7 +125,7 @@ def _classes_in(folder: Path) -> Classes:
 
 
 def _holds_classes(folder: Path) -> bool:
-    """Whether images lie in folders of this folder, and none in itself."""
+    """Whether images are in folders of this folder, and none in itself."""
     if any(map(_is_image, os.listdir(folder))):
         return False
     return next(_images_below(folder), None) is not None

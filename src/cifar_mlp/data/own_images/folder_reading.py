@@ -44,7 +44,7 @@ def images_of(root: Path, files: Sequence[Path], image_size: int, grey: bool | N
     """Read image files, or what an earlier start has read of the same.
 
     Args:
-        root: Folder that they lie in.
+        root: Folder that they are in.
         files: Their paths.
         image_size: Height and width wanted.
         grey: Whether to make them grey; ``None`` asks whether all are.

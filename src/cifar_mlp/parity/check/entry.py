@@ -66,7 +66,7 @@ def gradients(
         if value not in allowed:
             raise ValueError(f"{name} must be one of {', '.join(str(a) for a in allowed if a)}, not {value!r}")
     if not 0 <= dropout < 1:
-        raise ValueError(f"dropout must lie in [0, 1), not {dropout}")
+        raise ValueError(f"dropout must be in [0, 1), not {dropout}")
     convention = Convention(penalty, reduction, penalize_biases)
     holds_parameters = isinstance(mine, nn.Module) or (hasattr(mine, "params") and hasattr(mine, "loss"))
     if holds_parameters and not isinstance(parameters, dict | nn.Module | type(None)):  # the inputs come next

@@ -43,7 +43,7 @@ class Drawn:
 
 @dataclass
 class Layout:
-    """Where a network's tensors are in the user's structure, and how its arrays lie."""
+    """Where a network's tensors are in the user's structure, and how its arrays are arranged."""
 
     tree: Any
     inputs: Any

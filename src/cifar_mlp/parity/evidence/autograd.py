@@ -46,5 +46,5 @@ def _forward(
 
 
 def with_value(tensor: Tensor, value: Tensor) -> Tensor:
-    """A tensor that has another value; its gradient goes on to ``tensor``."""
+    """A tensor that has another value; its gradient continues to ``tensor``."""
     return tensor + (value.detach().cpu().double() - tensor).detach()

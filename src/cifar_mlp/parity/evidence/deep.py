@@ -118,7 +118,7 @@ def by_autograd(
 
     Args:
         case: The network and its batch.
-        computed: Pre-activations and scores to go on from, by name.
+        computed: Pre-activations and scores to continue from, by name.
         terms: Takes the terms of every sum that cancels: the gradient of a bias that the mean of a batch removes.
     """
     network = case.network

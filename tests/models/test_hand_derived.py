@@ -1,4 +1,4 @@
-"""Training steps by hand: autograd's numbers, caught faults, one optimizer state, and matmuls that are chosen once."""
+"""Hand-derived steps: autograd's numbers, caught faults, one optimizer state, and matmuls that are chosen once."""
 
 import copy
 import itertools
@@ -17,11 +17,11 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from cifar_mlp.data.augment.mixing import MixedBatch
 from cifar_mlp.models import Classifier
-from cifar_mlp.models.by_hand import matmuls as libraries
-from cifar_mlp.models.by_hand.activations import ACTIVATION_KERNELS
-from cifar_mlp.models.by_hand.flat import FlatParameters
-from cifar_mlp.models.by_hand.matmuls import MatmulChoice
-from cifar_mlp.models.by_hand.steps import HandDerivedSteps
+from cifar_mlp.models.hand_derived import matmuls as libraries
+from cifar_mlp.models.hand_derived.activations import ACTIVATION_KERNELS
+from cifar_mlp.models.hand_derived.flat import FlatParameters
+from cifar_mlp.models.hand_derived.matmuls import MatmulChoice
+from cifar_mlp.models.hand_derived.steps import HandDerivedSteps
 from cifar_mlp.models.loss import mixed_loss, mixed_targets
 from cifar_mlp.models.mlp import ACTIVATIONS, MLP
 from cifar_mlp.parity.faults import FAULTS, planted
@@ -246,16 +246,16 @@ def test_accumulated_batches_add_up():
 def test_the_faster_library_is_taken_and_kept(monkeypatch: pytest.MonkeyPatch):
     clock = iter(range(10_000))
     monkeypatch.setattr(libraries, "_seconds", lambda way: next(clock) % 2)  # the second way takes longer
-    asked = (N, 140, D, torch.float32, torch.device("cpu"))
+    requested = (N, 140, D, torch.float32, torch.device("cpu"))
     choice = MatmulChoice()
-    assert choice.backward_weight(*asked) == "pytorch"
-    assert MatmulChoice("onednn").backward_weight(*asked) == "onednn"
-    assert MatmulChoice("auto", {"weight 140 x 130 float32": "onednn"}).backward_weight(*asked) == "onednn"
+    assert choice.backward_weight(*requested) == "pytorch"
+    assert MatmulChoice("onednn").backward_weight(*requested) == "onednn"
+    assert MatmulChoice("auto", {"weight 140 x 130 float32": "onednn"}).backward_weight(*requested) == "onednn"
     assert choice.describe() == "0 of 1 matmuls by oneDNN (the faster ones here)"
     next(clock)
-    assert choice.backward_weight(*asked) == "pytorch"
-    assert MatmulChoice().backward_weight(*asked) == "onednn"
-    assert MatmulChoice().backward_weight(N, 9, 9, *asked[3:]) == "pytorch"
+    assert choice.backward_weight(*requested) == "pytorch"
+    assert MatmulChoice().backward_weight(*requested) == "onednn"
+    assert MatmulChoice().backward_weight(N, 9, 9, *requested[3:]) == "pytorch"
 
 
 @pytest.mark.parametrize("fault", ["missing", "rounded"])
@@ -367,7 +367,7 @@ class OwnStep(Classifier):
 OwnStep.training_step.__module__ = "somewhere"
 
 
-def test_auto_is_by_hand_on_a_cpu_and_says_where_it_is_not():
+def test_auto_is_hand_derived_on_a_cpu_and_says_where_it_is_not():
     trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
     options: dict[str, Any] = {"hidden_sizes": [200], "optimizer": ADAM}
     made = {"auto": Classifier(130, **options), "frozen": Classifier(130, **options)}
@@ -382,4 +382,7 @@ def test_auto_is_by_hand_on_a_cpu_and_says_where_it_is_not():
     assert said["frozen"] == "gradients by autograd (layers are frozen)"
     assert said["own step"] == "gradients by autograd (OwnStep has a training_step of its own)"
     trainer.strategy._root_device = torch.device("meta")
-    assert made["auto"].describe_steps(trainer, 20) == "gradients by autograd (by hand is not measured on meta)"
+    assert (
+        made["auto"].describe_steps(trainer, 20)
+        == "gradients by autograd (the hand-derived step is not measured on meta)"
+    )

@@ -13,11 +13,11 @@ ELEMENTWISE = (
     optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop, optim.Adagrad, optim.Adadelta, optim.Adamax, optim.NAdam,
     optim.RAdam, optim.ASGD, optim.Rprop,
 )  # fmt: skip
-"""Optimizers that treat each number alone, so that it does not matter in which tensor it lies."""
+"""Optimizers that treat each number alone, so that it does not matter in which tensor it is."""
 
 
 def same_memory(tensors: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
-    """Whether they lie in the same places."""
+    """Whether they are in the same places."""
     return [tensor.data_ptr() for tensor in tensors] == [other.data_ptr() for other in others]
 
 
@@ -83,7 +83,7 @@ class FlatParameters:
         ]
 
     def part(self, optimizer: Optimizer) -> None:
-        """Let the optimizer go on with the single parameters, each with its state."""
+        """Let the optimizer continue with the single parameters, each with its state."""
         state = optimizer.state_dict()
         for hook in self._hooks:
             hook.remove()

@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from cifar_mlp.data.augment.mixing import MixedBatch
-from cifar_mlp.models.by_hand.coverage import may_deliver, why_autograd
-from cifar_mlp.models.by_hand.flat import FlatParameters
-from cifar_mlp.models.by_hand.kernels import libraries
-from cifar_mlp.models.by_hand.matmuls import MatmulChoice, choices_in
-from cifar_mlp.models.by_hand.steps import HandDerivedLoss, HandDerivedSteps
+from cifar_mlp.models.hand_derived.coverage import may_deliver, why_autograd
+from cifar_mlp.models.hand_derived.flat import FlatParameters
+from cifar_mlp.models.hand_derived.kernels import libraries
+from cifar_mlp.models.hand_derived.matmuls import MatmulChoice, choices_in
+from cifar_mlp.models.hand_derived.steps import HandDerivedLoss, HandDerivedSteps
 from cifar_mlp.models.loss import mixed_loss, mixed_targets, training_loss
 from cifar_mlp.models.mlp import MLP
 from cifar_mlp.models.recipes import Recipe, from_recipe
@@ -22,7 +22,7 @@ from cifar_mlp.parity.network import read_module
 CACHE = "~/.cache/cifar_mlp"  # where the data module names no other
 
 
-class TrainedByHand(LightningModule):
+class HandDerivedTraining(LightningModule):
     """Gives a module its loss, its backward pass and its optimizer.
 
     On one device the steps leave their gradients in one tensor, which the optimizer takes as it is. On several, under
@@ -36,7 +36,7 @@ class TrainedByHand(LightningModule):
 
     settings: dict[str, Any]
     network: MLP
-    _by_hand: bool | None = None  # not decided
+    _hand_derived: bool | None = None  # not decided
     _steps: HandDerivedSteps | None = None
     _delivers = False
     decided_matmuls: dict[str, str] | None = None
@@ -48,8 +48,8 @@ class TrainedByHand(LightningModule):
             features: Of the batch, ``(N, in_features)``.
             batch: Has the labels in its second place; where each image has two, in its third, with the first's share.
         """
-        by_hand = self.settings["gradients"] == "hand" if self._by_hand is None else self._by_hand
-        if not by_hand:
+        hand_derived = self.settings["gradients"] == "hand" if self._hand_derived is None else self._hand_derived
+        if not hand_derived:
             if isinstance(batch, MixedBatch):
                 return mixed_loss(self.network, features, batch, self.settings)
             return training_loss(self.network, features, batch[1], self.settings)
@@ -72,14 +72,14 @@ class TrainedByHand(LightningModule):
 
     def teardown(self, stage: str) -> None:
         """Free the buffers."""
-        self._by_hand, self._steps, self._delivers = None, None, False
+        self._hand_derived, self._steps, self._delivers = None, None, False
 
     def make_optimizer(self, recipe: Recipe) -> Optimizer:
         """The optimizer of a recipe, for all parameters together where the steps give all their gradients at once."""
         make: Any = from_recipe(recipe)
         parameters = list(self.network.parameters())
-        self._by_hand = why_autograd(self, self.trainer) is None
-        self._delivers = self._by_hand and may_deliver(self, self.trainer, make.func)
+        self._hand_derived = why_autograd(self, self.trainer) is None
+        self._delivers = self._hand_derived and may_deliver(self, self.trainer, make.func)
         if not self._delivers:
             self._steps = None
             alone: Optimizer = make(parameters)

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from cifar_mlp.models.by_hand.activations import ACTIVATION_KERNELS
-from cifar_mlp.models.by_hand.matmuls import PYTORCH, MatmulChoice, onednn
+from cifar_mlp.models.hand_derived.activations import ACTIVATION_KERNELS
+from cifar_mlp.models.hand_derived.matmuls import PYTORCH, MatmulChoice, onednn
 from cifar_mlp.parity import layers
 from cifar_mlp.parity.network import EPSILON, AffineTensors, Network, Normalization
 from cifar_mlp.parity.operations import Formulas

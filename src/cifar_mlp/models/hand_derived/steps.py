@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cifar_mlp.models.by_hand.flat import FlatParameters, FlatTensor, same_memory
-from cifar_mlp.models.by_hand.kernels import Kernels
-from cifar_mlp.models.by_hand.matmuls import MatmulChoice
+from cifar_mlp.models.hand_derived.flat import FlatParameters, FlatTensor, same_memory
+from cifar_mlp.models.hand_derived.kernels import Kernels
+from cifar_mlp.models.hand_derived.matmuls import MatmulChoice
 from cifar_mlp.models.mlp import MLP
 from cifar_mlp.parity import layers, n_layer
 from cifar_mlp.parity.network import AffineTensors, Network, read_module

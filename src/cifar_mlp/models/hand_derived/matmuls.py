@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from cifar_mlp.models.by_hand.machine_choices import MachineChoices
+from cifar_mlp.models.hand_derived.machine_choices import MachineChoices
 
 Matmuls = Literal["auto", "pytorch", "onednn"]
 PYTORCH, ONEDNN = get_args(Matmuls)[1:]
@@ -23,7 +23,7 @@ Ways = tuple[Callable[[], Tensor], Callable[[], Tensor]]
 def onednn(
     a_BI: Tensor, b_OI: Tensor, c_O: Tensor | None = None, activation: str = "none", numbers: list[float] | None = None
 ) -> Tensor:
-    """``activation(a b^T + c)`` by oneDNN, on the CPU; transposed views are read where they lie."""
+    """``activation(a b^T + c)`` by oneDNN, on the CPU; transposed views are read where they are."""
     operation: Any = torch.ops.mkldnn._linear_pointwise
     found: Tensor = operation(a_BI, b_OI, c_O, activation, numbers or [], "")
     return found
@@ -35,7 +35,7 @@ class MatmulChoice:
     Args:
         forced: ``auto`` measures.
         decided: Decisions of before, by the names below; a resumed training keeps those of its beginning.
-        kept: Those that this machine has made before; ``None`` measures anew.
+        kept: Those that this machine has made before; ``None`` measures again.
     """
 
     def __init__(

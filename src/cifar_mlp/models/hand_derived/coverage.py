@@ -8,7 +8,7 @@ from lightning.pytorch.strategies import SingleDeviceStrategy
 from torch import nn
 from torch.optim import Optimizer
 
-from cifar_mlp.models.by_hand.flat import ELEMENTWISE
+from cifar_mlp.models.hand_derived.flat import ELEMENTWISE
 from cifar_mlp.parity.network import read_module
 
 
@@ -23,7 +23,7 @@ def why_autograd(module: Any, trainer: Any) -> str | None:
         return "--model.gradients autograd" if module.settings["gradients"] == "autograd" else None
     kind = trainer.strategy.root_device.type
     if kind != "cpu":
-        return f"by hand is not measured on {kind}"
+        return f"the hand-derived step is not measured on {kind}"
     if not _takes_our_steps(module):
         return f"{type(module).__name__} has a training_step of its own"
     if "network" in module._modules:
