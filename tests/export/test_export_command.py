@@ -116,16 +116,21 @@ def test_a_file_that_computes_something_else_is_not_kept(
     monkeypatch.setitem(FORMATS, "pt2", broken)
     said = refused(capsys, str(trained("pixels")), "--format", "pt2")
     assert "other probabilities than the network" in said
-    not_numbers = run_again.Rerun(1, float("nan"), 0, 1.0)
-    with pytest.raises(ValueError, match="other probabilities"):
-        not_numbers.require()
+    for differences in ((float("nan"), 0.0), (0.0, float("nan")), (0.0, 0.01)):
+        with pytest.raises(ValueError, match="other probabilities"):
+            run_again.Rerun(1, *differences, 0, 1.0).require()
+    expected = torch.tensor([[1 - 1e-6, 1e-6], [1 - 2e-6, 2e-6]])  # as probabilities near those in the other order
+    found = run_again.run_again(lambda images: expected.log(), lambda images: expected.flip(0)[: len(images)], expected)
+    assert found.logit_difference == pytest.approx(0.693, abs=1e-3)
 
 
 def test_mistakes_are_one_line(
     trained: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     assert refused(capsys, "gone.ckpt") == "cifar-mlp: error: gone.ckpt: no such file\n"
-    assert "folder does not exist" in refused(capsys, str(trained("pixels")), "--format", "pt2", "--output", "no/a.pt2")
+    for output in ("no/a.pt2", "."):
+        assert f"--output {output} cannot be written" in refused(capsys, "small", "--format", "pt2", "--output", output)
+    assert "--format pt2 ends in .pt2" in refused(capsys, "small", "--format", "pt2", "--output", "a.onnx")
     monkeypatch.setattr(file_formats.importlib.util, "find_spec", lambda name: None)
     assert "pip install onnx onnxscript onnxruntime" in refused(capsys, str(trained("pixels")))
 

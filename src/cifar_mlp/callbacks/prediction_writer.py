@@ -1,7 +1,6 @@
 """Predictions as a CSV file."""
 
 import csv
-import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO
@@ -9,7 +8,7 @@ from typing import Any, TextIO
 from lightning.pytorch.callbacks import BasePredictionWriter
 from torch import Tensor
 
-from cifar_mlp.common.atomic_write import replacing
+from cifar_mlp.common.atomic_write import can_be_written, replacing
 from cifar_mlp.data.own_images.image_files import ImageFiles
 
 
@@ -33,7 +32,7 @@ class PredictionWriter(BasePredictionWriter):
         if trainer.world_size > 1:
             raise ValueError("predict writes one file in order: use --trainer.devices 1")
         output = Path(trainer.datamodule.output).expanduser()
-        if (output.exists() and not output.is_file()) or not os.access(output.parent, os.W_OK):
+        if not can_be_written(output):
             raise ValueError(f"--data.output {str(output)!r} cannot be written: name a file in a folder that exists")
 
     def on_predict_start(self, trainer: Any, pl_module: Any) -> None:

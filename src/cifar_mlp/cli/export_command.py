@@ -15,14 +15,14 @@ from torch import Tensor
 
 from cifar_mlp.cli.checkpoint_option import checkpoint_file
 from cifar_mlp.cli.parser import errors_in_one_line
-from cifar_mlp.common.atomic_write import replacing
+from cifar_mlp.common.atomic_write import can_be_written, replacing
 from cifar_mlp.common.interruption import answering_interrupts
 from cifar_mlp.common.script_parser import OneLineParser
 from cifar_mlp.export.file_formats import FORMATS, Run
 from cifar_mlp.export.images_to_probabilities import exportable
 from cifar_mlp.export.int8 import Cost, measure, quantize, write_cost
 from cifar_mlp.export.metadata import facts_of
-from cifar_mlp.export.run_again import TOLERANCE, run_again
+from cifar_mlp.export.run_again import run_again
 from cifar_mlp.training.checkpoint_data import data_of
 from cifar_mlp.training.trained_network import read_network
 
@@ -62,8 +62,10 @@ def export(options: argparse.Namespace) -> None:
     chosen.require_packages()
     path = checkpoint_file(options.checkpoint, None, training=False)
     output = options.output or Path(path.name).with_suffix(chosen.suffix)
-    if not output.parent.is_dir():
-        raise ValueError(f"--output {output}: the folder does not exist")
+    if not can_be_written(output):
+        raise ValueError(f"--output {output} cannot be written: name a file in a folder that exists")
+    if output.suffix != chosen.suffix:
+        raise ValueError(f"--output {output}: the name of a file of --format {options.format} ends in {chosen.suffix}")
     content, model = read_network(path)
     module = exportable(model, options.fold)
     facts = facts_of(content, path, model, module)
@@ -78,8 +80,8 @@ def export(options: argparse.Namespace) -> None:
         told = f"{output}: {_size(unfinished)}"
         which = "images of drawn bytes" if labels is None else "test images"
         again = (
-            f"run again on {found.images:,} {which}: the same classes, probabilities within {found.difference:.1e} "
-            f"(tolerance {TOLERANCE:.0e}), {found.images_per_second:,.0f} images/s on {_threads()}"
+            f"run again on {found.images:,} {which}: the same classes, {found}, "
+            f"{found.images_per_second:,.0f} images/s on {_threads()}"
         )
         if options.int8 and labels is not None:
             print(f"in float32: {_size(unfinished)}, {again}", flush=True)

@@ -92,6 +92,11 @@ def in_words(size: int) -> str:
     return f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 2**10:.0f} KiB"
 
 
+def can_be_written(path: Path) -> bool:
+    """Whether a file can come to be there: in a folder that exists, and in the place of no folder."""
+    return os.access(path.parent, os.W_OK) and not (path.exists() and not path.is_file())
+
+
 def write_whole(text: str, path: Path) -> None:
     """Write ``text`` as UTF-8, atomically; the folder of ``path`` exists."""
     write_whole_bytes(text.encode(), path)
