@@ -130,14 +130,14 @@ def test_failures_missed_faults_and_absent_devices_are_on_the_page():
     found = Evidence([passed, failed, caught, missed], [NotRun("cuda", "no NVIDIA GPU on this machine")])
     page = as_markdown(found, environment(("cpu",), 0), "parity.png")
 
-    assert headline(found) == "2 of 4 checks failed; planted faults caught in 1 of 2 runs (1 faults); not run: cuda"
+    assert headline(found) == "2 of 4 checks failed; 1 planted faults caught in 1 of 2 runs; not run: cuda"
     assert "- w1: not finite (hand: forward, toy, cpu float64)\n" in page
     assert "| toy | FAIL w1 |\n" in page
     assert "| relu | mask skipped | 1 of 1 | 0 of 1 |\n" in page
     assert "- dz2: missed in every case (mask skipped, planted fault, cpu float32)\n" in page
     assert "- cuda: not run (no NVIDIA GPU on this machine)\n" in page
     assert headline(Evidence([passed, caught])) == (
-        "1 of 1 cases within tolerance (at most 25 % used); planted faults caught in 1 of 1 runs (1 faults)"
+        "1 of 1 cases within tolerance (worst error: 25 % of its tolerance); 1 planted faults caught in 1 of 1 runs"
     )
 
 

@@ -41,10 +41,11 @@ def headline(evidence: Evidence) -> str:
         parts = [f"{len(evidence.failures)} of {len(checks)} checks failed"]
     else:
         cases = len({row.case for row in compared})
-        parts = [f"{cases} of {cases} cases within tolerance (at most {_percent(max(map(_share, compared)))} used)"]
+        worst = _percent(max(map(_share, compared)))
+        parts = [f"{cases} of {cases} cases within tolerance (worst error: {worst} of its tolerance)"]
     if planted:
         kinds, caught = len({row.witness for row in planted}), sum(row.verdict == "pass" for row in planted)
-        parts.append(f"planted faults caught in {caught} of {len(planted)} runs ({kinds} faults)")
+        parts.append(f"{kinds} planted faults caught in {caught} of {len(planted)} runs")
     if absent := [entry.what for entry in evidence.not_run if entry.what in DEVICES]:
         parts.append(f"not run: {', '.join(absent)}")
     return "; ".join(parts)
