@@ -69,12 +69,18 @@ def test_a_group_of_folds_is_put_in_order(monkeypatch: pytest.MonkeyPatch):
 
 def test_what_is_written_of_the_differing_images(monkeypatch: pytest.MonkeyPatch):
     first, second = (planted(torch.tensor(right), {}) for right in ([1.0, 0, 1, 0.9], [1.0, 1, 0, 0.5]))
-    table = compare_command.report(first, second, "test")
+    third = first._replace(runs=2, by_seed={0: 1.0})
+    groups = {"A": first, "B": second, "C": third}
+    table = compare_command.report(groups, "test")
+    for pair in ("A less B", "A less C", "B less C"):
+        assert f"{pair}, over images like these" in table
+    assert "With 3 pairs and 2 classes" in table
     assert re.search(r"\| x +\| +100\.0 +\| +50\.0 +\| +\+50\.0 ", table), table
     assert re.search(r"\| y +\| +45\.0 +\| +75\.0 +\| +-30\.0 ", table), table
     images = torch.arange(4, dtype=torch.uint8).view(4, 1, 1, 1).expand(4, 1, 8, 8)
     first, second = (group._replace(images=images, indices=torch.arange(10, 14)) for group in (first, second))
-    compare_command.write_differing(first, second, Path("differences.csv"))
+    groups = {"A": first, "B": second}
+    compare_command.write_differing(groups, Path("differences.csv"))
     rows = [line.split(",") for line in Path("differences.csv").read_text().splitlines()[1:]]
     assert rows == [
         ["11", "y", "x", "y", "0.00", "1.00"],
@@ -92,8 +98,11 @@ def test_what_is_written_of_the_differing_images(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(compare_command, "pixels", lambda figure: figure)
     monkeypatch.setattr(compare_command, "png", lambda drawn: drawn)
     monkeypatch.setattr(compare_command, "save", lambda content, path: written.update({path.name: content}))
-    compare_command.draw_differing(first, second, Path())
-    assert written == {f"better_in_{a.lower()}.png": f"Right in {a} rather than in {b}" for a, b in ("AB", "BA")}
+    for better, worse in ("AB", "BA"):
+        compare_command.draw_differing(groups, better, worse, Path())
+    assert written == {
+        f"{a.lower()}_rather_than_{b.lower()}.png": f"Right in {a} rather than in {b}" for a, b in ("AB", "BA")
+    }
     assert drawn["Right in A rather than in B"] == ([2, 3], [("x", "B: y"), ("y", "B: x")])
     assert drawn["Right in B rather than in A"] == ([1], [("y", "A: x")])
 
@@ -146,7 +155,13 @@ def test_two_runs_are_compared(trained: Callable[[str], Path], capsys: pytest.Ca
     with pytest.raises(SystemExit):
         compare_command.main([*map(str, runs), "--output", "taken"])
     assert "--output taken is a file: name a folder" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        compare_command.main([str(runs[0])])
+    assert "give two RUNs or more, at most 26, not 1" in capsys.readouterr().err
+    Path("comparison").mkdir()
+    Path("comparison/c_rather_than_a.png").touch()  # of an earlier comparison
     compare_command.main([*map(str, runs), "--on", "test"])
+    assert not Path("comparison/c_rather_than_a.png").exists()
     printed = capsys.readouterr().out
     assert "# test: 270 images" in printed
     assert "McNemar's exact test" in printed
@@ -156,8 +171,8 @@ def test_two_runs_are_compared(trained: Callable[[str], Path], capsys: pytest.Ca
     better = [float(row["A, share right"]) - float(row["B, share right"]) for row in rows]
     alone = [sum(gap == sign for gap in better) for sign in (1, -1)]
     assert f"right in A alone {alone[0]}, in B alone {alone[1]}:" in printed
-    for letter, count in zip("ab", alone, strict=True):
-        assert Path(f"comparison/better_in_{letter}.png").is_file() == (count > 0)
+    for name, count in zip(("a_rather_than_b", "b_rather_than_a"), alone, strict=True):
+        assert Path(f"comparison/{name}.png").is_file() == (count > 0)
 
 
 @pytest.mark.slow
@@ -168,7 +183,7 @@ def test_groups_must_have_held_out_the_same_images(
 ):
     with pytest.raises(SystemExit):
         compare_command.main([str(trained("linear")), str(cross_validation)])
-    assert "did not hold out the same images (270 and 1,527)" in capsys.readouterr().err
+    assert "do not have the same validation images (270 and 1,527)" in capsys.readouterr().err
     assert not Path("comparison").exists()
     compare_command.main([str(cross_validation), str(cross_validation)])
     assert "A less B, over images like these: +0.00 points" in capsys.readouterr().out

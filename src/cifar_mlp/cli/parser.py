@@ -29,7 +29,7 @@ OTHER_COMMANDS = {
     "demo": "Try a checkpoint on a page in the browser.",
     "seeds": "Train with several seeds, as one study.",
     "cv": "Cross-validate, as one study.",
-    "compare": "Compare two trainings or studies on the same images.",
+    "compare": "Compare trainings or studies on the same images.",
     "sweep": "Search for settings.",
 }
 USER_ERRORS = (ValueError, OSError, MisconfigurationException)

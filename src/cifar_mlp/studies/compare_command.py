@@ -1,14 +1,17 @@
-"""``cifar-mlp compare``: two runs or studies on the same images.
+"""``cifar-mlp compare``: two or more runs or studies on the same images, each pair.
 
 cifar-mlp compare RUN RUN               on the validation images; out-of-fold where both are cross-validations
 cifar-mlp compare RUN STUDY --on test   on the test images, for a final number
 """
 
 import csv
+import string
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import combinations, permutations
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from torch import Tensor
 
@@ -25,13 +28,13 @@ from cifar_mlp.studies.members import TEST, VALIDATION
 from cifar_mlp.studies.study import require_folder
 
 SHOWN = 30  # images of each kind
+Groups = Mapping[str, Group]  # by letter, from A
 
 
 def parser() -> OneLineParser:
     """The command line."""
     made = OneLineParser(prog="cifar-mlp compare", description=__doc__)
-    made.add_argument("first", type=Path, metavar="A", help="a checkpoint, a run's folder or a study's")
-    made.add_argument("second", type=Path, metavar="B", help="the same")
+    made.add_argument("paths", type=Path, nargs="+", metavar="RUN", help="a checkpoint, a run's folder or a study's")
     made.add_argument("--on", choices=(VALIDATION, TEST), default=VALIDATION, help="images (default: validation)")
     made.add_argument("--output", type=Path, default=Path("comparison"), metavar="DIR", help="default: comparison")
     return made
@@ -40,31 +43,54 @@ def parser() -> OneLineParser:
 @answering_interrupts("cifar-mlp")
 def main(arguments: Sequence[str]) -> None:
     """Compare; a mistake is one line and exit code 1."""
-    options = parser().parse_args(arguments)
+    made = parser()
+    options = made.parse_args(arguments)
+    if not 2 <= len(options.paths) <= len(string.ascii_uppercase):
+        made.error(f"give two RUNs or more, at most {len(string.ascii_uppercase)}, not {len(options.paths)}")
     with errors_in_one_line():
         require_folder(options.output)
-        first, second = (read_group(path, options.on) for path in (options.first, options.second))
-        require_same_images(first, second)
-        text = report(first, second, options.on)
+        lettered = zip(string.ascii_uppercase, options.paths, strict=False)
+        groups = {letter: read_group(path, options.on) for letter, path in lettered}
+        for group in groups.values():
+            require_same_images(groups["A"], group, options.on)
+        text = report(groups, options.on)
         options.output.mkdir(parents=True, exist_ok=True)
         write_whole(text, options.output / "comparison.md")
-        write_differing(first, second, options.output / "differences.csv")
-        draw_differing(first, second, options.output)
+        write_differing(groups, options.output / "differences.csv")
+        for earlier in options.output.glob("?_rather_than_?.png"):
+            earlier.unlink()
+        for better, worse in permutations(groups, 2):
+            draw_differing(groups, better, worse, options.output)
         Console(width=None if sys.stdout.isatty() else 140).print(text, markup=False, highlight=False, soft_wrap=True)
         print(f"written: comparison.md, differences.csv and pictures in {options.output}", flush=True)
 
 
-def report(first: Group, second: Group, which: str) -> str:
-    """What was found, in Markdown."""
-    lines = [f"# {which}: {len(first.labels):,} images\n", f"A: {_told(first)}\nB: {_told(second)}\n"]
-    lines.append(f"A less B, over images like these: {over_images(first.right, second.right)} (paired bootstrap)")
+def report(groups: Groups, which: str) -> str:
+    """What was found, in Markdown: the groups, then each pair, all images and class by class.
+
+    Args:
+        groups: By letter.
+        which: ``validation`` or ``test``.
+    """
+    told = "".join(f"{letter}: {_told(group)}\n" for letter, group in groups.items())
+    pairs = [_pair(groups, *pair) for pair in combinations(groups, 2)]
+    classes = len(groups["A"].labels.unique())
+    count = f"{len(pairs)} pairs and {classes} classes" if len(pairs) > 1 else f"{classes} classes"
+    note = f"With {count}, one interval in 20 leaves out the true difference by chance.\n"
+    return "\n".join([f"# {which}: {len(groups['A'].labels):,} images\n", told, *pairs, note])
+
+
+def _pair(groups: Groups, one: str, other: str) -> str:
+    first, second = groups[one], groups[other]
+    lines = [f"{one} less {other}, over images like these: {over_images(first.right, second.right)} (paired bootstrap)"]
     seeds = over_seeds(first, second)
     if seeds is not None:
-        lines.append(f"A less B, over seeds, on these images: {seeds} (paired by seed, Student)")
+        count = len(first.by_seed.keys() & second.by_seed.keys())
+        lines.append(f"{one} less {other}, over seeds, on these images: {seeds} (paired by {count} seeds, Student)")
     if first.runs == second.runs == 1 or not (first.by_seed or second.by_seed):
         found = mcnemar(first.right, second.right)
         lines.append(
-            f"right in A alone {found.only_first:,}, in B alone {found.only_second:,}: McNemar's exact test, "
+            f"right in {one} alone {found.only_first:,}, in {other} alone {found.only_second:,}: McNemar's exact test, "
             f"p = {found.p_value:.2g}"
         )
     rows = []
@@ -75,9 +101,8 @@ def report(first: Group, second: Group, which: str) -> str:
             found_here = over_images(*right)
             shares = (f"{100 * float(part.mean()):.1f}" for part in right)
             rows.append([name, *shares, f"{found_here.mean:+.1f}", f"{found_here.low:+.1f} to {found_here.high:+.1f}"])
-    note = f"With {len(rows)} classes, one interval in 20 leaves out the true difference by chance.\n"
-    heads = ("class", "A, %", "B, %", "A less B", "95 % interval")
-    return "\n".join(lines) + "\n\n" + markdown.table(heads, rows, words=1) + "\n" + note
+    heads = ("class", f"{one}, %", f"{other}, %", f"{one} less {other}", "95 % interval")
+    return "\n".join(lines) + "\n\n" + markdown.table(heads, rows, words=1)
 
 
 def _told(group: Group) -> str:
@@ -85,43 +110,40 @@ def _told(group: Group) -> str:
     return f"{group.name}: {100 * float(group.right.mean()):.2f} %{runs}"
 
 
-def differing(first: Group, second: Group) -> Tensor:
-    """Places of the images on which the groups differ, the clearest first."""
-    gap = (first.right - second.right).abs()
-    return gap.argsort(descending=True, stable=True)[: int((gap > 0).sum())]
+def differing(groups: Sequence[Group]) -> Tensor:
+    """Places of the images on which any two differ, the clearest first."""
+    right_GN = torch.stack([group.right for group in groups])
+    gap_N = right_GN.amax(0) - right_GN.amin(0)
+    return gap_N.argsort(descending=True, stable=True)[: int((gap_N > 0).sum())]
 
 
-def write_differing(first: Group, second: Group, path: Path) -> None:
-    """Every image on which they differ."""
+def write_differing(groups: Groups, path: Path) -> None:
+    """Every image on which any two differ."""
+    first, members = groups["A"], list(groups.values())
     names = first.class_names
     with replacing(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as text:
         writer = csv.writer(text)
-        writer.writerow(["image", "class", "A predicts", "B predicts", "A, share right", "B, share right"])
-        for place in differing(first, second).tolist():
-            labels = (first.labels[place], first.predicted[place], second.predicted[place])
-            shares = (first.right[place], second.right[place])
-            writer.writerow(
-                [
-                    int(first.indices[place]),
-                    *(names[int(label)] for label in labels),
-                    *(f"{float(s):.2f}" for s in shares),
-                ]
-            )
+        told = [f"{letter}{what}" for what in (" predicts", ", share right") for letter in groups]
+        writer.writerow(["image", "class", *told])
+        for place in differing(members).tolist():
+            labels = (first.labels[place], *(group.predicted[place] for group in members))
+            shares = (f"{float(group.right[place]):.2f}" for group in members)
+            writer.writerow([int(first.indices[place]), *(names[int(label)] for label in labels), *shares])
 
 
-def draw_differing(first: Group, second: Group, folder: Path) -> None:
-    """``better_in_a.png`` and ``better_in_b.png``: the images on which they differ most."""
-    places, names = differing(first, second), first.class_names
-    for better, worse, letters in ((first, second, "AB"), (second, first, "BA")):
-        chosen = places[better.right[places] > worse.right[places]][:SHOWN]
-        if len(chosen) == 0:
-            continue
-        captions = [
-            Caption(names[int(first.labels[place])], f"{letters[1]}: {names[int(worse.predicted[place])]}")
-            for place in chosen.tolist()
-        ]
-        figure = gallery(
-            first.images[chosen], min(10, len(chosen)), f"Right in {letters[0]} rather than in {letters[1]}", captions,
-            note=f"Black: true class. Orange: what {letters[1]} predicts.",
-        )  # fmt: skip
-        save(png(pixels(figure)), folder / f"better_in_{letters[0].lower()}.png")
+def draw_differing(groups: Groups, one: str, other: str, folder: Path) -> None:
+    """``a_rather_than_b.png``: the images on which one is right most clearly and the other is not."""
+    better, worse, names = groups[one], groups[other], groups[one].class_names
+    places = differing([better, worse])
+    chosen = places[better.right[places] > worse.right[places]][:SHOWN]
+    if len(chosen) == 0:
+        return
+    captions = [
+        Caption(names[int(better.labels[place])], f"{other}: {names[int(worse.predicted[place])]}")
+        for place in chosen.tolist()
+    ]
+    figure = gallery(
+        better.images[chosen], min(10, len(chosen)), f"Right in {one} rather than in {other}", captions,
+        note=f"Black: true class. Orange: what {other} predicts.",
+    )  # fmt: skip
+    save(png(pixels(figure)), folder / f"{one.lower()}_rather_than_{other.lower()}.png")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from cifar_mlp.cli.checkpoint_option import checkpoint_file
-from cifar_mlp.studies.members import Seen, each, same_images
+from cifar_mlp.studies.members import VALIDATION, Seen, each, same_images
 from cifar_mlp.studies.study import finished
 
 # Shape legend: N = images, C = classes
@@ -90,15 +90,16 @@ def read_group(path: Path, which: str) -> Group:
     )  # fmt: skip
 
 
-def require_same_images(first: Group, second: Group) -> None:
-    """Refuse two groups that were asked about different images.
+def require_same_images(first: Group, second: Group, which: str) -> None:
+    """Refuse two groups that were asked about different images, ``validation`` or ``test``.
 
     Raises:
         ValueError: Says what to do.
     """
     same = torch.equal(first.indices, second.indices) and torch.equal(first.images, second.images)
     if not same or first.class_names != second.class_names:
+        remedy = "; give --on test" if which == VALIDATION else ""
         raise ValueError(
-            f"{first.name} and {second.name} did not hold out the same images ({len(first.indices):,} and "
-            f"{len(second.indices):,}): only the same images can be compared; give --on test"
+            f"{first.name} and {second.name} do not have the same {which} images ({len(first.indices):,} and "
+            f"{len(second.indices):,}): only the same images can be compared{remedy}"
         )
