@@ -176,12 +176,12 @@ def temporary() -> Iterator[Path]:
         yield Path(folder)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("number", "code", "last"), [
-    (signal.SIGINT, 130, ["benchmark.py: stopped"]), pytest.param(signal.SIGTERM, 143, [], marks=pytest.mark.long),
+    (signal.SIGINT, 130, ["benchmark.py: stopped"]), (signal.SIGTERM, 143, []),
 ])  # fmt: skip
 @pytest.mark.parametrize(("job", "moment"), [
-    ("train", ": starting"), *(pytest.param(job, "round 1 ", marks=pytest.mark.long) for job in ("train", "pca")),
+    ("train", ": starting"), ("train", "round 1 "), ("pca", "round 1 "),
 ])  # fmt: skip
 def test_a_stopped_benchmark_ends_its_processes_and_cleans_up(
     temporary: Path, number: int, code: int, last: list[str], job: str, moment: str

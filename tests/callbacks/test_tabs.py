@@ -9,6 +9,7 @@ import pytest
 from cifar_mlp.callbacks.hyperparameters import FIRST
 from tests.browser import Tab
 from tests.callbacks.server import Server
+from tests.long_cases import rest_long
 
 pytestmark = [
     pytest.mark.slow,
@@ -31,7 +32,7 @@ SAYS = {
     "projector": (["Points: 270", "Dimension: 12", "4 tensors found"], "No checkpoint was found"),
     "hparams": ([*FIRST, "digits/hp/val_accuracy", "digits/hp/test_accuracy"], "No hparams data"),
 }  # fmt: skip
-LONGEST = ("timeseries", "graphs", "histograms", "pr_curves")
+ALWAYS = ("scalars", "hparams")
 # Elements that are drawn.
 DRAWN = {
     "scalars": "tf-line-chart-data-loader, tf-scalar-card svg",
@@ -75,7 +76,7 @@ def open_tab(tab: Tab, server: Server, name: str, words: list[str], question: st
         wait_for(tab, f"text={word}")
 
 
-@pytest.mark.parametrize("name", [pytest.param(one, marks=[pytest.mark.long] * (one in LONGEST)) for one in SAYS])
+@pytest.mark.parametrize("name", rest_long(SAYS, ALWAYS))
 def test_a_tab_shows_the_runs_without_errors(name: str, server: Server, empty: Server, tab: Tab):
     words, nothing = SAYS[name]
     open_tab(tab, empty, name, [nothing])
@@ -105,15 +106,7 @@ def test_the_hparams_table_has_the_results_of_both_runs(logs: Path, server: Serv
             tab.page.get_by_text(f"{value:.5g}").first.wait_for(state="attached", timeout=10_000)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "images",
-        pytest.param("timeseries", marks=pytest.mark.long),
-        "custom_scalars",
-        pytest.param("text", marks=pytest.mark.long),
-    ],
-)
+@pytest.mark.parametrize("name", rest_long(["images", "timeseries", "custom_scalars", "text"], ["images"]))
 def test_pictures_keep_their_white_background_in_dark_mode(name: str, server: Server, tab: Tab):
     open_tab(tab, server, name, SAYS[name][0], "?darkMode=true")
     ground = tab.page.evaluate("getComputedStyle(document.body).backgroundColor")

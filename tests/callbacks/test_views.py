@@ -402,7 +402,10 @@ def test_a_resumed_run_shows_no_step_twice(views: None):
     assert steps(events.Tensors("run/config/text_summary")) == [0, 5]
 
 
-@pytest.mark.parametrize(("precision", "whiten"), [("64-true", "true"), ("bf16-true", "false"), ("bf16-mixed", "true")])
+@pytest.mark.parametrize(
+    ("precision", "whiten"),
+    [("bf16-true", "false"), *(pytest.param(one, "true", marks=pytest.mark.long) for one in ("64-true", "bf16-mixed"))],
+)
 def test_networks_of_any_precision_are_drawn(small_cifar: Path, views: None, precision: str, whiten: str):
     run(["fit", "--data.batch_size", "50", "--model.hidden_sizes", "[9]", "--trainer.max_epochs", "1",
          "--data.n_components", "7", "--data.whiten", whiten, "--trainer.precision", precision])  # fmt: skip

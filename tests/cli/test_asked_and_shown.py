@@ -16,6 +16,7 @@ from cifar_mlp import CIFAR10DataModule
 from cifar_mlp.cli import main, run
 from cifar_mlp.cli.option_aliases import suggestion, with_options
 from cifar_mlp.cli.parser import SECTIONS
+from tests.long_cases import rest_long
 
 ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ["--data.source", "digits", "--model.hidden_sizes", "[8]", "--views.all", "false"]
@@ -207,7 +208,7 @@ def test_a_tuner_is_refused(tuner: str, capsys: pytest.CaptureFixture[str]):
 
 
 @pytest.mark.parametrize("name", ["ReduceLROnPlateau", "torch.optim.lr_scheduler.ReduceLROnPlateau"])
-@pytest.mark.parametrize("gradients", ["autograd", "hand"])
+@pytest.mark.parametrize("gradients", rest_long(["autograd", "hand"], ["hand"]))
 def test_the_plateau_schedule_is_lightning_s_and_watches(name: str, gradients: str):
     monitor = ["--model.lr_scheduler.monitor", "val/loss"] if "." not in name else []
     settled = ["--model.lr_scheduler.patience", "0", "--model.lr_scheduler.threshold", "9.0"]
@@ -262,6 +263,7 @@ def test_a_data_module_can_be_pickled(source: str):
     assert (again.num_features, again.class_names) == (data.num_features, data.class_names)
 
 
+@pytest.mark.long
 def test_a_profiler_s_report_is_shown():
     command = [sys.executable, "-m", "cifar_mlp", "fit", *ONE, "--trainer.profiler", "simple"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -269,6 +271,7 @@ def test_a_profiler_s_report_is_shown():
     assert "GPU available" not in done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_the_mean_loss_over_two_processes_is_over_images(monkeypatch: pytest.MonkeyPatch):
     """As on one process, for an odd number of validation images: 269 of the digits."""
     script = Path("two.py")

@@ -44,8 +44,8 @@ def both_ways(losses: list[float], *arguments: str) -> tuple[list[float], list[f
 @pytest.mark.parametrize(
     "options",
     [
-        ["--model.hidden_sizes", "[16]"],
-        ["--model.hidden_sizes", "[]"],
+        pytest.param(["--model.hidden_sizes", "[16]"], marks=pytest.mark.long),
+        pytest.param(["--model.hidden_sizes", "[]"], marks=pytest.mark.long),
         ["--model.hidden_sizes", "[12, 9]", "--model.activation", "gelu", "--model.normalization", "layer"],
         ["--model.hidden_sizes", "[16]", "--trainer.accumulate_grad_batches", "2"],
         ["--model.hidden_sizes", "[16]", "--trainer.gradient_clip_val", "0.1"],

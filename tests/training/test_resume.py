@@ -55,7 +55,7 @@ def test_a_schedule_by_epochs_continues_hand_derived_too(small_cifar: Path):
     assert all(torch.equal(found["state_dict"][name], value) for name, value in expected["state_dict"].items())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_process_leaves_a_whole_checkpoint_to_continue_from(small_cifar: Path):
     process = [sys.executable, "-m", "tests.made_cifar", *RUN, *EACH_STEP]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "OMP_NUM_THREADS": "1"}

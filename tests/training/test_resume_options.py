@@ -207,11 +207,17 @@ def test_an_option_changed_on_resume_is_right_or_refused(checkpoint: str, option
     ("option", "value", "said"),
     [
         ("data.batch_size", "50", "--data.batch_size 50: .* was taken within an epoch, after 4 batches"),
-        ("data.sampling", "replacement", "--data.sampling replacement: .* was taken within an epoch"),
-        (
+        pytest.param(
+            "data.sampling",
+            "replacement",
+            "--data.sampling replacement: .* was taken within an epoch",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
             "trainer.overfit_batches",
             "6",
             "--trainer.overfit_batches 6: .* within an epoch, after 4 batches of --trainer.overfit_batches 0.0",
+            marks=pytest.mark.long,
         ),
         (
             "trainer.limit_train_batches",
@@ -224,7 +230,7 @@ def test_an_option_changed_on_resume_is_right_or_refused(checkpoint: str, option
             "--trainer.devices 2: .* was taken within an epoch, after 4 batches of --trainer.devices 1",
         ),
         ("trainer.limit_train_batches", "9", None),
-        ("trainer.limit_val_batches", "1", None),
+        pytest.param("trainer.limit_val_batches", "1", None, marks=pytest.mark.long),
     ],
 )
 def test_within_an_epoch_its_batches_stay_the_same(own_home: Path, option: str, value: str, said: str | None):

@@ -17,6 +17,7 @@ from cifar_mlp.callbacks.views import Views
 from cifar_mlp.cli import command_line, run
 from cifar_mlp.models import Classifier
 from cifar_mlp.training.fast_loop import FastEpochLoop
+from tests.long_cases import rest_long
 
 RUN = ["fit", "--data.batch_size", "20", "--data.n_components", "12", "--model.hidden_sizes", "[16, 12]"]
 RUN += ["--trainer.max_epochs", "2", "--trainer.precision", "32-true"]
@@ -37,6 +38,7 @@ KINDS = {
     "replacement": ["--data.sampling", "replacement"],
     "augmented": ["--data.augment", "{flip: random, mixup: 0.4}"],
 }  # fmt: skip
+ALWAYS = ("hand-derived", "bfloat16", "averaged weights", "limited steps", "augmented")
 
 
 class Watch(Callback):
@@ -90,7 +92,7 @@ def outcome(fast: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) ->
     return left, steps
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", rest_long(KINDS, ALWAYS))
 def test_a_run_leaves_what_lightning_s_own_loop_leaves(small_cifar: Path, monkeypatch: pytest.MonkeyPatch, kind: str):
     monkeypatch.setattr(Views, "callbacks", lambda self: [TrainingScalars(4), UpdateRatios(6), Histograms(1)])
     (fast, steps), (own, none) = (outcome(which, KINDS[kind], monkeypatch) for which in ("true", "false"))

@@ -90,7 +90,7 @@ def test_whichever_process_hears_sigterm_both_stop(tmp_path: Path, unbroken: Pat
     assert not differences(left_by(folder), left_by(unbroken))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_agents_of_torchrun_train_the_same_network_in_one_folder(tmp_path: Path, unbroken: Path):
     port = str(free_port())
     nodes = ["-m", "torch.distributed.run", "--nnodes", "2", "--nproc_per_node", "1", "--master_addr", "127.0.0.1"]
