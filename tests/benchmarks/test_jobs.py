@@ -67,7 +67,7 @@ def test_training_tables_take_ratios_round_by_round(problem: Problem):
     assert text.endswith("Keras: not run (not installed)\na CPU, 3 threads, torch 1.0, 2001-02-03, commit None.\n")
     short = speed_short(document)
     assert "`cifar-mlp fit` trains on 6 images/s in float32 (" in short
-    assert "| baseline, float32 | images/s | speed-up, fit in float32 |" in short
+    assert "| baseline, float32 | images/s | speed-up of fit, float32 |" in short
     assert "| plain PyTorch loop | 13 | 0.50 |" in short
     assert "| JAX, compiled epoch | 6 | 1.00 |" in short
     without = {**document, "implementations": document["implementations"][1:], "roofline": []}

@@ -65,7 +65,7 @@ def test_a_run_becomes_a_row_once_and_its_lines_say_what_it_did(run: Path, tmp_p
     assert "| 71.2 | 73.0 (18) |" in first
     assert "| 1.5 | EPYC |" in first
     assert "| other | 72.0 |" in second
-    assert "| 73.0 (18) | 71.2 | 10 |" in record_short(found)
+    assert "| 73.0 (18) | 71.2 | 1 | 10 |" in record_short(found)
     assert "seed 3; 45,000 training images, validation 70.0 % (72.5 % averaged); EPYC; 32-true" in record_provenance(
         found
     )

@@ -103,4 +103,4 @@ def accuracies(rows: Sequence[Row], which: str, metric: str) -> list[float]:
 
 def same(rows: Sequence[Row], name: str) -> str:
     """What all rows agree on, or what they range over."""
-    return ", ".join(sorted({str(row[name]) for row in rows}))
+    return " and ".join(sorted({str(row[name]) for row in rows}))

@@ -27,6 +27,6 @@ def parity_table(evidence: Document) -> str:
     outcome = evidence["outcome"][:1].upper() + evidence["outcome"][1:]
     return (
         markdown.table(["tensor", *COLUMNS], body)
-        + f"\nFor bfloat16, autograd starts from the same rounded z2 and scores. {outcome}. "
+        + f"\nIn the bfloat16 column, autograd starts from the same rounded pre-activations z2 and scores. {outcome}. "
         + f"{measured_where(evidence['environment'])}\n"
     )

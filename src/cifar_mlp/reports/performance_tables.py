@@ -157,9 +157,10 @@ def speed_short(document: Document) -> str:
     mine = ", ".join(f"{speed(row)} images/s in {row['precision']}" for row in ours)
     title = (
         f"`cifar-mlp fit` trains on {mine} ({INPUTS['pca'].format(**document['problem'])}, "
-        f"{network(document)}). Speed-up over float32 baselines, median of rounds in turn"
+        f"{network(document)}). Speed-up over float32 baselines, median over interleaved rounds; below 1 the baseline "
+        "is faster"
     )
-    header = ("baseline, float32", "images/s", *(f"speed-up, fit in {row['precision']}" for row in ours))
+    header = ("baseline, float32", "images/s", *(f"speed-up of fit, {row['precision']}" for row in ours))
     cells = [
         [row["title"], speed(row), *(f"{_speed_ratio(mine, row).median:.2f}" for mine in ours)] for row in baselines
     ]

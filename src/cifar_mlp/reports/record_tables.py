@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from cifar_mlp.common import markdown
 from cifar_mlp.common.results import Document, Row, percent, same
 
-COLUMNS = ["network", "test", "test, TTA (views)", "parameters", "epochs", "training FLOP", "minutes"]
+COLUMNS = ["network", "test", "test with TTA (views)", "parameters", "epochs", "training FLOPs", "minutes"]
 COLUMNS += ["hardware", "source"]
 
 
@@ -23,18 +23,11 @@ def record_table(document: Document) -> str:
 def record_short(document: Document) -> str:
     """Our configs alone, for the README."""
     lines = [
-        [_link(config, "configs/record"), _views(rows), percent([row["test"] for row in rows]), str(rows[0]["epochs"]),
-         _flop(rows[0]["flop"]), _minutes(rows)]
+        [_link(config, "configs/record"), _views(rows), percent([row["test"] for row in rows]), str(len(rows)),
+         str(rows[0]["epochs"]), _flop(rows[0]["flop"]), _minutes(rows)]
         for config, rows in by_config(document).items()
     ]  # fmt: skip
-    header = (
-        "config",
-        "test, test-time augmentation (views)",
-        "test, single view",
-        "epochs",
-        "training FLOP",
-        "minutes",
-    )
+    header = ("config", "test, averaged over augmented views", "test", "seeds", "epochs", "training FLOPs", "minutes")
     return markdown.table(header, lines)
 
 
