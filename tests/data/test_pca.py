@@ -223,6 +223,16 @@ def test_what_cannot_be_fitted_is_refused(images: torch.Tensor):
         PCA(61).fit(images)
     with pytest.raises(ValueError, match="finite"):
         PCA(2).fit(torch.full((5, 3), torch.inf))
+    with pytest.raises(ValueError, match=r"x must be \(N, D\) with at least two rows, not \(10,\)"):
+        PCA(2).fit(torch.arange(10.0))
+    with pytest.raises(ValueError, match=r"fitted to \(N, \d+\), not \(2, 7\)"):
+        PCA(2).fit(images)(torch.rand(2, 7))
+
+
+@pytest.mark.parametrize("n_components", [np.int64(4), np.float32(0.5)])
+def test_numpy_s_numbers_and_arrays_are_taken(images: torch.Tensor, n_components: np.number):
+    ours = PCA(n_components)
+    assert torch.equal(ours.fit(images.numpy())(images.numpy()), PCA(n_components.item()).fit(images)(images))
 
 
 def test_pixels_are_standardized_as_scikit_learn_does(images: torch.Tensor):

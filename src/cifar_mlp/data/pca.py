@@ -1,5 +1,9 @@
 """Principal component analysis as a module of fitted tensors."""
 
+import math
+from numbers import Integral, Real
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -40,15 +44,15 @@ class PCA(nn.Module):
     ) -> None:
         super().__init__()
         self.n_components, self.whiten, self.epsilon = _checked(n_components), whiten, epsilon
-        size = n_components if isinstance(n_components, int) and in_features is not None else 0
+        size = self.n_components if isinstance(self.n_components, int) and in_features is not None else 0
         self._keep(torch.zeros(in_features or 0), torch.zeros(size, in_features or 0), torch.ones(size))
 
-    def fit(self, x: Tensor) -> "PCA":
+    def fit(self, x: Any) -> "PCA":
         """Find the components.
 
         Args:
-            x: Floats or uint8 ``(N, D)`` or ``(N, ...)``. Bytes are fitted from exact integer moments. float64 is kept
-                as float64; the fitted numbers of anything else are float32.
+            x: Tensor or NumPy array, ``(N, D)`` or ``(N, ...)``. Bytes are fitted from exact integer moments. float64
+                is kept as float64; the fitted numbers of anything else are float32.
 
         Returns:
             This module.
@@ -56,9 +60,12 @@ class PCA(nn.Module):
         Raises:
             ValueError: For fewer than two rows, more components than min(N, D), or values that are not finite.
         """
+        x = torch.as_tensor(x)
+        if x.ndim < 2 or len(x) < 2:
+            raise ValueError(f"x must be (N, D) with at least two rows, not {tuple(x.shape)}")
         x_ND = x.flatten(1)
         most = min(x_ND.shape)
-        if len(x_ND) < 2 or (isinstance(self.n_components, int) and self.n_components > most):
+        if isinstance(self.n_components, int) and self.n_components > most:
             raise ValueError(
                 f"n_components {self.n_components} needs as many rows and columns, not {tuple(x_ND.shape)}"
             )
@@ -80,10 +87,17 @@ class PCA(nn.Module):
         self.register_buffer("components", components_KD)
         self.register_buffer("explained_variance", variance_K)
 
-    def forward(self, x_ND: Tensor) -> Tensor:
-        """Inputs ``(N, D)`` to features ``(N, K)``."""
+    def forward(self, x_ND: Any) -> Tensor:
+        """Inputs ``(N, D)`` or ``(N, ...)``, a tensor or NumPy array, to features ``(N, K)``.
+
+        Raises:
+            ValueError: If the PCA is not fitted, or was fitted to another D.
+        """
         if self.components.numel() == 0:
             raise ValueError("the PCA is not fitted: call fit(x) first")
+        x_ND = torch.as_tensor(x_ND)
+        if x_ND.ndim < 2 or math.prod(x_ND.shape[1:]) != len(self.mean):
+            raise ValueError(f"the PCA was fitted to (N, {len(self.mean)}), not {tuple(x_ND.shape)}")
         x_ND = x_ND.flatten(1).to(self.components.dtype)
         y_NK = torch.addmm(-(self.components @ self.mean), x_ND, self.components.T)
         return y_NK / self._deviation_K() if self.whiten else y_NK
@@ -98,12 +112,14 @@ class PCA(nn.Module):
         return torch.sqrt(self.explained_variance + self.epsilon)
 
 
-def _checked(n_components: int | float | None) -> int | float | None:
-    whole = isinstance(n_components, int) and not isinstance(n_components, bool) and n_components >= 1
-    share = isinstance(n_components, float) and 0.0 < n_components < 1.0
-    if not (whole or share or n_components is None):
-        raise ValueError(
-            f"n_components must be a whole number from 1, a share of the variance in (0, 1), or None, not "
-            f"{n_components!r} (scikit-learn's 'mle' is not implemented)"
-        )
-    return n_components
+def _checked(n_components: Any) -> int | float | None:
+    if n_components is None:
+        return None
+    if isinstance(n_components, Integral) and not isinstance(n_components, bool) and int(n_components) >= 1:
+        return int(n_components)
+    if isinstance(n_components, Real) and 0.0 < float(n_components) < 1.0:
+        return float(n_components)
+    raise ValueError(
+        f"n_components must be an integer from 1, a share of the variance in (0, 1), or None, not {n_components!r} "
+        "(scikit-learn's 'mle' is not implemented)"
+    )

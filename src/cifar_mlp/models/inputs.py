@@ -52,7 +52,11 @@ def to_features(inputs: Any, preprocessing: Preprocessing | None, in_features: i
     Raises:
         ValueError: For anything else; says which shape is expected.
     """
-    inputs = torch.as_tensor(inputs)
+    try:
+        inputs = torch.as_tensor(inputs)
+    except (TypeError, ValueError, RuntimeError) as error:
+        kind = type(inputs).__name__
+        raise ValueError(f"inputs must be a tensor or a NumPy array, not a {kind}: numpy.asarray may help") from error
     if inputs.dtype == torch.uint8:
         if preprocessing is None:
             raise ValueError("byte images need a fitted preprocessing: train first, or load a checkpoint")

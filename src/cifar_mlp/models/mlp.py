@@ -1,7 +1,7 @@
 """The multi-layer perceptron: features in, logits out. It knows nothing of data, loss or training."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Literal, get_args
 
@@ -74,6 +74,8 @@ class MLP(nn.Module):
         super().__init__()
         if in_features < 1 or num_classes < 1:
             raise ValueError(f"in_features and num_classes must be at least 1, not {in_features} and {num_classes}")
+        if not isinstance(hidden_sizes, Iterable):
+            raise ValueError(f"hidden_sizes must be a list, such as [{hidden_sizes}], not {hidden_sizes!r}")
         if any(size < 1 for size in hidden_sizes):
             raise ValueError(f"hidden_sizes must be at least 1 each, not {list(hidden_sizes)}")
         if activation not in ACTIVATIONS:

@@ -48,7 +48,8 @@ def results_table(rows: Sequence[Row], configs: str) -> str:
     for name, figure in REPORT.items():
         about = "≥ " if figure.at_least else "≈ " if figure.val_rounding > 0.1 else ""
         linked[name] = (f"[{figure.network}]({configs}/report/{name}.yaml)", f"{about}{figure.val:.1f}")
-    linked[BEST] = (f"**[our best without augmentation, 1400 on 100 components, GELU]({configs}/sweeps/best/{BEST}.yaml)**", "")
+    best = "our best without augmentation, 1400 on 100 components, GELU"
+    linked[BEST] = (f"**[{best}]({configs}/sweeps/best/{BEST}.yaml)**", "")
     lines = [
         [network, str(mine[0]["last"]["epoch"]), stated, _percent(mine, "last", "val/accuracy"),
          _percent(mine, "last", "test/accuracy")]
