@@ -85,7 +85,7 @@ def serving() -> Iterator[Servers]:
                 return self._send(200, b"<html>Please log in</html>", **{"Content-Type": "text/html; charset=utf-8"})
             if "missing" in words:
                 return self._send(404, b"")
-            content = BYTES
+            content, kind = BYTES, {"Content-Type": "text/plain"} if "plaintext" in words else {}
             if "lying" in words:  # right at first, so that nothing but the digest can tell
                 content = BYTES[:PROBE] + bytes(255 - byte for byte in BYTES[PROBE:])
             if "short" in words:
@@ -95,11 +95,13 @@ def serving() -> Iterator[Servers]:
             if "toomuch" in words:  # says no length, and does not stop
                 return self._send(200, content + bytes(100_000), length=None)
             body = content[start:stop]
-            ranges = {"Content-Range": f"bytes {start}-{min(stop, len(content)) - 1}/{len(content)}"}
+            ranges = {"Content-Range": f"bytes {start}-{min(stop, len(content)) - 1}/{len(content)}", **kind}
             probe = stop - start <= PROBE
             if "shifted" in words and start:
                 ranges["Content-Range"] = f"bytes 0-{len(content) - 1}/{len(content)}"
             half = len(body) // 2
+            if "crumbling" in words:  # a fiftieth each time
+                return self._send(206, body[: len(content) // 50], length=len(body), **ranges)
             if "breaking" in words and not probe:
                 return self._send(206, body[:half], length=len(body), **ranges)
             if "stalling" in words and not probe:

@@ -132,8 +132,8 @@ def test_unreadable_files_are_listed_and_left_out(capsys: pytest.CaptureFixture[
     os.mkfifo("photos/white/pipe.png")
     assert len(source().read.labels) == 60
     said = capsys.readouterr().out
-    assert "photos: 4 of 64 files cannot be read and are left out: black/cut.png (" in said
-    assert "white/pipe.png (ValueError: not a regular file), white/zero.png (ValueError: an empty file)" in said
+    assert "photos: 4 of 64 files cannot be read and are left out:\n  black/cut.png (" in said
+    assert "\n  white/pipe.png (ValueError: not a regular file)\n  white/zero.png (ValueError: an empty file)\n" in said
     request.getfixturevalue("no_decoding")
     again = source()
     assert len(again.read.labels) == 60

@@ -69,7 +69,8 @@ def test_classes_that_are_called_like_parts_are_classes():
 def test_a_test_without_class_folders_is_left_out():
     put(*classes("train", "a b"), "test/1.png")
     assert counted() == {("train", "a"): 2, ("train", "b"): 2}
-    assert listing_of(Path("photos")).left_out == "test/"
+    put("train/stray.png")
+    assert listing_of(Path("photos")).left_out == "test/, 1 image in no class folder of train/"
 
 
 @pytest.mark.parametrize("labels", [LABELS, "﻿" + LABELS.replace("\n", "\r\n"), LABELS.replace("\n3,", "\n3.png,")])
@@ -96,7 +97,7 @@ LAYOUTS = {
     "recognised test/, val/ with class folders; missing: train/": classes("val test", "a b"),
     "recognised test/, train/ without class folders": ["train/1.png", "test/2.png"],
     "these have fewer: a (1), empty (0)": ["a/1.png", *classes(".", "b"), "empty/notes.txt"],
-    "c: not among the classes that are trained, a, b": [*classes("train", "a b"), "test/c/1.png"],
+    "c of test/: not among the classes that are trained, a, b; move": [*classes("train", "a b"), "test/c/1.png"],
     r"the class name 'a\x07b' cannot be printed": classes(".", "a\ab c"),
 }
 

@@ -88,7 +88,7 @@ def made_form(name: str, source: CIFARFiles, root: str, to: Path) -> list[Path]:
         rows(source, root, folder := to / "datasets/uoft-cs___cifar10/plain_text/0.0.0/abc", ".arrow")
         return [to, folder.parent.parent.parent, folder]
     rows(source, root, folder := to / "hub/datasets--uoft-cs--cifar10/snapshots/abc/plain_text", ".parquet")
-    return [to, to / "hub", folder.parents[2], folder.parent, folder, folder / "train-00000-of-00001.parquet"]
+    return [to, to / "hub", *list(folder.parents)[:3], folder, folder / "train-00000-of-00001.parquet"]
 
 
 FORMS = ("folder", "archive", "binary", "binary archive", "parquet", "arrow")
@@ -177,9 +177,12 @@ def test_what_is_wrong_is_one_line_with_what_would_do(small_cifar: Path, tmp_pat
     source = SOURCES["cifar10"]
     elsewhere = tmp_path / "elsewhere"
     (elsewhere / "cifar-100-python").mkdir(parents=True)
-    (elsewhere / "cifar-100-python/train").write_bytes(b"")
-    for content, words in ((elsewhere, "recognised cifar100.*--data.source cifar100"), (tmp_path / "empty", "nothing")):
-        content.mkdir(exist_ok=True)
+    (elsewhere / "cifar-100-python/train").write_bytes(b"\x80")
+    (program := tmp_path / "bin").mkdir()
+    (program / "test").write_bytes(b"\x7fELF")
+    (tmp_path / "empty").mkdir()
+    recognised = "recognised cifar100.*--data.source cifar100"
+    for content, words in ((elsewhere, recognised), (tmp_path / "empty", "nothing"), (program, "nothing")):
         with pytest.raises(FileNotFoundError, match=words) as raised:
             source.prepare(str(content), "train")
         assert "\n" not in str(raised.value)
@@ -192,10 +195,21 @@ def test_a_damaged_archive_is_named(small_cifar: Path, tmp_path: Path, damage: s
     path = tmp_path / "folder/cifar-10-python.tar.gz"
     packed(small_cifar / FOLDER, path)
     path.write_bytes(path.read_bytes()[:100_000] if damage == "cut" else b"<!DOCTYPE html>")
-    with pytest.raises((ValueError, FileNotFoundError), match=r"cifar-10-python.tar.gz.*(cut short|not recognised)"):
-        SOURCES["cifar10"].load(str(path), "train", 0)
-    with pytest.raises((ValueError, FileNotFoundError), match=r"cifar-10-python.tar.gz.*(cut short|no archive)"):
-        SOURCES["cifar10"].load(str(path.parent), "train", 0)
+    for root, words in ((path, "not recognised"), (path.parent, "no archive")):
+        words = "cut short" if damage == "cut" else words
+        with pytest.raises((ValueError, FileNotFoundError), match=f"cifar-10-python.tar.gz.*{words}"):
+            SOURCES["cifar10"].load(str(root), "train", 0)
+
+
+def test_a_damaged_file_of_rows_is_named(small_cifar: Path, tmp_path: Path):
+    pytest.importorskip("pyarrow")
+    source = SOURCES["cifar10"]
+    assert isinstance(source, CIFARFiles)
+    made_form("parquet", source, str(small_cifar), tmp_path / "rows")
+    (path,) = (tmp_path / "rows").rglob("test-*.parquet")
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(FileNotFoundError, match=r"missing: test-\S+\.parquet \(there, but damaged"):
+        source.load(str(path.parent), "test", 0)
 
 
 def test_pipes_are_never_opened(small_cifar: Path, tmp_path: Path):

@@ -73,8 +73,9 @@ def test_grey_networks_get_grey():
 
 
 def test_folders_are_searched_and_lists_taken_as_they_are():
-    Path("in/deep").mkdir(parents=True)
-    for name in ("in/b.png", "in/a.jpg", "in/deep/c.webp"):
+    for folder in ("in/deep", "in/.hidden", "in/__MACOSX"):
+        Path(folder).mkdir(parents=True)
+    for name in ("in/b.png", "in/a.jpg", "in/deep/c.webp", "in/._a.jpg", "in/.hidden/a.png", "in/__MACOSX/b.png"):
         Image.new("RGB", (4, 4)).save(name)
     Path("in/notes.txt").write_text("")
     Path("in/gone.png").symlink_to("nowhere.png")

@@ -10,7 +10,7 @@ from cifar_mlp.data.download.server_pool import ServerPool
 from cifar_mlp.data.download.transfer_progress import RateMeter, TransferProgress
 
 WRONG = "sent other bytes than the archive's"
-WORTH_ANOTHER_ROUND = 20  # failed servers are tried again only after another twentieth of the archive has come
+WORTH_ANOTHER_ROUND = 200  # failed servers are tried again only after this share of the archive has come: 1/200
 
 
 class AllServersFailedError(Exception):
@@ -68,7 +68,8 @@ class Fetch:
         self.progress.advance(sum(self.pieces.senders().values()) - self.progress.received)
 
     def _expose(self, sender: str) -> None:
-        self.pool.drop_sender(sender, WRONG)
+        for url in self.pool.drop_sender(sender, WRONG):
+            self.progress.say(f"{url} {WRONG}")
         self._discard([sender])
 
     def _find_liar(self, senders: list[str]) -> bool:
@@ -124,7 +125,7 @@ class Fetch:
         limits, meter = self.pool.limits, RateMeter(self.pool.limits.window)
         answer, came = self.pool.ask(url, start, stop), 0
         with closing(answer.stream), self.pieces.path(start, sender_of(url)).open("wb") as file:
-            self.progress.say(f"{self.progress.name} from {url}" + (f", from byte {start:,} on" if start else ""))
+            self.progress.begin(f"{self.progress.name} from {url}" + (f", from byte {start:,} on" if start else ""))
             for position, chunk in answer.chunks():
                 useful = chunk[max(start - position, 0) : max(stop - position, 0)]
                 file.write(useful)

@@ -63,6 +63,15 @@ class Pieces:
             sent[piece.sender] = sent.get(piece.sender, 0) + piece.stop - piece.start
         return {sender: count for sender, count in sorted(sent.items(), key=lambda item: item[1]) if count}
 
+    def keep_only(self, whole: Path) -> Path:
+        """Make the joined archive the only piece, so that nothing takes room twice; returns its new path."""
+        before = self.present()
+        kept = whole.replace(self.path(0, "whole"))
+        for piece in before:
+            if piece.path != kept:
+                piece.path.unlink()
+        return kept
+
     def join(self, whole: Path, without: Collection[str] = NOBODY) -> str:
         """Write the archive to ``whole``; returns its SHA-256."""
         digest, position = hashlib.sha256(), 0

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import Request, build_opener, url2pathname
+from urllib.request import Request, build_opener, getproxies, proxy_bypass, url2pathname
 
 from cifar_mlp import __version__
 
 BLOCK = 1 << 16
+WEB_PAGES = ("text/html", "application/xhtml+xml", "application/json")
 GZIP = b"\x1f\x8b"
 READ_ERRORS = (OSError, HTTPException, ValueError)  # all that urllib raises, on bad redirects too
 
@@ -77,12 +78,19 @@ def ask(url: str, start: int, stop: int, length: int, silence: float) -> ServerA
         raise ServerFailedError(f"answered {error.code} {error.reason}") from error
     except READ_ERRORS as error:
         reason = error.reason if isinstance(error, URLError) else error
-        raise ServerFailedError(f"cannot be reached ({reason})") from error
+        raise ServerFailedError(f"cannot be reached{_through(url)} ({reason})") from error
     try:
         return ServerAnswer(response, _first_byte(response, url, start, length))
     except ServerFailedError:
         response.close()
         raise
+
+
+def _through(url: str) -> str:
+    """Says if the environment sends ``url`` to a proxy, but not to which: its address may hold a password."""
+    address = urlsplit(url)
+    used = address.scheme in getproxies() and not proxy_bypass(address.hostname or "")
+    return f" through the proxy of {address.scheme}_proxy" if used else ""
 
 
 def _from_file(url: str, start: int, length: int) -> ServerAnswer:
@@ -100,7 +108,7 @@ def _from_file(url: str, start: int, length: int) -> ServerAnswer:
 def _first_byte(response: Any, url: str, start: int, length: int) -> int:
     """Where the answer begins in the archive."""
     kind = response.headers.get_content_type() if "Content-Type" in response.headers else ""
-    if kind.startswith("text/") or kind in ("application/xhtml+xml", "application/json"):
+    if kind in WEB_PAGES:  # but not text/plain, which many servers say of a file that they do not know
         moved = f"redirected to {response.url}, and that " if response.url != url else ""
         raise ServerFailedError(f"{moved}answered with {'a web page' if 'html' in kind else kind}")
     if response.status != 206:

@@ -83,10 +83,12 @@ class ServerPool:
         if for_good:
             self.liars.add(url)
 
-    def drop_sender(self, sender: str, reason: str) -> None:
-        """The same, for good, for whoever sent a piece."""
-        for url in [url for url in self._rates if sender_of(url) == sender]:
+    def drop_sender(self, sender: str, reason: str) -> list[str]:
+        """The same, for good, for whoever sent a piece; returns the address, if it is one of these servers."""
+        urls = [url for url in self._rates if sender_of(url) == sender]
+        for url in urls:
             self.drop(url, reason, for_good=True)
+        return urls
 
     def forgive(self) -> None:
         """Try again those that failed, but none that lied."""

@@ -64,6 +64,11 @@ class TransferProgress:
         """Print a line, above the bar if there is one."""
         print(text, flush=True)
 
+    def begin(self, text: str) -> None:
+        """Print a line about a new server, and measure the rate anew."""
+        self.say(text)
+        self._meter, self._rate = RateMeter(SECONDS_BETWEEN_LINES / 2), None
+
     def advance(self, count: int) -> None:
         """Count bytes; a negative number where some were discarded."""
         self.received += count

@@ -10,13 +10,16 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
+from cifar_mlp.common.atomic_write import full_disk
 from cifar_mlp.data.download.archives import Archive
 from cifar_mlp.data.download.fetch import AllServersFailedError, Fetch
 from cifar_mlp.data.download.pieces import Pieces
 from cifar_mlp.data.download.server_pool import Limits, ServerPool
-from cifar_mlp.data.download.transfer_progress import TransferProgress
+from cifar_mlp.data.download.transfer_progress import MEGABYTE, TransferProgress
 
 MIRROR_VARIABLE = "CIFAR10_MIRROR"
+LATER = "the next start continues with what has come"
+ROOM = 2.2  # times the archive: the archive and either its pieces or what is unpacked
 
 
 class DownloadFailedError(FileNotFoundError):
@@ -53,7 +56,7 @@ def download(
             f"{archive.folder} cannot be downloaded to {str(root)!r} ({error.strerror}): name a folder by "
             "--data.root or CIFAR10_ROOT"
         ) from error
-    with _only_one(_lock_file(root, archive), archive):
+    with _only_one(_lock_file(root, archive), archive), _needing_room(archive, root, work):
         if is_there():
             return
         work.mkdir(parents=True, exist_ok=True)  # another process may have failed to finish
@@ -63,15 +66,16 @@ def download(
         try:
             with TransferProgress(archive.name, archive.length, received) as progress:
                 Fetch(pool, pieces, work / "whole", progress).run()
+            _unpack(pieces.keep_only(work / "whole"), archive.folder, root)
         except AllServersFailedError as error:
             if not pieces.senders():
                 _leave_nothing(work, root, archive)
+            later = f"; {LATER}" if work.exists() else ""
             raise DownloadFailedError(
                 f"{archive.name} could not be downloaded to {str(root)!r} ({error}): name another server by "
                 f"--data.mirror, or unpack that archive yourself and give the folder that holds {archive.folder!r} as "
-                "--data.root or CIFAR10_ROOT; the next start continues with what has come"
+                f"--data.root or CIFAR10_ROOT{later}"
             ) from error
-        _unpack(work, archive.folder, root)
 
 
 def mirror_url(option: str | None, archive: Archive) -> str | None:
@@ -115,6 +119,24 @@ def _only_one(path: Path, archive: Archive) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def _needing_room(archive: Archive, root: Path, work: Path) -> Iterator[None]:
+    """On a full disk, give back the room of what the next start can make again, and say what is needed."""
+    try:
+        yield
+    except OSError as error:
+        if full_disk(error) is None:
+            raise
+        (work / "whole").unlink(missing_ok=True)
+        shutil.rmtree(work / "unpacked", ignore_errors=True)
+        free = shutil.disk_usage(root).free
+        raise DownloadFailedError(
+            f"no room for {archive.name} in {str(root)!r}: it needs {ROOM * archive.length / MEGABYTE:.0f} MB in all, "
+            f"{free / MEGABYTE:.0f} MB are free beside what has come; make room, or name another folder by "
+            f"--data.root or CIFAR10_ROOT; {LATER}"
+        ) from error
+
+
 def _leave_nothing(work: Path, root: Path, archive: Archive) -> None:
     """Remove what a download made before its first byte came; a folder with anything else in it stays."""
     shutil.rmtree(work)
@@ -127,11 +149,12 @@ def _lock_file(root: Path, archive: Archive) -> Path:
     return root / f".{archive.folder}.lock"
 
 
-def _unpack(work: Path, folder: str, root: Path) -> None:
-    """Put ``folder`` of the archive ``whole`` below ``root``, and remove all that was needed for it."""
+def _unpack(whole: Path, folder: str, root: Path) -> None:
+    """Put ``folder`` of the archive below ``root``, and remove all that was needed for it."""
+    work = whole.parent
     unfinished = work / "unpacked"
     shutil.rmtree(unfinished, ignore_errors=True)
-    with tarfile.open(work / "whole") as tar:
+    with tarfile.open(whole) as tar:
         tar.extractall(unfinished, filter="data")
     shutil.rmtree(root / folder, ignore_errors=True)
     (unfinished / folder).replace(root / folder)

@@ -4,6 +4,7 @@ import lzma
 import tarfile
 import zlib
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -22,6 +23,14 @@ class Folder(NamedTuple):
     def absent(self, names: Collection[str]) -> list[str]:
         """Those of ``names`` that are not there."""
         return [name for name in names if not is_regular(self.path / name)]
+
+    def begins(self, name: str, content: bytes) -> bool:
+        """Whether a file is there and begins with ``content``."""
+        try:
+            with open_regular(self.path / name) as file:
+                return file.read(len(content)) == content
+        except OSError:
+            return False
 
     def read(self, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
         """Name and content of each file, in the order of ``names``.
@@ -69,12 +78,12 @@ class PackedFolder(NamedTuple):
         return f"{name} in {self.path}"
 
     def first_names(self) -> set[str]:
-        """Names of the first members; empty where this is no archive."""
-        try:
-            with open_regular(self.path) as file, tarfile.open(fileobj=file, mode="r|*") as tar:
-                return {PurePosixPath(member.name).name for member, _ in zip(tar, range(PEEKED), strict=False)}
-        except _DAMAGE:
-            return set()
+        """Names of the first members, up to any damage; empty where this is no archive."""
+        names: set[str] = set()
+        with suppress(*_DAMAGE), open_regular(self.path) as file, tarfile.open(fileobj=file, mode="r|*") as tar:
+            for member, _ in zip(tar, range(PEEKED), strict=False):
+                names.add(PurePosixPath(member.name).name)
+        return names
 
     def _members(self, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
         with open_regular(self.path) as file:

@@ -10,6 +10,7 @@ from cifar_mlp.data.forms.containers import Folder, PackedFolder
 from cifar_mlp.data.forms.hugging_face import rows_below
 from cifar_mlp.data.regular_files import is_regular
 
+PICKLE = b"\x80"  # its first byte
 ARCHIVES = (".tar.gz", ".tgz", ".tar")
 
 
@@ -52,6 +53,7 @@ def forms_at(path: Path, table: Table, labels_key: str) -> Iterator[Form]:
         names = {name for part in ("train", "test") for name, _ in getattr(table, part)}
         every = [*names, *(f"{name}.bin" for name in names)]
         there = set(every) - set(Folder(folder).absent(every))
+        there -= {name for name in names & there if not Folder(folder).begins(name, PICKLE)}  # names such as "test"
         yield from batch_files_in(Folder(folder), there, table, labels_key)
     for child in children:
         if (child == path or _may_be_archive(child)) and is_regular(child):

@@ -17,10 +17,11 @@ from cifar_mlp.data.forms.batch_files import NUM_PIXELS, Part, Pixels, Records
 from cifar_mlp.data.regular_files import is_regular, open_regular
 
 SUFFIXES = (".parquet", ".arrow")
-# Below a folder that is named: the folder itself, one of a config, and those of the two caches.
+# Below a folder that is named: the folder itself, one of a config or of a copy, and those of the two caches.
 FOLDERS = (
     ".",
     "*",
+    "*/*",
     "snapshots/*/*",
     "*/[0-9].[0-9].[0-9]/*",
     "datasets--*cifar*/snapshots/*/*",
@@ -53,7 +54,11 @@ class Rows:
 
     def missing(self, part: Part) -> list[str]:
         """What is not there."""
-        return [] if self._of(part) else [f"{part}-*{self.files[0].suffix}"]
+        if self._of(part):
+            return []
+        suffix = self.files[0].suffix
+        there = sorted(file.name for file in self.path.glob(f"*{part}*{suffix}"))
+        return [f"{name} (there, but damaged or another file)" for name in there] or [f"{part}-*{suffix}"]
 
     def read(self, part: Part, num_images: int) -> Records:
         """Images and labels of all rows, in the files' order.

@@ -18,6 +18,7 @@ from cifar_mlp.data.own_images.label_table import listed
 from cifar_mlp.data.splits import stratified_order
 
 DEFAULT_SIZE = 32  # CIFAR's
+LINES = 20  # of files that cannot be read
 HELD_OUT = 0.15  # share of the images drawn for validation, and for testing, where the folder has no such part
 
 
@@ -176,7 +177,8 @@ class FolderImages:
 
 def _unreadable(root: Path, listing: Listing, images: Images) -> str:
     names = [f"{listing.files[position].relative_to(root)} ({said})" for position, said in images.errors.items()]
-    return f"{len(names):,} of {len(listing.files):,} files cannot be read and are left out: {listed(names)}"
+    how_many = f"{len(names):,} of {len(listing.files):,} files cannot be read and are left out"
+    return "\n  ".join([f"{how_many}:", listed(names, LINES, "\n  ")])
 
 
 @rank_zero_only

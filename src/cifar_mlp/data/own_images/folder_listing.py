@@ -1,11 +1,11 @@
 """Which images a folder holds, and of which class and part, recognised by how it is laid out."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from cifar_mlp.data.own_images.decoding import image_suffixes
+from cifar_mlp.data.own_images.image_paths import folders_in, images_below, is_image
 from cifar_mlp.data.own_images.label_table import LABELS_FILE, files_by_label, label_table, listed
 
 FolderPart = Literal["train", "val", "test"]
@@ -60,9 +60,13 @@ def listing_of(root: Path, class_names: Sequence[str] | None = None) -> Listing:
     try:
         parts, left_out = _recognised(root)
         names = tuple(sorted(parts["train"]) if class_names is None else class_names)
-        unknown = sorted({name for classes in parts.values() for name in classes} - set(names))
-        if unknown:
-            raise ValueError(f"{listed(unknown)}: not among the classes that are trained, {listed(names)}")
+        for part, classes in parts.items():
+            if unknown := sorted(classes.keys() - set(names)):
+                folder = "" if len(parts) == 1 else f" of {part}/"
+                raise ValueError(
+                    f"{listed(unknown)}{folder}: not among the classes that are trained, {listed(names)}; move these "
+                    "folders elsewhere, or have their classes trained too"
+                )
         require_classes({name: len(parts["train"].get(name, [])) for name in names}, "images")
     except ValueError as error:
         raise ValueError(f"--data.root {root}: {error}") from error
@@ -98,21 +102,23 @@ def require_classes(counts: dict[str, int], what: str) -> None:
 
 def _recognised(root: Path) -> tuple[dict[FolderPart, Classes], str]:
     """The images by part and class, and what is left out."""
-    folders = _folders_in(root)
+    folders = folders_in(root)
     named = {folder: _PARTS[folder.name.lower()] for folder in folders if folder.name.lower() in _PARTS}
     if (table := label_table(root)) is not None:
         train = [folder for folder, part in named.items() if part == "train"]
-        return {"train": files_by_label(table, [path for folder in train for path in _images_below(folder)])}, ""
-    above = {folder: part for folder, part in named.items() if _holds_classes(folder)}
+        return {"train": files_by_label(table, [path for folder in train for path in images_below(folder)])}, ""
+    only_parts = len(named) == len(folders)  # then none of them is a class, whatever is in it
+    above = {
+        folder: part for folder, part in named.items() if _holds_classes(folder) and (only_parts or not _strays(folder))
+    }
     if "train" in above.values():
-        beside = listed(f"{folder.name}/" for folder in folders if folder not in above)
-        return {part: _classes_in(folder) for folder, part in above.items()}, beside
-    if folders and len(named) == len(folders):
+        beside = [f"{folder.name}/" for folder in folders if folder not in above]
+        inside = [f"{words} of {folder.name}/" for folder in above if (words := _strays(folder))]
+        return {part: _classes_in(folder) for folder, part in above.items()}, listed(beside + inside)
+    if folders and only_parts:
         kind = "with class folders; missing: train/" if above else "without class folders"
         raise ValueError(f"recognised {listed(f'{folder.name}/' for folder in named)} {kind}; {WOULD_DO}")
-    count = sum(map(_is_image, os.listdir(root)))
-    strays = f"{count:,} image{'s' if count != 1 else ''} in no class folder" if count else ""
-    classes = _classes_in(root)
+    strays, classes = _strays(root), _classes_in(root)
     if not any(classes.values()):
         raise ValueError(f"recognised {strays or 'no images'}; {WOULD_DO}")
     if len(folders) == 1 and _holds_classes(folders[0]):
@@ -121,46 +127,15 @@ def _recognised(root: Path) -> tuple[dict[FolderPart, Classes], str]:
 
 
 def _classes_in(folder: Path) -> Classes:
-    return {child.name: list(_images_below(child)) for child in _folders_in(folder)}
+    return {child.name: list(images_below(child)) for child in folders_in(folder)}
 
 
 def _holds_classes(folder: Path) -> bool:
-    """Whether images are in folders of this folder, and none in itself."""
-    if any(map(_is_image, os.listdir(folder))):
-        return False
-    return next(_images_below(folder), None) is not None
+    """Whether images are in folders of this folder."""
+    return any(next(images_below(child), None) is not None for child in folders_in(folder))
 
 
-def _folders_in(folder: Path) -> list[Path]:
-    """Folders and links to folders, sorted; without hidden ones and what archives leave behind."""
-    return [child for child in sorted(folder.iterdir()) if not _is_hidden(child.name) and child.is_dir()]
-
-
-def _images_below(folder: Path) -> Iterator[Path]:
-    """Image files at any depth, sorted; links are followed, and no folder is entered twice."""
-
-    def refuse(error: OSError) -> None:
-        raise ValueError(f"{error.filename} cannot be read ({error.strerror})") from error
-
-    seen = {_identity(above) for above in folder.resolve().parents}  # a link upwards would bring other classes' images
-    for here, folders, names in os.walk(folder, followlinks=True, onerror=refuse):
-        if _identity(here) in seen:
-            folders.clear()
-            continue
-        seen.add(_identity(here))
-        folders[:] = sorted(name for name in folders if not _is_hidden(name))
-        yield from (Path(here, name) for name in sorted(names) if _is_image(name))
-
-
-def _identity(folder: str | Path) -> tuple[int, int]:
-    status = os.stat(folder)
-    return status.st_dev, status.st_ino
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith((".", "__MACOSX"))
-
-
-def _is_image(name: str) -> bool:
-    """Whether a file's name is that of an image; ``._1.png`` is what macOS adds beside it."""
-    return not _is_hidden(name) and os.path.splitext(name)[1].lower() in image_suffixes()
+def _strays(folder: Path) -> str:
+    """Images that are in this folder itself, in words; empty for none."""
+    count = sum(map(is_image, os.listdir(folder)))
+    return f"{count:,} image{'s' if count != 1 else ''} in no class folder" if count else ""

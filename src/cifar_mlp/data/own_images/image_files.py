@@ -8,24 +8,24 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from cifar_mlp.data.loader import Batch
-from cifar_mlp.data.own_images.decoding import decoded, image_suffixes, reason
+from cifar_mlp.data.own_images.decoding import decoded, reason
+from cifar_mlp.data.own_images.image_paths import images_below
 
 
 def find_image_files(paths: str | Sequence[str]) -> list[Path]:
-    """The image files that ``paths`` name: files as they stand, folders searched to any depth, in sorted order.
+    """The image files that ``paths`` name: files as they stand, folders searched to any depth, in sorted order,
+    hidden files left out.
 
     Raises:
         FileNotFoundError: If a path does not exist.
         ValueError: If no image is found.
     """
     given = [Path(path).expanduser() for path in ([paths] if isinstance(paths, str) else paths)]
-    suffixes = image_suffixes()
     found: list[Path] = []
     for path in given:
         if not path.exists():
             raise FileNotFoundError(f"--data.predict_path: {path} does not exist")
-        inside = sorted(path.rglob("*")) if path.is_dir() else [path]
-        found += [file for file in inside if not file.is_dir() and (file == path or file.suffix.lower() in suffixes)]
+        found += sorted(images_below(path)) if path.is_dir() else [path]
     if not found:
         named = ", ".join(map(str, given)) or "nothing"
         raise ValueError(f"--data.predict_path: no image files in {named}")

@@ -80,7 +80,7 @@ def _labels(table: Path) -> dict[str, str]:
     return found
 
 
-def listed(names: Iterable[str]) -> str:
-    """The first few names, and how many more there are; bytes that are no text are escaped."""
-    every = [name.encode(errors="backslashreplace").decode() for name in names]
-    return ", ".join(every[:_SHOWN]) + (f" and {len(every) - _SHOWN:,} more" if len(every) > _SHOWN else "")
+def listed(names: Iterable[str], most: int = _SHOWN, between: str = ", ") -> str:
+    """The first few names, and how many more there are; what cannot be printed is escaped."""
+    every = [name if name.isprintable() else ascii(name)[1:-1] for name in names]
+    return between.join(every[:most]) + (f" and {len(every) - most:,} more" if len(every) > most else "")
