@@ -261,6 +261,14 @@ WRONG = [
     ("drop", "[dW1, db1, dW2, db2, dW3, db3]", "[dW1, db2, dW2, db1, dW3, db3]", "b1: shape (7,), expected (8,)"),
     ("leaky", "d1[z1 <= 0] *= 0.01", "d1[z1 > 0] *= 0.01", "wrong way round"),
     ("leaky", "w2 = h1.T @ d2", "w2 = h1.T @ (d3 @ params.w3.T)", "da2"),
+    ("two", "return loss, {", "gW1, gW2 = gW1.clip(-0.05, 0.05), gW2.clip(-0.05, 0.05)\n    return loss, {", "W2, W1: it is clipped to -0.05 to 0.05"),
+    ("two", "return loss, {", "gW1, gb1, gW2, gb2 = (0.3 * g for g in (gW1, gb1, gW2, gb2))\n    return loss, {", "every gradient is 0.3 times the right one: scaled, or clipped by their norm"),
+    ("two", "ds[np.arange(N), y] -= 1", "ds = ds - y[:, None]", "the label's number is subtracted"),
+    ("two", "ds = ds / N", "ds = ds // N", "//, which rounds down"),
+    ("two", "dz = dh * (z1 > 0)", "dz = dh * (h / h)", "the loss is finite, so it is a division by 0 (0 / 0?) or the logarithm of 0; look at the line of dz1"),
+    ("two", "ds = ds / N", "ds = ds / N; ds[:19] *= 1.5; ds[19:] *= 0.75", "38 count 0.75 times, 19 count 1.5 times"),
+    ("two", "gb1 = np.sum(dz, axis=0)", "gb1 = gW1.sum(0)", "b1: it sums the gradient of W1, not dz1"),
+    ("two", "return loss, {", "gW1[:, 2] = 0; return loss, {", "W1: wrong in columns 2 only: 0 everywhere"),
 ]  # fmt: skip
 
 # base, replacements, options
@@ -281,6 +289,7 @@ RIGHT = [
     ("two", [("np.sum(dz, axis=0)", "np.sum(dz, axis=0).astype('float32')")], {}),
     ("two", [("return loss, {\"W1\": gW1, \"b1\": gb1, \"W2\": gW2, \"b2\": gb2}", "return loss, gW1, gW2, gb1, gb2")], {}),
     ("deep", [], {}),
+    ("drop", [("[dW1, db1, dW2, db2, dW3, db3]", "[dW3, db3, dW2, db2, dW1, db1]")], {}),
     ("deep", [("delta = (delta @ w.T) * (1 - acts[i] ** 2)", "delta = delta @ w.T; delta *= 1 - np.square(acts[i])")], {}),
     ("deep", [("np.tanh(z)", "z / (1 + np.exp(-z))"), ("(1 - acts[i] ** 2)", "((lambda q: (lambda s: s * (1 + q * (1 - s)))(1 / (1 + np.exp(-q))))(acts[i - 1] @ layers[i - 1][0] + layers[i - 1][1]))")], {}),
     ("batch", [], {}),

@@ -38,6 +38,14 @@ FORMS = {
     "pairs": SOURCE.replace(UNPACKED, "    (W1, b1), (W2, b2) = params\n").replace(ANSWER, "[(dW1, db1), (dW2, db2)]"),
     "attributes": SOURCE.replace(UNPACKED, "    W1, b1, W2, b2 = params.W1, params.b1, params.W2, params.b2\n"),
     "rows of biases": SOURCE.replace("axis=0)", "axis=0, keepdims=True)"),
+    "names of layers": SOURCE.replace('["W', '["fc').replace('["b1', '["fc1.bias').replace('["b2', '["fc2.bias')
+                             .replace('["fc1"]', '["fc1.weight"]').replace('["fc2"]', '["fc2.weight"]')
+                             .replace('"W1": dW1, "b1": db1, "W2": dW2, "b2": db2',
+                                      '"fc1.weight": dW1, "fc1.bias": db1, "fc2.weight": dW2, "fc2.bias": db2'),
+    "names in a helper": SOURCE.replace(UNPACKED, "    W1, b1, W2, b2 = unpack(params)\n")
+                         .replace('"W', '"weight_').replace('"b', '"bias_')
+                         + UNPACKED.replace("    W1, b1, W2, b2 =", "def unpack(params):\n    return")
+                                   .replace('"W', '"weight_').replace('"b', '"bias_'),
     "one-hot labels": SOURCE.replace(FIRST, FIRST + "    assert y.shape == (N, 5)\n    y = y.argmax(axis=1)\n"),
 }  # fmt: skip
 
@@ -76,6 +84,11 @@ UNUSABLE = {
     "too few arguments": ("\ndef loss_and_gradients(a, b): ...\n", "homework.py:2: it takes 2 arguments (a, b)"),
     "too many arguments": ("def loss_and_gradients(a, b, c, d, e, f): ...\n", "it takes 6 arguments"),
     "no function": ("loss_and_gradients = 3\n", "is no function"),
+    "another depth": (
+        HEAD + "    return 0.0, {'W3': params['W3'] @ params['W2']}\n",
+        "homework.py:1: it raised KeyError: 'W3' (line 2: return 0.0, {'W3': params['W3'] @ params['W2']}); "
+        "with weights for 11-8-5: are --sizes right?",
+    ),
 }
 
 

@@ -91,9 +91,61 @@ def test_smoothed_labels_are_another_function_and_a_loss_without_them_is_named()
 def test_of_a_loss_that_is_unknown_its_own_differences_say_where_it_is_wrong():
     drop = ("h = np.maximum(0, z1)", "U = (np.random.rand(*z1.shape) < 0.7) / 0.7; h = np.maximum(0, z1) * U")
     assert report_of("two", [drop, ("dh = ds @ W2.T", "dh = ds @ W2.T * U")], {}).verdict == "another function"
-    report = report_of("two", [drop], {})
+    scaled = [drop, ("dh = ds @ W2.T", "dh = ds @ W2.T * U"), ("ds = ds / N", "ds = 2 * ds / N")]
+    report = report_of("two", scaled, {})
     assert report.verdict == "wrong"
-    assert "by its own differences W1, b1 are wrong: look at the lines of dz1" in report.cause
+    assert "by its own differences look at the line of dscores" in report.cause
+    assert "W2: twice the right one; b2: twice the right one" in report.cause
+
+
+BIAS_ROWS = """
+import numpy as np
+
+def mine(thetas, X, y, reg):
+    acts, ones = [], np.ones((len(X), 1))
+    for theta in thetas:
+        acts.append(np.hstack([ones, X]))
+        z = acts[-1] @ theta
+        X = np.maximum(z, 0)
+    p = np.exp(z - z.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    loss = -np.log(p[range(len(y)), y]).mean() + reg * sum((theta[1:] ** 2).sum() for theta in thetas)
+    d, found = p, []
+    d[range(len(y)), y] -= 1
+    d /= len(y)
+    for theta, a in zip(thetas[::-1], acts[::-1]):
+        gradient = a.T @ d
+        gradient[1:] += 2 * reg * theta[1:]
+        found.append(gradient)
+        d = (d @ theta.T * (a > 0))[:, 1:]
+    return loss, found[::-1]
+"""
+
+
+def test_a_network_that_is_no_chain_of_matrices_is_judged_by_its_own_loss():
+    def report_of_rows(source: str) -> check.Report:
+        space: dict[str, Any] = {}
+        exec(source, space)
+        thetas = [np.zeros((D + 1, H)), np.zeros((H + 1, C))]
+        return check.gradients(space["mine"], thetas, np.zeros((N, D)), np.arange(N) % C)
+
+    right = report_of_rows(BIAS_ROWS)
+    assert right.verdict == "right"
+    assert right.notes[-1].endswith("do not follow one another: judged by differences of its own loss alone")
+    wrong = report_of_rows(BIAS_ROWS.replace("gradient[1:] += 2 * reg * theta[1:]", "gradient += 2 * reg * theta"))
+    assert "1: wrong in rows 0 only: 0.1 times the parameter is too much: the gradient of a penalty" in wrong.causes
+    with pytest.raises(ValueError, match=r"do not follow one another; with such numbers it raised"):
+        check.gradients(lambda p, x, y, reg: x @ p[1], [np.zeros((D, H)), np.zeros((C, H))], np.zeros((N, D)), [0] * N)
+
+
+def test_the_weights_of_another_layer_are_named_where_they_fit():
+    source = BASES["deep"].replace("(delta @ w.T)", "(delta @ layers[2 if i == 1 else i][0].T)")
+    space: dict[str, Any] = {}
+    exec(source, space)
+    layers = [(np.zeros(shape), np.zeros(shape[1])) for shape in ((D, H), (H, H), (H, H), (H, C))]
+    report = check.gradients(space["mine"], layers, np.zeros((N, D)), np.arange(N) % C)
+    assert report.cause == "da1 takes W3 where it needs W2"
+    assert report.notes[-1].startswith("it works only with its own sizes: with [11, 8, 7, 9, 5] it raised ValueError")
 
 
 def affine(x: Any, w: Any, b: Any) -> Any:

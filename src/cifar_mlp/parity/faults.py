@@ -61,7 +61,7 @@ FAULTS = {
         "affine", "affine_backward_input", lambda right, dy, w: 1.001 * right(dy, w), FROM_DA2, EXACT),
     "weight reshaped, not transposed": Fault(
         "affine", "affine_backward_input",
-        lambda right, dy, w: dy @ w.T.contiguous().reshape(w.shape).T, FROM_DA2),
+        lambda right, dy, w: dy @ w.reshape(w.shape[::-1]), FROM_DA2),
     "input gradient in float32": Fault(
         "affine", "affine_backward_input",
         lambda right, dy, w: right(dy.float(), w.float()).to(dy.dtype), FROM_DA2, ("float64",)),
@@ -135,6 +135,9 @@ DSCORES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {  # N dscores, of prob
         lambda p, t: p - (t.sum(0, keepdim=True) > 0).to(p.dtype),
     "the labels are off by one, too high": lambda p, t: p - t.roll(1, 1),
     "the labels are off by one, too low": lambda p, t: p - t.roll(-1, 1),
+    "the label's number is subtracted from every column, not 1 from its own":
+        lambda p, t: p - t.argmax(1, keepdim=True),
+    "dscores is divided by N with //, which rounds down": lambda p, t: ((p - t) / len(p)).floor() * len(p),
     "the largest score's class is subtracted, not the label": lambda p, t: p - one_hot(p.argmax(1), p.shape[1]),
     "the smallest score's class is subtracted, not the label": lambda p, t: p - one_hot(p.argmin(1), p.shape[1]),
     "the second score's class is subtracted, not the label":

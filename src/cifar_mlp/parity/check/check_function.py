@@ -1,6 +1,8 @@
 """The gradients of any function, by differences of its own loss at the user's point."""
 
+import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -8,7 +10,9 @@ from torch import Tensor
 
 from cifar_mlp.parity.check import report as verdicts
 from cifar_mlp.parity.check.calling import Answer, SubmissionError, guarded
-from cifar_mlp.parity.check.central_differences import Quotient, quotients
+from cifar_mlp.parity.check.central_differences import quotients
+from cifar_mlp.parity.check.probes import what_is_not_finite
+from cifar_mlp.parity.check.relations import relation
 from cifar_mlp.parity.check.report import Report, TensorReport
 from cifar_mlp.parity.check.structures import as_tensor, leaves, rebuild
 from cifar_mlp.parity.check.user_function import call_on_copies, misshapen
@@ -49,6 +53,8 @@ def _at(function: Callable[[Any], Any], tree: Any, names: list[str], point: list
 
     try:
         answer, again = call(point), call(point)
+        if bad := what_is_not_finite(answer):
+            raise SubmissionError(f"{bad} is not finite")
         if answer.loss != again.loss:
             raise SubmissionError("two calls with the same arguments differ")
         if wrong := misshapen(answer, shapes):
@@ -59,8 +65,10 @@ def _at(function: Callable[[Any], Any], tree: Any, names: list[str], point: list
     dimensions, tensors = {d for shape in shapes for d in shape}, list[TensorReport]()
     for name, shape, one in zip(names, shapes, own, strict=True):
         right = one.verdict == "right"
-        value = point[len(tensors)].reshape(-1)[one.entries]
-        words = "" if right else _words(answer.gradients[name], one, dimensions, value)
+        chosen = [x.reshape(-1)[one.entries] for x in (answer.gradients[name], point[len(tensors)])]
+        form = shape if len(one.entries) == math.prod(shape) else (-1,)
+        mine, value, theirs = (x.reshape(form) for x in (*chosen, one.value))
+        words = "" if right else relation(mine, theirs, partial(_factor, dimensions=dimensions), 1e-4, value)
         tensors.append(TensorReport(name, shape, right, None, one.error, words))
     found = Report(verdicts.RIGHT, tensors)
     found.notes += ["it answers in float32: judged by float32's rounding"] if answer.single else []
@@ -73,24 +81,9 @@ def _at(function: Callable[[Any], Any], tree: Any, names: list[str], point: list
     return found
 
 
-def _words(gradient: Tensor, own: Quotient, dimensions: set[int], parameter: Tensor) -> str:
-    """The factor between a gradient and the differences, or a multiple of the parameter that it lacks."""
-    mine, right = gradient.reshape(-1)[own.entries], own.value
-    if float(mine.norm()) == 0:
-        return "0 everywhere"
-    c = float(mine @ right / (right @ right).clamp_min(1e-300))
-    if float((mine - c * right).norm()) <= 1e-4 * float(mine.norm()):
-        known = {-1.0: "the sign is reversed", 2.0: "twice the right one", 0.5: "half the right one"}
-        for d in dimensions - {1, 2}:
-            known |= {float(d): f"{d} times the right one, a dimension: a mean is missing",
-                      1.0 / d: f"1/{d} of the right one, a dimension: a mean in place of a sum"}  # fmt: skip
-        return next(
-            (said for value, said in known.items() if abs(c / value - 1) < 1e-5), f"{c:.5g} times the right one"
-        )
-    if len(mine) > 1 and float(mine.std()) <= 1e-9 * float(mine.abs().max()):
-        return "the same number everywhere: it is summed over too much"
-    c = float((mine - right) @ parameter / (parameter @ parameter).clamp_min(1e-300))
-    if len(mine) > 1 and float((mine - right - c * parameter).norm()) <= 1e-4 * float((mine - right).norm()):
-        return f"{abs(c):.5g} times the parameter is {'too much' if c > 0 else 'missing'}: the gradient of a penalty"
-    wrong = ((mine - right).abs() > 1e-4 * right.abs().max()).nonzero().reshape(-1)
-    return f"wrong in {len(wrong)} of {len(mine)} entries" if len(wrong) < len(mine) else ""
+def _factor(c: float, dimensions: set[int]) -> str:
+    known = {-1.0: "the sign is reversed", 2.0: "twice the right one", 0.5: "half the right one"}
+    for d in dimensions - {1, 2}:
+        known |= {float(d): f"{d} times the right one, a dimension: a mean is missing",
+                  1.0 / d: f"1/{d} of the right one, a dimension: a mean in place of a sum"}  # fmt: skip
+    return next((said for value, said in known.items() if abs(c / value - 1) < 1e-5), f"{c:.5g} times the right one")

@@ -190,3 +190,35 @@ def _intermediates(passed: ForwardPass, reduction: str) -> Iterator[tuple[str, s
             da = layers.affine_backward_input(dz, passed.drawn.parameters[index]["weight"])
             yield "a", f"da{index}", da
             dz = passed.into(index - 1, da)
+
+
+def example_weights(sought: Sought) -> str:
+    """How often each example counts in dz of some layer and below, where any such weights give these gradients."""
+    passed, n = sought.passed, len(sought.passed.p)
+    right = {int(name[2:]) - 1: dz for kind, name, dz in _intermediates(passed, sought.reduction) if kind == "z"}
+    for top in reversed(range(len(right) if not passed.standardized else 0)):
+        rows, left = [], []
+        for index, mine in enumerate(sought.gradients[: top + 1]):
+            dz, x = right[index], passed.x[index]
+            each = {"weight": torch.einsum("ni,no->ion", x, dz).flatten(0, 1), "bias": dz.T}
+            for part, gradient in mine.items():
+                base = sought.base(index, part)
+                rows.append(each[part])
+                left.append((gradient - (0 if base is None else sought.penalty[part] * base)).reshape(-1))
+        per_example, whole = torch.cat(rows), torch.cat(left)
+        solved = torch.linalg.lstsq(per_example, whole[:, None], driver="gelsd")
+        weights = solved.solution[:, 0]
+        rest = float((per_example @ weights - whole).norm())
+        if int(solved.rank) == n < len(whole) and rest <= sought.tolerance * float(whole.norm()):
+            line = f"dz{top + 1}" if top + 1 < len(right) else "dscores"
+            return f"{line}: the examples do not count alike: {_counts(weights)}"
+    return ""
+
+
+def _counts(weights: Tensor) -> str:
+    values = weights.round(decimals=5).add(0.0).unique().tolist()
+    if len(values) > 4:
+        return f"{values[0]:.4g} to {values[-1]:.4g} times"
+    rows = {value: ((weights - value).abs() < 1e-5).nonzero().reshape(-1).tolist() for value in values}
+    few = {value: f" (rows {', '.join(map(str, found))})" if len(found) < 5 else "" for value, found in rows.items()}
+    return ", ".join(f"{len(found)} count {value:.4g} times{few[value]}" for value, found in rows.items())

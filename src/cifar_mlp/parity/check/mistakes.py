@@ -72,8 +72,11 @@ def into_output(
     right = layers.affine_backward_input(dz, w)
     yield Step("", right)
     yield from table("affine_backward_input", dz, w, at=f"da{above}")
-    yield Step(f"da{above} takes W{above + 1} reshaped, not transposed", dz @ w.reshape(w.shape[1], w.shape[0]))
     yield Step(f"da{above} takes the absolute weights", dz @ w.abs().T)
+    for number, parts in enumerate(passed.drawn.parameters, 1):
+        for other, said in ((parts["weight"], ""), (parts["weight"].T, ", not transposed" * (number == above + 1))):
+            if other.shape == w.shape and other is not w:
+                yield Step(f"da{above} takes W{number}{said or f' where it needs W{above + 1}'}", dz @ other.T)
     for name, other in of_width(passed, dz.shape[1]):
         if not torch.equal(other, dz):
             words = f"da{above} takes {name} where it should take dz{above + 1}"

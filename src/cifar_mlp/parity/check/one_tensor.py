@@ -71,6 +71,8 @@ def in_one_tensor(sought: Sought, index: int, part: str, right: Tensor, dz: Tens
         return share_of(found[0], found[1], target, drawn, part, base)
     if base is None and (found := sought.fit(mine, [right])) is not None:
         return [factor_words(found[0], drawn)]
+    if part == "bias" and sought.close(mine, sought.gradients[index]["weight"].sum(0)):
+        return [f"it sums the gradient of {sought.names[index]['weight']}, not dz{index + 1}"]
     for words, candidate in _candidates(sought.passed, index, part, right, dz, du, base):
         if candidate.shape != mine.shape or float(candidate.norm()) == 0:
             continue
@@ -86,7 +88,14 @@ def in_one_tensor(sought: Sought, index: int, part: str, right: Tensor, dz: Tens
             if other is own:
                 return [f"a {part} must not have a penalty"]
             return [f"the penalty's gradient is {words}, not 2 lambda w"]
-    return None
+    whole = right if base is None else right + target * base
+    least, most = float(mine.min()), float(mine.max())
+    treated = {
+        f"it is clipped to {least:.4g} to {most:.4g}": whole.clamp(least, most),
+        "it is the sign of the gradient": whole.sign(),
+        **{f"it is rounded to {digits} digits": whole.round(decimals=digits) for digits in range(1, 6)},
+    }
+    return next(([words] for words, changed in treated.items() if sought.close(mine, changed)), None)
 
 
 def _penalties(own: Tensor) -> Iterator[tuple[str, Tensor]]:

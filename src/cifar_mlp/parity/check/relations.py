@@ -1,5 +1,8 @@
 """What relates a wrong tensor to the right one, in the words of the problem: 57 = N."""
 
+from collections.abc import Callable
+
+import torch
 from torch import Tensor
 
 from cifar_mlp.parity.check.layout import Drawn
@@ -47,6 +50,10 @@ def factor_words(c: float, drawn: Drawn) -> str:
     for whole in (1, 10, 32, 50, 64, 100, 128, 200, 256, 500, 1000):
         if abs(c - n / whole) <= 1e-6 * abs(c):
             return f"divided by {whole}, a fixed number, in place of N"
+    return _times(c)
+
+
+def _times(c: float) -> str:
     return f"{c:.5g} times the right one"
 
 
@@ -83,20 +90,65 @@ def share_of(a: float, b: float, target: float, drawn: Drawn, part: str, base: T
     return [*said, f"the penalty's gradient is {ratio:.4g} times the right one (lambda is fixed or scaled)"]
 
 
-def relation(mine: Tensor, expected: Tensor, drawn: Drawn) -> str:
-    """What relates a wrong tensor to the right one, if anything simple does."""
-    if mine.shape != expected.shape:
+def one_factor(mine: list[Tensor], right: list[Tensor], drawn: Drawn, tolerance: float) -> str:
+    """The factor that all gradients have alike, the penalty's part too; empty if there is none."""
+    if any(g.shape != e.shape for g, e in zip(mine, right, strict=True)):
+        return ""
+    g, e = (torch.cat([x.reshape(-1) for x in tensors]) for tensors in (mine, right))
+    c = float(g @ e / e.square().sum().clamp_min(1e-300))
+    if abs(c - 1) <= 1e-6 or float((g - c * e).norm()) > tolerance * float(g.norm()):
+        return ""
+    words = factor_words(c, drawn)
+    return f"every gradient is {words}{': scaled, or clipped by their norm' * (words == _times(c))}"
+
+
+def misplaced(names: list[str], mine: list[Tensor], right: list[Tensor], tolerance: float) -> list[str]:
+    """Of wrong gradients that are all the right ones of other parameters: in whose place each stands."""
+
+    def near(g: Tensor, e: Tensor) -> bool:
+        return g.shape == e.shape and float((g - e).norm()) <= tolerance * float(e.norm())
+
+    said = []
+    for name, g, e in zip(names, mine, right, strict=True):
+        if not near(g, e):
+            other = next((other for other, x in zip(names, right, strict=True) if near(g, x)), None)
+            if other is None:
+                return []
+            said.append(f"{name}: it is the right gradient of {other}")
+    return said
+
+
+def relation(mine: Tensor, right: Tensor, factor: Callable[[float], str], tolerance: float = 1e-6,
+             parameter: Tensor | None = None) -> str:  # fmt: skip
+    """What relates a wrong tensor to the right one, or to a multiple of its parameter, if anything simple does."""
+    if mine.shape != right.shape:
         return f"shape {tuple(mine.shape)}"
-    if float(mine.norm()) == 0:
+    size, largest = float(mine.norm()), float(mine.abs().max())
+    if size == 0:
         return "0 everywhere"
-    c = float((mine * expected).sum() / expected.square().sum().clamp_min(1e-300))
-    if float((mine - c * expected).norm()) <= 1e-6 * float(mine.norm()):
-        return factor_words(c, drawn)
-    if float(mine.std() if mine.numel() > 1 else 1) <= 1e-9 * float(mine.abs().max()):
-        return "the same number everywhere"
-    wrong = (mine - expected).abs() > 1e-6 * expected.abs().max()
+    c = float((mine * right).sum() / right.square().sum().clamp_min(1e-300))
+    if float((mine - c * right).norm()) <= tolerance * size:
+        return factor(c)
+    if mine.numel() > 1 and float(mine.std()) <= 1e-9 * largest:
+        return "the same number everywhere: it is summed over too much"
+    off = mine - right
+    if parameter is not None and mine.numel() > 1:
+        c = float((off * parameter).sum() / parameter.square().sum().clamp_min(1e-300))
+        if float((off - c * parameter).norm()) <= tolerance * float(off.norm()):
+            how = "too much" if c > 0 else "missing"
+            return f"{abs(c):.5g} times the parameter is {how}: the gradient of a penalty"
+    on = right != 0
+    c = float((mine * right).sum() / right.square().sum().clamp_min(1e-300))
+    if not bool((mine[~on] == 0).any()) and float((mine - c * right)[on].norm()) <= tolerance * size:
+        return "it is not 0 where the right one is: a mask is missing"
+    wrong = off.abs() > tolerance * right.abs().max()
+    if wrong.all():
+        return ""
+    where = f"wrong in {int(wrong.sum())} of {wrong.numel()} entries"
     for dim, what in ((0, "columns"), (1, "rows")) if mine.dim() == 2 else ():
         lines = wrong.any(dim).nonzero().reshape(-1).tolist()
         if len(lines) <= (wrong.shape[1 - dim]) // 2:
-            return f"wrong in {what} {', '.join(map(str, lines))} only"
-    return ""
+            where = f"wrong in {what} {', '.join(map(str, lines))} only"
+    own = None if parameter is None else parameter[wrong]
+    more = relation(mine[wrong], right[wrong], factor, tolerance, own) if wrong.any() else ""
+    return f"{where}: {more}" if more else where

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+TRANSPOSED = "it is transposed"
+
 
 def leaves(tree: Any, name: str = "") -> list[tuple[str, Any]]:
     """Every array of a structure with its path, e.g. ``layer1.W``; arrays stay as they are."""
@@ -78,13 +80,15 @@ def match(found: list[tuple[str, Any]], names: Sequence[str], shapes: Sequence[S
     """Which returned array belongs to which parameter: by name, then by shape, size and order."""
     taken: dict[str, int] = {}
     given = [np.shape(as_tensor(value)) for _, value in found]
-    rules = [
-        lambda i, j: found[j][0] == names[i],
-        lambda i, j: found[j][0] and _canonical(found[j][0]) == _canonical(names[i]),
-    ]
-    if not any(re.search("[a-zA-Z]", name) for name, _ in found):
-        in_order = len(given) == len(names) and 2 * sum(map(_alike, given, shapes)) > len(names)
-        rules += [
+    if any(re.search("[a-zA-Z]", name) for name, _ in found):
+        rules = [
+            lambda i, j: found[j][0] == names[i],
+            lambda i, j: _canonical(found[j][0]) == _canonical(names[i]),
+        ]
+    else:
+        alike, ranks = 2 * sum(map(_alike, given, shapes)), [[len(s) for s in every] for every in (given, shapes)]
+        in_order = len(given) == len(names) and alike >= len(names) + (ranks[0] != ranks[1])
+        rules = [
             lambda i, j: in_order and i == j,
             lambda i, j: given[j] == tuple(shapes[i]),
             lambda i, j: _alike(given[j], shapes[i]),
@@ -102,7 +106,7 @@ def match(found: list[tuple[str, Any]], names: Sequence[str], shapes: Sequence[S
 def shape_words(given: tuple[int, ...], shape: tuple[int, ...], examples: int = 0) -> str:
     """What may have led to a gradient of another shape than its parameter's."""
     if given == shape[::-1] and len(shape) > 1:
-        return "it is transposed"
+        return TRANSPOSED
     if [s for s in given if s > 1] == [s for s in shape if s > 1]:
         return f"a dimension of 1 is {'kept' if len(given) > len(shape) else 'lost'} (keepdims)"
     if not given or set(given) == {1}:

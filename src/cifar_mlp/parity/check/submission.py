@@ -129,7 +129,8 @@ def _form(found: Any, mapping: Any, widths: list[int], examples: int, regulariza
     """
     dropout = options.get("dropout", 0.0)
     first = answered = None
-    unfit = None
+    unfit: Exception | None = None
+    raised = list[Exception]()
     for form in usual_forms(found, mapping, widths, examples, bool(options.get("normalization"))):
         first = first or form
         if mapping is not None:
@@ -140,15 +141,24 @@ def _form(found: Any, mapping: Any, widths: list[int], examples: int, regulariza
         except SignatureError as error:
             unfit = error
             continue
-        except (SubmissionError, ValueError):
+        except (SubmissionError, ValueError) as error:
+            raised.append(error)
             continue
         answered = answered or form
         if not subject.misshapen(answer):
             return form
+    if answered is None and raised and _is_of_another_form(raised[0]):
+        unfit = ValueError(f"{raised[0]}; with weights for {'-'.join(map(str, widths))}: are --sizes right?")
     if unfit is not None and answered is None:
         raise UnusableError(f"{where}: {unfit}")
     assert first is not None
     return answered or first
+
+
+def _is_of_another_form(error: Exception) -> bool:
+    """Whether a function failed to find its parameters in what it was given, which accuses nobody."""
+    cause = error.__cause__
+    return isinstance(cause, KeyError | IndexError | AttributeError) or "unpack" in str(cause)
 
 
 def _line(found: Callable[..., Any]) -> int:

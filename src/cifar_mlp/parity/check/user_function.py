@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cifar_mlp.parity.check.calling import Answer, arguments_for, guarded, read_answer
 from cifar_mlp.parity.check.layout import Drawn, Layout
-from cifar_mlp.parity.check.structures import as_tensor, leaves, rebuild, shape_words
+from cifar_mlp.parity.check.structures import TRANSPOSED, as_tensor, leaves, rebuild, shape_words
 from cifar_mlp.parity.evidence.autograd import objective
 
 Shapes = list[tuple[int, ...]]
@@ -84,7 +84,11 @@ def misshapen(answer: Answer, shapes: Shapes, examples: int = 0) -> dict[str, st
     """What is wrong with the shape of each gradient that has another than its parameter."""
     given = zip(answer.gradients.items(), shapes, strict=True)
     found = {name: (tuple(gradient.shape), shape) for (name, gradient), shape in given}
-    return {n: f"shape {g}, expected {s}: {shape_words(g, s, examples)}" for n, (g, s) in found.items() if g != s}
+    wrong = {name: pair for name, pair in found.items() if pair[0] != pair[1]}
+    said = {n: shape_words(*pair, examples) for n, pair in wrong.items()}
+    said |= {n: f"it is exchanged with {other}" for n, pair in wrong.items() for other, theirs in wrong.items()
+             if pair == theirs[::-1] and said[n] != TRANSPOSED}  # fmt: skip
+    return {name: f"shape {g}, expected {s}: {said[name]}" for name, (g, s) in wrong.items()}
 
 
 def of_object(network: Any) -> Callable[..., Any]:

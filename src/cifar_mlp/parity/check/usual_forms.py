@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-USUAL = {"weight": "W", "bias": "b", "gamma": "gamma", "beta": "beta"}
+USUAL = {"weight": "W{}", "bias": "b{}", "gamma": "gamma{}", "beta": "beta{}"}  # with the layer's number
 PATTERNS = {"weight": r"ws?|weights?|theta", "bias": r"bs?|bias|biases", "gamma": r"gammas?", "beta": r"betas?"}
 
 
@@ -51,7 +51,7 @@ def _trees(layers: list[dict[str, Any]], words: set[str]) -> Iterator[Any]:
 
     def flat(names: dict[str, str], base: int) -> dict[str, Any]:
         return {
-            names[part] + ("" if bare else str(index)): value
+            names[part].format("" if bare else index): value
             for index, layer in enumerate(layers, base)
             for part, value in layer.items()
         }
@@ -60,35 +60,36 @@ def _trees(layers: list[dict[str, Any]], words: set[str]) -> Iterator[Any]:
     yield list(flat(names, base).values())
     yield SimpleNamespace(**flat(names, base))
     yield [tuple(layer.values()) for layer in layers]
-    yield [{names[part]: value for part, value in layer.items()} for layer in layers]
-    yield {names[part]: [layer[part] for layer in layers if part in layer] for part in layers[0]}
+    yield [{names[part].format(""): value for part, value in layer.items()} for layer in layers]
+    yield {names[part].format(""): [layer[part] for layer in layers if part in layer] for part in layers[0]}
     yield flat(names, 1 - base)
     yield flat({part: name.lower() for part, name in USUAL.items()}, 1)
 
 
 def _naming(words: set[str]) -> tuple[dict[str, str], int]:
-    """What precedes the layer's number in each part's name, and the first number."""
+    """Each part's name, with {} for the layer's number, and the first number: W{}, fc{}.weight."""
     names = dict(USUAL)
     numbers = []
     for part, pattern in PATTERNS.items():
-        found = sorted(word for word in words if re.fullmatch(rf"({pattern})_?\d*", word.lower()))
+        form = rf"({pattern})_?\d*|[a-z_.]+\d+[._]({pattern})"
+        found = sorted(word for word in words if re.fullmatch(form, word.lower()))
         if found:
-            names[part] = re.sub(r"\d+$", "", found[0])
-        numbers += [int(number) for word in found for number in re.findall(r"\d+$", word)]
+            names[part] = re.sub(r"\d+|$", "{}", found[0], count=1)
+        numbers += [int(number) for word in found for number in re.findall(r"\d+", word)]
     return names, min(1, *numbers) if len(numbers) > 1 else 1
 
 
 def _words(function: Any) -> set[str]:
     """Arguments, string constants and attributes of a function's source; arguments alone where they name weights."""
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
         arguments = set(inspect.signature(function).parameters)
+        nodes = _nodes(function, set())
     except (OSError, TypeError, ValueError, SyntaxError):
         return set()
     if any(re.fullmatch(r"(?i)w\d+|weights?\d+", name) for name in arguments):
         return arguments
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             found.add(node.value)
         elif isinstance(node, ast.Attribute):
@@ -96,3 +97,14 @@ def _words(function: Any) -> set[str]:
         elif isinstance(node, ast.Name) and node.id in ("torch", "np", "numpy"):
             found.add("np" if node.id == "numpy" else node.id)
     return found
+
+
+def _nodes(function: Any, seen: set[Any]) -> list[ast.AST]:
+    """The syntax of a function and of those in its file that it calls."""
+    seen.add(function)
+    nodes = list(ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))))
+    for node in list(nodes):
+        called = getattr(function, "__globals__", {}).get(node.id) if isinstance(node, ast.Name) else None
+        if inspect.isfunction(called) and called.__module__ == function.__module__ and called not in seen:
+            nodes += _nodes(called, seen)
+    return nodes
