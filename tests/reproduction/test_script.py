@@ -89,7 +89,7 @@ def test_a_second_reproduction_in_the_same_folder_is_refused():
     wait_for("start q4_best 0")
     code, _, err = finish(start("pretend", *BOTH))
     assert code == 2
-    assert "out is in use by another reproduction" in err
+    assert "out is in use by another process" in err
     Path("hold q4_best").unlink()
     assert finish(first)[0] == 0
     assert set(Counter(lines()).values()) == {1}

@@ -89,6 +89,7 @@ def test_seeds_continue_with_an_interrupted_run(small_cifar: Path, monkeypatch: 
     options = ["--model.hidden_sizes", "[8]", "--trainer.max_epochs", "2", "--data.batch_size", "50"]
     folder = Path("studies/default-seeds")
     study = plan("seeds", 1, options, "default", folder)
+    study.keep()
     begun = folder / "runs" / "default" / "seed_0"
     config = ["--config", str(folder / "default.yaml"), "--trainer.default_root_dir", str(begun)]
     run(["fit", *config, "--trainer.max_epochs", "1"])
@@ -132,6 +133,10 @@ def test_all_runs_predictions_are_written_and_counted(monkeypatch: pytest.Monkey
 
 def test_mistakes_are_one_line_before_anything_runs(capsys: pytest.CaptureFixture[str]):
     assert "--folds must be at least 2, not 1" in refused(capsys, "cv", "--folds", "1")
+    few = ("--data.source", "digits", "--folds")
+    assert "--folds must be between 2 and 1527, not 9999" in refused(capsys, "cv", *few, "9999")
+    assert "--folds 1000 leaves no share of every class" in refused(capsys, "cv", *few, "1000")
+    assert "--data.batch_size must be between 1 and the 763" in refused(capsys, "cv", *few, "2", "--data.batch_size", "9999")
     assert "use cifar-mlp cv" in refused(capsys, "seeds", "--data.source", "digits")
     assert "--data.num_folds 3" in refused(capsys, "cv", "--data.num_folds", "3")
     for kind in ("seeds", "cv"):
@@ -146,10 +151,11 @@ def test_mistakes_are_one_line_before_anything_runs(capsys: pytest.CaptureFixtur
 def test_a_folder_holds_one_kind_of_study(capsys: pytest.CaptureFixture[str]):
     study = plan("seeds", 2, ["--seed_everything", "7"], "default", Path("other"))
     assert [study.label(planned) for planned in study.planned] == ["seed 7", "seed 8"]
-    plan("seeds", 2, [], "default", Path("mine"))
+    plan("seeds", 2, [], "default", Path("mine")).keep()
     assert len(plan("seeds", 3, [], "default", Path("mine")).planned) == 3
     said = refused(capsys, "cv", "--output", "mine")
     assert "--output mine holds what cifar-mlp seeds made: choose another folder" in said
-    folds = plan("cv", 2, [], "default", Path("folds")).planned
-    assert [one.variant.options[1::2] for one in folds] == [("2", "0"), ("2", "1")]
+    folds = plan("cv", 2, [], "default", Path("folds"))
+    folds.keep()
+    assert [one.variant.options[1::2] for one in folds.planned] == [("2", "0"), ("2", "1")]
     assert "cifar-mlp cv --folds 2 made" in refused(capsys, "cv", "--folds", "3", "--output", "folds")

@@ -77,13 +77,13 @@ class Store:
             The lock's file descriptor; the system releases it however the processes end.
 
         Raises:
-            ValueError: If another reproduction has the folder.
+            ValueError: If another process has the folder.
         """
         with open(self.folder / ".lock", "w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             except OSError as error:
                 raise ValueError(
-                    f"--output {self.folder} is in use by another reproduction: wait for it, or choose another folder"
+                    f"--output {self.folder} is in use by another process: wait for it, or choose another folder"
                 ) from error
             yield file.fileno()

@@ -4,12 +4,14 @@ import contextlib
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from cifar_mlp.cli import run
 from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.common.bounded_yaml import load_yaml
 from cifar_mlp.common.run_folder import differing, flat
+from cifar_mlp.data.cifar import Part
+from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.data.sources import source_of
 from cifar_mlp.reproduction.plan import Planned, Variant
 
@@ -24,12 +26,37 @@ class StudyPlan(NamedTuple):
         folder: Of its runs and results.
         planned: Its runs, in order.
         settings: That they have in common, by section.
+        config: File of these settings in the folder.
+        text: Its content.
     """
 
     kind: str
     folder: Path
     planned: list[Planned]
     settings: dict[str, Any]
+    config: Path
+    text: str
+
+    def keep(self) -> None:
+        """Write the settings into the folder, which then holds this study and no other."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_whole(self.text, self.config)
+
+    def require_data(self) -> None:
+        """See that the images are there and can be divided as asked, before anything is written or runs.
+
+        Raises:
+            OSError, ValueError: Naming the option.
+        """
+        data = {**self.settings["data"], "seed": self.planned[0].seed}
+        for part in get_args(Part):
+            source_of(data).prepare(data["root"], part, data["mirror"])
+        if self.kind == FOLDS:
+            data |= {"num_folds": len(self.planned), "fold": 0}
+        try:
+            CIFAR10DataModule(**data).val_indices()
+        except ValueError as error:
+            raise ValueError(str(error).replace("--data.num_folds", "--folds")) from error
 
     def checkpoint(self, planned: Planned) -> Path:
         """The last epoch's checkpoint of a finished run."""
@@ -47,14 +74,14 @@ def finished(folder: Path, runs: str = "*/seed_*") -> Iterator[Path]:
 
 
 def plan(kind: str, count: int, fit_options: Sequence[str], name: str, folder: Path) -> StudyPlan:
-    """Settle the settings of a study and keep them in its folder, before anything runs.
+    """Settle the settings of a study and see that its folder may hold it; nothing is written yet.
 
     Args:
         kind: ``seeds`` or ``cv``.
         count: Seeds or folds.
         fit_options: What ``cifar-mlp fit`` takes.
         name: Of the settings.
-        folder: Made if missing.
+        folder: Of the study.
 
     Raises:
         ValueError: If the folder holds a study of another kind or of other settings; names what differs.
@@ -73,13 +100,13 @@ def plan(kind: str, count: int, fit_options: Sequence[str], name: str, folder: P
     before = config.read_text().partition("\n")[0] if config.is_file() else made_by
     if before.startswith("#") and before != made_by:  # its runs would be counted among these
         raise ValueError(f"--output {folder} holds what {before[2:]} made: choose another folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(f"{made_by}\n{text}", config)
     seed = int(settings["seed_everything"])
     if kind == SEEDS:
-        return StudyPlan(kind, folder, [Planned(Variant(name), seed + number) for number in range(count)], settings)
-    folds = [("--data.num_folds", str(count), "--data.fold", str(fold)) for fold in range(count)]
-    return StudyPlan(kind, folder, [Planned(Variant(name, options), seed) for options in folds], settings)
+        planned = [Planned(Variant(name), seed + number) for number in range(count)]
+    else:
+        folds = [("--data.num_folds", str(count), "--data.fold", str(fold)) for fold in range(count)]
+        planned = [Planned(Variant(name, options), seed) for options in folds]
+    return StudyPlan(kind, folder, planned, settings, config, f"{made_by}\n{text}")
 
 
 def require_folder(path: Path) -> None:

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import get_args
 
 from rich.console import Console
 
@@ -13,8 +12,6 @@ from cifar_mlp.common.interruption import answering_interrupts
 from cifar_mlp.common.parallel_runs import default_jobs, threads_of
 from cifar_mlp.common.results import Row
 from cifar_mlp.common.script_parser import OneLineParser
-from cifar_mlp.data.cifar import Part
-from cifar_mlp.data.sources import source_of
 from cifar_mlp.reproduction.pool import Bar, expected_seconds, run_all
 from cifar_mlp.reproduction.store import Store
 from cifar_mlp.studies.outcome import write_outcome
@@ -67,6 +64,8 @@ def main(arguments: Sequence[str], kind: str, program: Sequence[str] | None = No
     with errors_in_one_line():
         folder = options.output or Path("studies") / f"{name}-{kind}"
         study = plan(kind, options.count, [*configs, *fit_options], name, folder)
+        study.require_data()
+        study.keep()
         console = Console(width=None if sys.stdout.isatty() else 140)
         rows = perform(study, options.jobs, program or PROGRAM, console, options.storage)
         console.print(write_outcome(study, rows))
@@ -86,9 +85,6 @@ def perform(
     done = len(study.planned) - len(missing)
     console.print(f"{len(study.planned)} runs wanted, {done} of them done: {study.folder}", highlight=False)
     if missing:
-        data = study.settings["data"]
-        for part in get_args(Part):  # missing data is reported before anything starts
-            source_of(data).prepare(data["root"], part, data["mirror"])
         if storage is None:
             jobs = min(jobs or default_jobs(), len(missing))
             known = store.document()["runs"]
