@@ -185,5 +185,8 @@ def test_groups_must_have_held_out_the_same_images(
         compare_command.main([str(trained("linear")), str(cross_validation)])
     assert "do not have the same validation images (270 and 1,527)" in capsys.readouterr().err
     assert not Path("comparison").exists()
+    with pytest.raises(SystemExit):
+        compare_command.main([str(cross_validation / "ensemble.ckpt")] * 2)
+    assert "its members were trained on these images: compare on test images" in capsys.readouterr().err
     compare_command.main([str(cross_validation), str(cross_validation)])
     assert "A less B, over images like these: +0.00 points" in capsys.readouterr().out

@@ -68,7 +68,7 @@ def test_the_ensemble_is_a_checkpoint(cross_validation: Path, capsys: pytest.Cap
     members = sorted(cross_validation.rglob("last.ckpt"))
     alone = [torch.softmax(Classifier.load_from_checkpoint(member).eval()(images), 1) for member in members]
     torch.testing.assert_close(torch.softmax(ensemble(images), 1), torch.stack(alone).mean(0))
-    tested = run(["test", "--ckpt_path", str(path)])
+    tested = run(["test", "--ckpt_path", str(cross_validation)])
     shown = float(tested.trainer.callback_metrics["digits/test/accuracy"])
     assert f"{100 * shown:.2f} |" in (cross_validation / "table.md").read_text().splitlines()[-3]
     run(["predict", str(path)])
@@ -136,7 +136,11 @@ def test_mistakes_are_one_line_before_anything_runs(capsys: pytest.CaptureFixtur
     few = ("--data.source", "digits", "--folds")
     assert "--folds must be between 2 and 1527, not 9999" in refused(capsys, "cv", *few, "9999")
     assert "--folds 1000 leaves no share of every class" in refused(capsys, "cv", *few, "1000")
-    assert "--data.batch_size must be between 1 and the 763" in refused(capsys, "cv", *few, "2", "--data.batch_size", "9999")
+    assert "--data.batch_size must be between 1 and the 763" in refused(
+        capsys, "cv", *few, "2", "--data.batch_size", "9999"
+    )
+    assert "hidden_sizes must be at least 1" in refused(capsys, "cv", *few, "2", "--model.hidden_sizes", "[-1]")
+    assert "--resume auto cannot be given to seeds" in refused(capsys, "seeds", "--resume", "auto")
     assert "use cifar-mlp cv" in refused(capsys, "seeds", "--data.source", "digits")
     assert "--data.num_folds 3" in refused(capsys, "cv", "--data.num_folds", "3")
     for kind in ("seeds", "cv"):
@@ -146,6 +150,8 @@ def test_mistakes_are_one_line_before_anything_runs(capsys: pytest.CaptureFixtur
     assert not Path("studies").exists()
     Path("taken").touch()
     assert "--output taken is a file: name a folder" in refused(capsys, "seeds", "--output", "taken")
+    digits = ("--data.source", "digits", "--output", "taken/inside")
+    assert "--output taken/inside cannot be written (Not a directory)" in refused(capsys, "cv", *digits)
 
 
 def test_a_folder_holds_one_kind_of_study(capsys: pytest.CaptureFixture[str]):

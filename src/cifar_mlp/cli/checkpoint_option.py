@@ -67,9 +67,9 @@ def checkpoint_file(name: str, root: str | None, training: bool, option: str = "
     """The checkpoint that is meant by a name, as ``--ckpt_path`` or as a command's argument.
 
     Args:
-        name: A file; a run's folder, which means its last.ckpt to continue with training and its best.ckpt to use;
-            or ``last`` or ``best``: that of the run below ``root`` which saved latest; or the name of a checkpoint that
-            comes with the package.
+        name: A file; a run's folder, which means its last.ckpt to continue with training and its best.ckpt to use; a
+            study's folder, which means its ensemble.ckpt; or ``last`` or ``best``: that of the run below ``root`` which
+            saved latest; or the name of a checkpoint that comes with the package.
         root: ``--trainer.default_root_dir``; ``None`` is the working directory.
         training: Whether training continues.
         option: Typed before the name, for messages.
@@ -80,7 +80,8 @@ def checkpoint_file(name: str, root: str | None, training: bool, option: str = "
     path, typed = Path(name), f"{option} {name}".strip()
     if path.is_dir():
         folder = path / "checkpoints" if (path / "checkpoints").is_dir() else path
-        wanted = [folder / f"{which}.ckpt" for which in (NAMES if training else reversed(NAMES))]
+        names = NAMES if training else (*reversed(NAMES), "ensemble")
+        wanted = [folder / f"{which}.ckpt" for which in names]
         found = [file for file in wanted if file.is_file()]
         if not found:
             raise FileNotFoundError(f"{typed}: the folder holds neither a last.ckpt nor a best.ckpt")

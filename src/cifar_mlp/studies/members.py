@@ -67,11 +67,13 @@ def seen(member: Member, which: str) -> Seen:
         which: ``validation`` or ``test``.
 
     Raises:
-        ValueError: If there are no validation images.
+        ValueError: If there are no validation images, or an ensemble's members were trained on them.
     """
     data = member.data
     if which == VALIDATION and data.num_val == 0:
         raise ValueError(f"{member.path} was trained on all images, without validation: compare on test images")
+    if which == VALIDATION and not member.model.settings.get("validates", True):
+        raise ValueError(f"{member.path}: its members were trained on these images: compare on test images")
     part: Part = "train" if which == VALIDATION else "test"
     data.source.prepare(data.root, part, data.mirror)
     if which == VALIDATION:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
+from cifar_mlp import models
 from cifar_mlp.cli import run
 from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.common.bounded_yaml import load_yaml
@@ -38,16 +39,25 @@ class StudyPlan(NamedTuple):
     text: str
 
     def keep(self) -> None:
-        """Write the settings into the folder, which then holds this study and no other."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_whole(self.text, self.config)
+        """Write the settings into the folder, which then holds this study and no other.
 
-    def require_data(self) -> None:
-        """See that the images are there and can be divided as asked, before anything is written or runs.
+        Raises:
+            ValueError: If it cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_whole(self.text, self.config)
+        except OSError as error:
+            raise ValueError(f"--output {self.folder} cannot be written ({error.strerror or error})") from error
+
+    def require_possible(self) -> None:
+        """See that the images can be divided and the network be made as asked, before anything is written or runs.
 
         Raises:
             OSError, ValueError: Naming the option.
         """
+        model = self.settings["model"]
+        getattr(models, model["class_path"].rpartition(".")[2])(**model["init_args"])
         data = {**self.settings["data"], "seed": self.planned[0].seed}
         for part in get_args(Part):
             source_of(data).prepare(data["root"], part, data["mirror"])
@@ -139,6 +149,9 @@ def require_studied(kind: str, count: int, settings: dict[str, Any]) -> None:
     for option, allowed in usual.items():
         if trainer[option] not in allowed:
             raise ValueError(f"--trainer.{option} {trainer[option]} cannot be given to {kind}: each run has its own")
+    for option in ("ckpt_path", "resume"):
+        if settings[option] is not None:
+            raise ValueError(f"--{option} {settings[option]} cannot be given to {kind}: each run starts on its own")
     if not settings["model"]["class_path"].startswith("cifar_mlp.models."):
         raise ValueError(f"--model {settings['model']['class_path']}: {kind} takes networks of this package")
 

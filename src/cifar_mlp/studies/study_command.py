@@ -64,7 +64,7 @@ def main(arguments: Sequence[str], kind: str, program: Sequence[str] | None = No
     with errors_in_one_line():
         folder = options.output or Path("studies") / f"{name}-{kind}"
         study = plan(kind, options.count, [*configs, *fit_options], name, folder)
-        study.require_data()
+        study.require_possible()
         study.keep()
         console = Console(width=None if sys.stdout.isatty() else 140)
         rows = perform(study, options.jobs, program or PROGRAM, console, options.storage)
