@@ -68,9 +68,7 @@ def test_every_case_is_compared_with_everything(small):
     for case, rows in groupby(drawn, key=lambda row: row.case):
         assert {row.witness.split(":")[0] for row in rows} >= {"numpy", "hand"}, case
     assert any((row.case, row.witness) == ("toy", "differences: every entry") for row in small.rows)
-    witnesses = [row.witness for row in small.rows if row.case == "64-48-10:57" and "differences" in row.witness]
-    assert witnesses.count("differences: 3 directions") == 4
-    assert sum(int(name.split()[1]) for name in witnesses if name.endswith("entries")) == 100
+    assert any((row.case, row.witness) == ("64-48-10:57", "differences: 3 directions") for row in small.rows)
 
 
 def test_float64_is_far_inside_its_tolerance_and_tf32_far_outside(small):

@@ -4,7 +4,7 @@ The reference starts from the judged network's own pre-activations and scores, s
 its kink excuses nothing and accuses nobody; these are themselves judged by the reference of the whole network.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, get_args
 
 import torch
@@ -14,7 +14,7 @@ from torch.nn import functional
 from cifar_mlp.parity import n_layer
 from cifar_mlp.parity.drawing import draw_layer, few_bits, normal
 from cifar_mlp.parity.evidence.autograd import objective, with_value
-from cifar_mlp.parity.evidence.rows import Expected, Origin, Row
+from cifar_mlp.parity.evidence.rows import Expected, Origin, Row, worst
 from cifar_mlp.parity.layers import smoothed_targets
 from cifar_mlp.parity.network import EPSILON, Activation, Network, Normalization, read_state_dict
 
@@ -87,7 +87,7 @@ def deep_cases(seed: int) -> list[DeepCase]:
     return [_draw(activation, form, generator) for form in FORMS for activation in get_args(Activation)]
 
 
-def deep_rows(case: DeepCase, device: str, dtype: torch.dtype) -> Iterator[Row]:
+def deep_rows(case: DeepCase, device: str, dtype: torch.dtype) -> list[Row]:
     """The tensor of the case that uses most of its tolerance, and every one that fails."""
     here = case.to(device, dtype)
     errors: dict[str, float] = {}
@@ -108,7 +108,7 @@ def deep_rows(case: DeepCase, device: str, dtype: torch.dtype) -> Iterator[Row]:
         for name in found:
             error = errors.get(name)
             rows.append(origin.judge(f"{case.activation} {name}", found[name], expected[name], autograd_error=error))
-    yield from [row for row in rows if row.verdict == "FAIL"] or [max(rows, key=lambda row: row.share or 0.0)]
+    return worst(rows)
 
 
 def by_autograd(

@@ -1,6 +1,6 @@
 """Central differences of the hand-derived loss, away from kinks, against the reference's gradients."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from itertools import product
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cifar_mlp.parity import layers, two_layer
 from cifar_mlp.parity.evidence.cases import Case
-from cifar_mlp.parity.evidence.rows import Expected, Origin, Row
+from cifar_mlp.parity.evidence.rows import Expected, Origin, Row, worst
 from cifar_mlp.parity.two_layer import Parameters
 
 Loss = Callable[[Case, Parameters], float]
@@ -19,8 +19,7 @@ TOLERANCE = 1e-6  # normwise; truncation, STEP^2, and rounding, epsilon / STEP, 
 ROUNDINGS = 8
 """Float64 roundings of the loss that a difference quotient may be off by."""
 EVERY_ENTRY = 200
-"""Number of parameters up to which every entry is differentiated."""
-DRAWN_ENTRIES = 100
+"""Number of parameters up to which every entry is differentiated; above, directions, which move all entries at once."""
 DIRECTIONS = 3
 
 
@@ -31,24 +30,22 @@ def loss_of(case: Case, parameters: Parameters) -> float:
     return float(data_loss + layers.l2_penalty_forward(case.regularization, parameters.w1, parameters.w2))
 
 
-def rows(case: Case, trace: Mapping[str, Expected], seed: int) -> Iterator[Row]:
-    """Compare every entry of a small case; of a large one, 100 drawn entries and 3 directions a parameter."""
+def rows(case: Case, trace: Mapping[str, Expected], seed: int) -> list[Row]:
+    """Every entry of a small case, three directions of each parameter of a large one: the worst, and all that fail."""
     generator = torch.Generator().manual_seed(seed)
-    sizes = {name: parameter.numel() for name, parameter in case.parameters._asdict().items()}
-    small = sum(sizes.values()) <= EVERY_ENTRY
-    loss = trace["loss"].value
-    for name, count in sizes.items() if small else _shares(sizes, DRAWN_ENTRIES).items():
+    is_small = sum(parameter.numel() for parameter in case.parameters) <= EVERY_ENTRY
+    found = []
+    for name in case.parameters._fields:
         gradient = trace[name].value
-        entries = _drawn_entries(gradient.shape, count, generator)
-        numerical = [entry(case, name, index) for index in entries]
-        label = "every entry" if small else f"{count} entries"
-        yield _row(case, label, name, numerical, torch.stack([gradient[index] for index in entries]), loss)
-    for name in () if small else sizes:
-        gradient = trace[name].value
-        directions = [torch.randn(gradient.shape, generator=generator).double() for _ in range(DIRECTIONS)]
-        numerical = [_along(case, name, direction) for direction in directions]
-        expected = torch.stack([(gradient * direction).sum() for direction in directions])
-        yield _row(case, f"{DIRECTIONS} directions", name, numerical, expected, loss)
+        if is_small:
+            label, numerical, expected = "every entry", every_entry(case, name).reshape(-1), gradient.reshape(-1)
+        else:
+            directions = [torch.randn(gradient.shape, generator=generator).double() for _ in range(DIRECTIONS)]
+            numerical = torch.tensor([_along(case, name, one) for one in directions], dtype=torch.float64)
+            expected = torch.stack([(gradient * one).sum() for one in directions])
+            label = f"{DIRECTIONS} directions"
+        found.append(_row(case, label, name, numerical, expected, trace["loss"].value))
+    return worst(found)
 
 
 def every_entry(case: Case, name: str, loss: Loss = loss_of) -> Tensor:
@@ -86,24 +83,9 @@ def _along(case: Case, name: str, direction: Tensor) -> float:
     return (loss_of(case, moved(step)) - loss_of(case, moved(-step))) / (2 * step)
 
 
-def _drawn_entries(shape: torch.Size, count: int, generator: torch.Generator) -> list[tuple[int, ...]]:
-    chosen = torch.randperm(shape.numel(), generator=generator)[:count]
-    return [tuple(int(i) for i in torch.unravel_index(flat, shape)) for flat in chosen]
-
-
-def _shares(sizes: dict[str, int], total: int) -> dict[str, int]:
-    """Split ``total`` draws evenly; what a small tensor cannot use goes to the larger ones."""
-    shares, left = {}, total
-    for done, (name, size) in enumerate(sorted(sizes.items(), key=lambda item: item[1])):
-        shares[name] = min(size, left // (len(sizes) - done))
-        left -= shares[name]
-    return shares
-
-
-def _row(case: Case, label: str, name: str, numerical: list[float], expected: Tensor, loss: Tensor) -> Row:
+def _row(case: Case, label: str, name: str, numerical: Tensor, expected: Tensor, loss: Tensor) -> Row:
     # the two losses of a quotient are rounded, however small the gradient
     rounding = ROUNDINGS * torch.finfo(torch.float64).eps * max(1.0, float(loss)) / STEP
     scale = float(expected.norm()) + rounding * len(numerical) ** 0.5 / TOLERANCE
     origin = Origin(case.name, f"differences: {label}", "cpu", torch.float64)
-    found = torch.tensor(numerical, dtype=torch.float64)
-    return origin.judge(name, found, Expected(expected), scale=scale, limit=TOLERANCE)
+    return origin.judge(name, numerical, Expected(expected), scale=scale, limit=TOLERANCE)

@@ -16,6 +16,7 @@ quarter, as in half precision for confident examples, it is no yardstick, and on
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -164,6 +165,12 @@ class Origin(NamedTuple):
         if tensor.device.type != self.device:
             return f"on {tensor.device.type}, expected {self.device}"
         return "has an autograd graph" if tensor.requires_grad else ""
+
+
+def worst(rows: Iterable[Row]) -> list[Row]:
+    """Every row that fails; if none does, the one that uses most of its tolerance."""
+    found = list(rows)
+    return [row for row in found if row.verdict == "FAIL"] or [max(found, key=lambda row: row.share or 0.0)]
 
 
 def ratio(part: float, whole: float) -> float:

@@ -1,6 +1,6 @@
 """Does the comparison catch planted faults? Each is planted once per device and dtype."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 
@@ -39,7 +39,7 @@ def self_test_rows(device: str, dtypes: Sequence[torch.dtype], seed: int) -> Ite
 
 def _comparisons(
     fault: Fault, references: list[Reference], networks: list[DeepCase], device: str, dtype: torch.dtype
-) -> Iterator[tuple[str, Iterator[Row]]]:
+) -> Iterator[tuple[str, Iterable[Row]]]:
     """The cases in which the fault may show, each compared when it is asked for."""
     for reference in references if fault.tensors else ():
         if not fault.everywhere or reference.expected["dz3"].value.any():
