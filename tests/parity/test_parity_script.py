@@ -61,12 +61,14 @@ def test_compare_writes_everything(script, tmp_path, capsys):
     assert "| relu | mask skipped; mask inverted | 2 of 2 | 2 of 2 | 2 of 2 | 2 of 2 |" in page
 
     document = json.loads((out / "parity.json").read_text(encoding="utf-8"))
-    assert document["schema_version"] == 3
+    assert document["schema_version"] == 4
     assert document["failures"] == []
     assert document["arguments"]["sizes"] == ["toy", "13-9-4:1"]
     assert document["environment"]["fp32_precision"]["torch.get_float32_matmul_precision"] == "highest"
     row = next(row for row in document["rows"] if row["witness"] == "hand: TF32, simulated")
     assert row["verdict"] == "shown"
+    (skipped,) = (row for row in document["rows"] if row["witness"] == "mask skipped")
+    assert skipped["dtype"] == "float64 float32 bfloat16 float16"
     assert {name for row in document["rows"] for name in row} == {field.name for field in fields(Row)} - {"reason"}
 
 

@@ -34,7 +34,7 @@ FILES = {
     "results": MeasuredFile("docs/results.json", {"schema": SCHEMA}, "runs", "python scripts/reproduce.py --publish"),
     "record": MeasuredFile("docs/record.json", {"schema": 1}, "runs",
                            "scripts/fit.sh --config CONFIG, then python scripts/render_results.py --record RUN"),
-    "evidence": MeasuredFile("docs/parity/parity.json", {"schema_version": 3}, "rows",
+    "evidence": MeasuredFile("docs/parity/parity.json", {"schema_version": 4}, "rows",
                              "python scripts/parity.py compare --output docs/parity"),
     "parity": _benchmark("parity", "timings", "docs/parity"),
     "train": _benchmark("train", "implementations", "docs/performance/train"),

@@ -1,15 +1,15 @@
 """What ``parity.py compare`` prints and writes: parity.md and parity.json.
 
 ``parity.json`` holds ``schema_version``, ``outcome`` (the headline), ``failures`` (a line each), ``environment``,
-``arguments``, ``rows`` and ``not_run``. A row is one tensor against its reference, or one planted fault; its fields are
-those of :class:`cifar_mlp.parity.evidence.rows.Row`, left out where they do not apply. A number that is not finite is
-the string ``NaN``, ``Infinity`` or ``-Infinity``.
+``arguments``, ``rows`` and ``not_run``. A row is one tensor against its reference, or one planted fault with the dtypes
+in which the same tensors failed; its fields are those of :class:`cifar_mlp.parity.evidence.rows.Row`, left out where
+they do not apply. A number that is not finite is the string ``NaN``, ``Infinity`` or ``-Infinity``.
 """
 
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from cifar_mlp.common import markdown
@@ -18,7 +18,7 @@ from cifar_mlp.parity.evidence.rows import Row
 from cifar_mlp.parity.evidence.self_test import PLANTED
 from cifar_mlp.parity.faults import FAULTS
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 TITLE = "Worst tensor of each case, and the share of its tolerance that it uses"
 LEGEND = (
     "Reference: autograd in float64 on the CPU. A column named by device and dtype holds the hand-derived functions. "
@@ -80,7 +80,11 @@ def as_markdown(evidence: Evidence, environment: Mapping[str, Any], picture: str
 
 def as_document(evidence: Evidence, environment: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Everything as plain JSON types."""
-    rows = [{name: value for name, value in asdict(row).items() if value not in (None, "")} for row in evidence.rows]
+    dtypes: dict[Row, list[str]] = {}
+    for row in evidence.rows:
+        dtypes.setdefault(replace(row, dtype="") if row.case == PLANTED else row, []).append(row.dtype)
+    every = [asdict(row) | {"dtype": " ".join(found)} for row, found in dtypes.items()]
+    rows = [{name: value for name, value in row.items() if value not in (None, "")} for row in every]
     document = {
         "schema_version": SCHEMA_VERSION,
         "outcome": headline(evidence),

@@ -13,7 +13,7 @@ from cifar_mlp.parity import numpy_reference, two_layer
 from cifar_mlp.parity.evidence import autograd
 from cifar_mlp.parity.evidence.cases import Case
 from cifar_mlp.parity.evidence.matmul_precision import tf32
-from cifar_mlp.parity.evidence.rows import NORMWISE_TOLERANCE, Expected, Origin, Row, worst
+from cifar_mlp.parity.evidence.rows import NORMWISE_TOLERANCE, Expected, Origin, Row
 from cifar_mlp.parity.two_layer import Parameters, Trace
 
 FORWARD = ("z2", "a2", "scores")
@@ -63,13 +63,13 @@ class Reference:
         return int(((z2.detach().cpu() > 0) != (right > 0)).sum()) if z2.shape == right.shape else None
 
 
-def numpy_rows(reference: Reference) -> list[Row]:
-    """The NumPy witness, float64: its worst tensor, and every one that fails."""
+def numpy_rows(reference: Reference) -> Iterator[Row]:
+    """The NumPy witness, float64."""
     parameters, inputs, labels, regularization = reference.case.problem
     w1, b1, w2, b2 = (tensor.numpy() for tensor in parameters)
     found = numpy_reference.intermediates(w1, b1, w2, b2, inputs.numpy(), labels.numpy(), regularization)
     tensors = {name: torch.from_numpy(array.copy()) for name, array in found._asdict().items()}
-    return worst(reference.judge("numpy", "cpu", torch.float64, tensors))
+    return reference.judge("numpy", "cpu", torch.float64, tensors)
 
 
 def hand_rows(reference: Reference, device: str, dtype: torch.dtype) -> Iterator[Row]:
