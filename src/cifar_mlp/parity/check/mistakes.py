@@ -137,9 +137,10 @@ def through_activation(passed: ForwardPass, index: int, dy: Tensor, original: Te
             )
     if base == "gelu_tanh":
         root, t = (2 / torch.pi) ** 0.5, (2 * a / u - 1)  # a = u (1 + t) / 2
-        for words, inner in {"1 + 0.044715 z^2: a 3 is missing": 1 + 0.044715 * u * u, "1": 1.0}.items():
-            yield Step(f"the inner derivative of gelu is written as {words}",
-                       dy * (0.5 * (1 + t) + 0.5 * u * (1 - t * t) * root * inner))  # fmt: skip
+        outer = dy * 0.5 * u * (1 - t * t) * root  # times 1 + 3 * 0.044715 z^2
+        yield Step("the factor of z^2 in gelu's inner derivative", dy * 0.5 * (1 + t) + outer, outer * u * u,
+                   "{:.6g}, not 3 * 0.044715".format)  # fmt: skip
+        yield Step("the inner derivative of gelu is written as 1", dy * 0.5 * (1 + t) + outer)
     if base in ("silu", "gelu"):
         gate = u.sigmoid() if base == "silu" else torch.special.ndtr(u)
         yield Step(f"the second term of the derivative of {name}", dy * gate, backward(dy, u) - dy * gate)
@@ -151,6 +152,8 @@ def through_activation(passed: ForwardPass, index: int, dy: Tensor, original: Te
     if passed.drawn.kept:
         words = f"the mask of dropout is used in place of the derivative of {name}"
         yield Step(words, original * passed.drawn.kept[index])
+        for formula, factor in _formulas(passed.x[index + 1], passed.x[index + 1]).items():
+            yield Step(f"the derivative of {name} is written as {formula} of the output after dropout", dy * factor)
     yield Step(f"dz{layer}", torch.zeros_like(dy), backward(dy, u))
 
 

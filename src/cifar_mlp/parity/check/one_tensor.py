@@ -74,7 +74,7 @@ def in_one_tensor(sought: Sought, index: int, part: str, right: Tensor, dz: Tens
     if part == "bias" and sought.close(mine, sought.gradients[index]["weight"].sum(0)):
         return [f"it sums the gradient of {sought.names[index]['weight']}, not dz{index + 1}"]
     for words, candidate in _candidates(sought.passed, index, part, right, dz, du, base):
-        if candidate.shape != mine.shape or float(candidate.norm()) == 0:
+        if candidate.shape != mine.shape or float(candidate.norm()) <= 1e-6 * sought.floor:
             continue
         found = sought.fit(mine, [candidate]) if base is None else sought.shares(mine, candidate, base, target)
         if found is not None:
@@ -90,6 +90,8 @@ def in_one_tensor(sought: Sought, index: int, part: str, right: Tensor, dz: Tens
             return [f"the penalty's gradient is {words}, not 2 lambda w"]
     whole = right if base is None else right + target * base
     least, most = float(mine.min()), float(mine.max())
+    if most - least <= sought.tolerance * abs(most):
+        return ["the same number everywhere: it is summed over too much"]
     treated = {
         f"it is clipped to {least:.4g} to {most:.4g}": whole.clamp(least, most),
         "it is the sign of the gradient": whole.sign(),

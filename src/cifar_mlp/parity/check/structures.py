@@ -113,6 +113,8 @@ def shape_words(given: tuple[int, ...], shape: tuple[int, ...], examples: int = 
         return "it is summed over everything, not over the examples alone"
     if examples in given and examples not in shape:
         return "it is not summed over the examples"
+    if len(given) == len(shape) == 2 and min(given) > 1:
+        return "a factor is of another layer"
     return "it is summed over the wrong axis" if len(given) == len(shape) else "it has the wrong dimensions"
 
 
