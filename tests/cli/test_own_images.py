@@ -130,8 +130,17 @@ def test_a_run_continues_with_the_same_images_only(at_work: Path, capsys: pytest
     assert "holds other images (161) than those of" in refused(["fit", "--ckpt_path", "last", *more], capsys)
     with pytest.warns(UserWarning, match="some that are held out now may have been trained on"):
         run(["test", "--ckpt_path", "last"])
+    Path("my photos").rename("moved")
+    assert "--data.root my photos does not exist" in refused(["test", "--ckpt_path", "last"], capsys)
+    Path("moved").rename("my photos")
     (Path("my photos") / "zebra").mkdir()
     assert "zebra: not among the classes that are trained" in refused(["test", "--ckpt_path", "last"], capsys)
+
+
+def test_another_folder_is_another_run(at_work: Path):
+    make_photos(Path("others"))
+    run(["fit", *FIT, "--data.root", "others", "--views.all", "false", "--resume", "auto"])
+    assert len(list(Path("lightning_logs/folder-default").iterdir())) == 2
 
 
 def test_a_folder_that_cannot_be_is_one_line_and_leaves_nothing(capsys: pytest.CaptureFixture[str]):

@@ -1,5 +1,6 @@
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -166,9 +167,12 @@ def test_the_mirror_is_tried_first_and_the_others_are_not_asked(servers: Servers
 
 
 @pytest.mark.parametrize("mirror", ["missing", "breaking", "slow"])
-def test_where_the_mirror_fails_the_others_go_on(servers: Servers, mirror: str):
+def test_where_the_mirror_fails_it_is_said_and_the_others_go_on(
+    servers: Servers, mirror: str, capsys: pytest.CaptureFixture[str]
+):
     fetch(servers, "good", mirror=servers.url(mirror))
     assert servers.transfers("good")
+    assert re.search(f"^{servers.url(mirror)} (answered 404|broke off|sends)", capsys.readouterr().out, re.M)
 
 
 def test_a_file_is_a_mirror(servers: Servers, tmp_path: Path):

@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from cifar_mlp.cli import CommandLine, run
 from cifar_mlp.models import Classifier
-from cifar_mlp.training.checkpoint import read_checkpoint
+from cifar_mlp.training.checkpoint import option_defaults, read_checkpoint
 
 SMALL = ["--data.source", "digits", "--model.hidden_sizes", "[8]", "--views.all", "false"]
 SMALL += ["--trainer.max_epochs", "1", "--trainer.enable_model_summary", "false", "--trainer.accelerator", "cpu"]
@@ -158,3 +158,13 @@ def test_a_folder_in_which_nothing_can_be_read_is_refused_after_its_rows():
     with pytest.raises(ValueError, match="no file could be read"):
         run(["predict", "--ckpt_path", str(path), "--data.predict_path", "photos", "--trainer.accelerator", "cpu"])
     assert len(Path("predictions.csv").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(("source", "root", "kept"), [
+    ("cifar10", "set.tar.gz", True), ("cifar10", "gone", False), ("folder", "gone", True),
+])  # fmt: skip
+def test_a_checkpoint_s_root_is_kept_in_any_form(source: str, root: str, kept: bool, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("CIFAR10_ROOT", raising=False)
+    Path("set.tar.gz").touch()
+    defaults = option_defaults({"datamodule_hyper_parameters": {"source": source, "root": root}}, training=False)
+    assert ("data.root" in defaults) == kept

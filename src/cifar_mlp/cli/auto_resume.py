@@ -47,7 +47,8 @@ def _is_same(requested: dict[str, Any], kept: Path) -> bool:
         text = read_checkpoint(str(kept)).get("config", "") if kept.suffix == ".ckpt" else kept.read_text()
         before = load_yaml(text)
         first, second = (flat({part: settings.get(part) for part in _COMPARED}) for settings in (requested, before))
-        names = (first.keys() & second.keys()) - _FREE
+        free = _FREE - {"data.root"} if first["data.source"] == "folder" else _FREE  # there the root is the data set
+        names = (first.keys() & second.keys()) - free
         chosen = {name for name in names if first[name] is None and name.startswith("trainer.")}
         return all(first[name] == second[name] for name in names - chosen)
     return False

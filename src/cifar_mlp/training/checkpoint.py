@@ -86,7 +86,7 @@ def option_defaults(
 ) -> dict[str, Any]:
     """The options that a checkpoint was made with, as defaults for the command line.
 
-    The data root is kept only where its folder still exists and the environment names no other. The settings of a
+    The data root of CIFAR is kept only where it still exists and the environment names no other. The settings of a
     LightningModule from elsewhere are not known: the command line names it.
 
     Args:
@@ -123,9 +123,10 @@ def option_defaults(
 def _data_defaults(checkpoint: dict[str, Any]) -> dict[str, Any]:
     data = checkpoint.get("datamodule_hyper_parameters", {})
     defaults = {f"data.{name}": value for name, value in data.items() if name not in _OF_THE_MACHINE}
-    own = data.get("source") == FolderImages.name  # the environment names CIFAR-10
-    if data.get("root") and (own or not os.environ.get(ROOT_VARIABLE)) and Path(data["root"]).expanduser().is_dir():
-        defaults["data.root"] = data["root"]
+    if (root := data.get("root")) is not None:
+        own = data.get("source") == FolderImages.name  # which cannot be found elsewhere
+        if own or (not os.environ.get(ROOT_VARIABLE) and Path(root).expanduser().exists()):
+            defaults["data.root"] = root
     if "seed" in data:
         defaults["seed_everything"] = data["seed"]
     return defaults

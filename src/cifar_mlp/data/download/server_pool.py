@@ -44,7 +44,7 @@ class ServerPool:
     """
 
     def __init__(self, archive: Archive, mirror: str | None, limits: Limits) -> None:
-        self.archive, self.limits = archive, limits
+        self.archive, self.mirror, self.limits = archive, mirror, limits
         tiers = ([mirror] if mirror else [], [url for url in archive.urls if url != mirror])
         self._unasked = [tier for tier in tiers if tier]
         self._rates: dict[str, float] = {}
@@ -150,4 +150,6 @@ class ServerPool:
                     self._rates[url] = rate
                 else:
                     self.failed[url] = reason
+                    if url == self.mirror:  # whoever named it should know that it is of no use
+                        print(f"{url} {reason}", flush=True)
                 self._changed.notify_all()
