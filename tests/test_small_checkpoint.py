@@ -44,6 +44,9 @@ def test_a_file_of_that_name_comes_first_and_training_is_refused():
     assert checkpoint_file("small", None, training=False) == FILE
     with pytest.raises(FileNotFoundError, match="no such file"):
         checkpoint_file("smal", None, training=False)
+    Path("small").mkdir()  # of images, say
+    assert checkpoint_file("small", None, training=False) == FILE
+    Path("small").rmdir()
     Path("small").write_bytes(b"mine")
     assert checkpoint_file("small", None, training=False) == Path("small")
     Path("small").unlink()

@@ -78,21 +78,22 @@ def checkpoint_file(name: str, root: str | None, training: bool, option: str = "
         FileNotFoundError: If there is none.
     """
     path, typed = Path(name), f"{option} {name}".strip()
+    known = WITH_THE_PACKAGE / f"{path.name}.ckpt"  # of a name alone
     if path.is_dir():
         folder = path / "checkpoints" if (path / "checkpoints").is_dir() else path
         names = NAMES if training else (*reversed(NAMES), "ensemble")
         wanted = [folder / f"{which}.ckpt" for which in names]
         found = [file for file in wanted if file.is_file()]
-        if not found:
+        if not found and not (known.is_file() and path.name == name):
             raise FileNotFoundError(f"{typed}: the folder holds neither a last.ckpt nor a best.ckpt")
-        return found[0]
+        return found[0] if found else known
     if name in NAMES and not path.exists():
         below = Path(root or ".") / LOGS
         files = sorted(below.glob(f"*/version_*/checkpoints/{name}.ckpt"), key=lambda file: file.stat().st_mtime)
         if not files:
             raise FileNotFoundError(f"{typed}: there is no run with a {name}.ckpt below {below}")
         return files[-1]
-    if not path.exists() and (known := WITH_THE_PACKAGE / f"{path.name}.ckpt").is_file() and path.name == name:
+    if not path.exists() and known.is_file() and path.name == name:
         return known
     if not path.is_file():
         raise FileNotFoundError(f"{typed}: no such file")
