@@ -78,6 +78,8 @@ def test_whatever_the_package_imports_is_a_dependency():
         if not declared & {provider.lower() for provider in providers.get(name, [name])}
     ]
     assert not undeclared
+    extras = {re.split(r"[\[<>=]", line)[0] for lines in PROJECT["optional-dependencies"].values() for line in lines}
+    assert set().union(*MAY_NEED.values()) - extras == {"sqlalchemy"}, "Optuna brings it; all else needs an extra"
 
 
 @pytest.fixture(scope="module")
