@@ -6,6 +6,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import BatchSizeFinder, LearningRateFinder, ModelCheckpoint
 
+from cifar_mlp.callbacks.checkpoints import BestCheckpoint
 from cifar_mlp.callbacks.view import BoardCallback
 from cifar_mlp.models import Classifier
 
@@ -43,27 +44,35 @@ def check_monitors(trainer: Trainer, module: LightningModule, has_validation: bo
     """
     if not isinstance(module, Classifier):
         return
+    skipped = trainer.limit_val_batches == 0
+    has_validation = has_validation and not skipped
+    cause = "--trainer.limit_val_batches" if skipped else "--data.val_size"
+    why = "" if has_validation else f"{cause} 0 leaves no validation; "
     known = module.metrics_of_fit(has_validation)
     never = [] if has_validation else [name for name in module.metrics_of_fit() if name not in known]
     for callback in getattr(trainer, "callbacks", []):
         name = getattr(callback, "monitor", None)
         if not isinstance(name, str) or isinstance(callback, BoardCallback):  # a view leaves out what is not there
             continue
+        if (
+            skipped and isinstance(callback, BestCheckpoint) and module.metric_name(name) in never
+        ):  # it says what it does then
+            continue
         if not getattr(callback, "strict", True) and not {name, module.metric_name(name)} & {*never}:
             continue
         counters = ["epoch", "step"] if isinstance(callback, ModelCheckpoint) else []
         settable: Any = callback
-        full = _found(name, module, known + counters, f"--trainer.callbacks {type(callback).__name__}")
+        full = _found(name, module, known + counters, why, f"--trainer.callbacks {type(callback).__name__}")
         if not type(callback).__module__.startswith("cifar_mlp."):  # those add the prefix themselves
             settable.monitor = full
     schedule = module.settings["lr_scheduler"]
     if schedule is not None and "monitor" in schedule["init_args"]:
-        _found(schedule["init_args"]["monitor"], module, known, "--model.lr_scheduler.monitor")
+        _found(schedule["init_args"]["monitor"], module, known, why, "--model.lr_scheduler.monitor")
 
 
-def _found(name: str, module: Classifier, known: list[str], option: str) -> str:
+def _found(name: str, module: Classifier, known: list[str], why: str, option: str) -> str:
     for full in (name, module.metric_name(name)):
         if full in known:
             return full
-    why = "--data.val_size 0 leaves no validation; " if module.metric_name(name) in module.metrics_of_fit() else ""
+    why = why if module.metric_name(name) in module.metrics_of_fit() else ""
     raise ValueError(f"{option}: there is no metric {name!r} to monitor; {why}there are {', '.join(known)}")

@@ -54,13 +54,15 @@ def _of_config(name: str, option: str) -> str | None:
 
 
 def is_named(arguments: Sequence[str], class_path: str) -> bool:
-    """Whether a class is named by its whole path, on the command line or in a config."""
+    """Whether a class is named on the command line or in a config: by its whole path, or Lightning's by their names."""
     texts = list(arguments)
     for name, value in _pairs(arguments):
         if name == "config":
             with suppress(ValueError, OSError):
                 texts.append(find_config(value).read_text())
-    return any(class_path in re.findall(r"[\w.]+", text) for text in texts)
+    package, _, name = class_path.rpartition(".")
+    names = {class_path, name} if package.startswith("lightning.pytorch.") else {class_path}
+    return any(not names.isdisjoint(re.findall(r"[\w.]+", text)) for text in texts)
 
 
 def checkpoint_file(name: str, root: str | None, training: bool, option: str = "") -> Path:

@@ -25,7 +25,8 @@ from cifar_mlp.cli.evaluating import EvaluatingCLI
 from cifar_mlp.cli.option_aliases import with_options
 from cifar_mlp.cli.parser import LINKS, USER_ERRORS, Parser, errors_in_one_line
 from cifar_mlp.cli.run_logger import with_a_folder
-from cifar_mlp.cli.warning_filters import one_line_warnings, quiet
+from cifar_mlp.cli.trainer_options import require_sane
+from cifar_mlp.cli.warning_filters import QuietProcess, one_line_warnings, quiet
 from cifar_mlp.common.interruption import answering_interrupts, bring_along
 from cifar_mlp.common.provenance import device_name
 from cifar_mlp.data.datamodule import CIFAR10DataModule
@@ -110,14 +111,7 @@ class CommandLine(EvaluatingCLI):
         if self.checkpoint is not None and self.subcommand == "fit":
             self._require_something_left(trainer)
         require_devices(trainer.accelerator, trainer.devices)
-        for option in ("accumulate_grad_batches", "check_val_every_n_epoch"):
-            if trainer[option] is not None and trainer[option] < 1:
-                raise ValueError(f"--trainer.{option} must be at least 1, not {trainer[option]}")
-        if trainer.barebones:
-            raise ValueError(
-                "--trainer.barebones would keep nothing of a run: give --trainer.logger false, "
-                "--trainer.enable_checkpointing false and --trainer.enable_progress_bar false instead"
-            )
+        require_sane(trainer, self.subcommand == "fit")
 
     def instantiate_classes(self) -> None:
         """Instantiate; whatever the trainer, data or network raise here is about the user's settings."""
@@ -149,7 +143,7 @@ class CommandLine(EvaluatingCLI):
         return trainer
 
     def _own_callbacks(self, fitting: bool, config: dict[str, Any]) -> list[Callback]:
-        callbacks: list[Callback] = [StopAtNotFinite(), PredictionWriter()]
+        callbacks: list[Callback] = [QuietProcess(), StopAtNotFinite(), PredictionWriter()]
         if not fitting:
             callbacks.append(CheckpointStep())
         else:

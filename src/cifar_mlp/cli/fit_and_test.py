@@ -50,6 +50,8 @@ def fit_and_test(arguments: list[str]) -> dict[str, Any]:
     kept = Path(folder or ".") / "results.json"
     if command.finished and kept.is_file():
         found: dict[str, Any] = read_json(kept)
+        if not isinstance(found.get("last"), dict):
+            raise ValueError(f"{kept} is damaged (no last epoch in it): delete it, or put back a copy")
         show(command, found)
         return found
     epochs = ("best", "last") if command.datamodule.num_val else ("last",)

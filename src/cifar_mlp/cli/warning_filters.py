@@ -1,8 +1,12 @@
 """What Lightning says on every run and what does not apply here, message by message, each with its reason."""
 
 import logging
+import os
 import re
 import warnings
+from typing import Any
+
+from lightning.pytorch import Callback
 
 # Said on every run. Everything else that Lightning logs is shown.
 _HABITUAL = re.compile(
@@ -48,5 +52,21 @@ def _worth_saying(record: logging.LogRecord) -> bool:
 
 
 def one_line_warnings() -> None:
-    """Show a warning as one line, without the source line that raised it."""
-    warnings.formatwarning = lambda message, *_, **__: f"cifar-mlp: warning: {message}\n"
+    """Show a warning as one line, without the source line that raised it, or a traceback within."""
+
+    def line(message: Warning | str, *_: Any, **__: Any) -> str:
+        said = str(message)
+        if not os.environ.get("CIFAR_MLP_DEBUG"):
+            said = said.partition(" Traceback of forward call")[0]  # PyTorch's, under detect_anomaly
+        return f"cifar-mlp: warning: {said}\n"
+
+    warnings.formatwarning = line
+
+
+class QuietProcess(Callback):
+    """Says no more in a process that Lightning spawns than in the one that was started."""
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """Each process comes here before it says anything."""
+        quiet()
+        one_line_warnings()

@@ -208,6 +208,8 @@ def position(fit_loop: Any) -> tuple[int, int]:
     """
     epochs, batches = fit_loop.epoch_progress.current, fit_loop.epoch_loop.batch_progress
     if not getattr(fit_loop, "is_resuming", False):
+        if epochs.started == epochs.processed:  # between two epochs, where Lightning reloads the loaders
+            return epochs.started, 0
         return max(epochs.started - 1, 0), batches.current.ready
     if (
         epochs.started > epochs.processed

@@ -39,7 +39,11 @@ def configured(
     _require_long_enough(settings, trainer)
     schedule = {"scheduler": from_recipe(settings["lr_scheduler"])(optimizer), "interval": settings["lr_interval"]}
     if hasattr(schedule["scheduler"], "monitor"):  # a schedule that waits for a plateau names what it watches
+        if settings["lr_interval"] == "step":
+            raise ValueError("--model.lr_interval step: the schedule waits for a metric of an epoch; drop that option")
         schedule["monitor"] = metric_name(schedule["scheduler"].monitor)
+        if "train/" not in schedule["monitor"]:
+            schedule["frequency"] = trainer.check_val_every_n_epoch or 1  # in between there is nothing new to see
     return {"optimizer": optimizer, "lr_scheduler": schedule}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 from torch.optim import Optimizer
 
+import cifar_mlp.models.muon  # noqa: F401, the package's own optimizer needs no naming again
 from cifar_mlp.models.schedules import watching
 
 Recipe = dict[str, Any]
@@ -86,14 +87,14 @@ def try_out(optimizer: Recipe, schedule: Recipe | None, parameters: Iterable[Ten
             made._opt_called = True  # a schedule warns where the optimizer has not stepped yet
             with suppress(ValueError, TypeError):  # planned for one step only; in want of a metric
                 advance()
-    except (ValueError, TypeError, ArithmeticError) as error:
+    except (ValueError, TypeError, ArithmeticError, RuntimeError) as error:
         raise ValueError(f"{option} {recipe['class_path']}: {error}") from error
 
 
 def fused(recipe: Recipe) -> Recipe:
     """The same optimizer with PyTorch's fused step where it has one, unless the user chose otherwise."""
     optimizer = from_recipe(recipe)
-    chosen = recipe["init_args"].get("fused") is not None or recipe["init_args"].get("foreach") is not None
+    chosen = any(recipe["init_args"].get(name) is not None for name in ("fused", "foreach"))
     if chosen or "fused" not in inspect.signature(optimizer).parameters:
         return recipe
     return {**recipe, "init_args": {**recipe["init_args"], "fused": True}}

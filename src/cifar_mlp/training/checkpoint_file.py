@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import Trainer
+from lightning.pytorch.plugins.io.wrapper import _WrappingCheckpointIO
 
 from cifar_mlp.common.atomic_write import replacing
 from cifar_mlp.common.checkpoint_checksum import require_whole
@@ -40,5 +41,9 @@ class WholeCheckpointIO(TorchCheckpointIO):
 
 def keep_files_whole(trainer: Trainer) -> None:
     """Let a trainer read and write its checkpoints this way, unless its strategy or the user brought another."""
-    if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
-        trainer.strategy.checkpoint_io = WholeCheckpointIO()
+    holder: Any = trainer.strategy
+    writer: Any = trainer.strategy.checkpoint_io
+    while isinstance(writer, _WrappingCheckpointIO):  # such as AsyncCheckpointIO, which lets another write
+        holder, writer = writer, writer.checkpoint_io
+    if type(writer) is TorchCheckpointIO:
+        holder._checkpoint_io = WholeCheckpointIO()

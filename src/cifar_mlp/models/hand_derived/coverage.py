@@ -3,6 +3,7 @@
 from typing import Any
 
 from lightning.pytorch import LightningModule
+from lightning.pytorch.callbacks import ModelPruning
 from lightning.pytorch.plugins import MixedPrecision, Precision
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from torch import nn
@@ -19,6 +20,11 @@ def why_autograd(module: Any, trainer: Any) -> str | None:
         module: With ``network`` and ``settings``.
         trainer: Before or within ``fit``.
     """
+    if any(isinstance(callback, ModelPruning) for callback in trainer.callbacks):
+        why = "ModelPruning puts other tensors in the weights' place"
+        if module.settings["gradients"] == "hand":
+            raise ValueError(f"--model.gradients hand: {why}; drop that option")
+        return why
     if module.settings["gradients"] != "auto":
         return "--model.gradients autograd" if module.settings["gradients"] == "autograd" else None
     kind = trainer.strategy.root_device.type
@@ -42,6 +48,7 @@ def may_deliver(module: Any, trainer: Any, optimizer: type[Optimizer]) -> bool:
     unscaled = not isinstance(precision, MixedPrecision) or precision.scaler is None
     return (
         type(strategy) is SingleDeviceStrategy
+        and not trainer._detect_anomaly  # which looks at what autograd's engine hands on
         and isinstance(precision, Precision)
         and unscaled
         and optimizer in ELEMENTWISE
