@@ -127,6 +127,9 @@ def test_an_interrupted_job_s_checkpoint_is_not_taken_unasked(own_home: Path, mo
     assert last(0)["global_step"] == 21
     tested = run(["validate", "--ckpt_path", str(RUNS / "version_0/checkpoints/last.ckpt")]).trainer.callback_metrics
     assert results["last"]["val/loss"] == pytest.approx(float(tested["digits/val/loss"]))
+    (RUNS / "version_0/results.json").write_text('{"provenance": 5}')
+    with pytest.raises(ValueError, match=r"results.json is damaged \(no last epoch"):
+        fit_and_test([*AUTO[1:], "3"])
     shutil.rmtree("lightning_logs")
     run([*AUTO, "2"])  # nothing else is left of the job
     assert last(0)["global_step"] == 14

@@ -16,7 +16,7 @@ from cifar_mlp.cli import run
 from cifar_mlp.cli.checkpoint_option import is_named
 from cifar_mlp.cli.trainer_options import require_sane
 from cifar_mlp.cli.warning_filters import one_line_warnings
-from cifar_mlp.models.by_hand.coverage import why_autograd
+from cifar_mlp.models.hand_derived.coverage import why_autograd
 from cifar_mlp.training.checkpoint_file import WholeCheckpointIO, keep_files_whole
 from tests.training.killed import ended, start
 
