@@ -23,6 +23,7 @@ from cifar_mlp.export.images_to_probabilities import exportable
 from cifar_mlp.export.int8 import Cost, measure, quantize, write_cost
 from cifar_mlp.export.metadata import facts_of
 from cifar_mlp.export.run_again import run_again
+from cifar_mlp.pictures.predictions import predict
 from cifar_mlp.training.checkpoint_data import data_of
 from cifar_mlp.training.trained_network import read_network
 
@@ -72,6 +73,9 @@ def export(options: argparse.Namespace) -> None:
     images, labels = test_images(content, options.root, facts["image_shape"])
     if options.int8 and labels is None:
         raise FileNotFoundError("--int8 counts on the test images what it costs: name them by --data.root")
+    if labels is not None:
+        counted = float(predict(model, images, labels).correct.double().mean())
+        facts["accuracy"] = {"test/accuracy": counted, **(facts["accuracy"] or {})}
     with replacing(output) as unfinished:
         example = torch.zeros_like(images[:2])  # pt2 keeps it, and of a view of the test images it would keep all
         chosen.write(module, example, facts, unfinished)
