@@ -231,3 +231,9 @@ def test_an_exception_in_the_student_s_code_is_a_line():
 def test_an_option_that_is_none_is_refused(option: str, value: Any):
     with pytest.raises(ValueError, match=option):
         report_of(student(SOURCE), **{option: value})
+
+
+def test_labels_that_do_not_fit_are_refused_and_inputs_may_be_a_list():
+    with pytest.raises(ValueError, match=r"labels of shape \(9,\) do not fit inputs of shape \(57, 11\)"):
+        check.gradients(student(SOURCE), PARAMETERS, INPUTS, LABELS[:9])
+    assert check.gradients(student(SOURCE), PARAMETERS, INPUTS.tolist(), LABELS.tolist()).right

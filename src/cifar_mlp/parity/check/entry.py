@@ -10,7 +10,7 @@ from cifar_mlp.parity.check.calling import SubmissionError, arguments_for
 from cifar_mlp.parity.check.check_function import check_function
 from cifar_mlp.parity.check.check_network import NetworkCheck, Question
 from cifar_mlp.parity.check.forward_pass import ACTIVATIONS
-from cifar_mlp.parity.check.layout import Layout
+from cifar_mlp.parity.check.layout import ChainError, Layout
 from cifar_mlp.parity.check.loss_variants import PENALTIES, Convention
 from cifar_mlp.parity.check.report import Report
 from cifar_mlp.parity.check.structures import as_tensor, leaves, like, rebuild
@@ -90,9 +90,10 @@ def gradients(
         return check_function(mine, parameters)
     if labels is None:
         raise ValueError("labels must be given with inputs")
+    inputs = np.asarray(inputs) if isinstance(inputs, list) else inputs
     try:
         given = Layout(parameters, inputs, labels, masks, _examples(inputs, labels))
-    except ValueError as error:
+    except ChainError as error:
         return _by_its_own_loss(mine, parameters, inputs, labels, regularization, error)
     question = Question(convention, activation, normalization, _dropout(dropout, masks), seed)
     small = UserFunction(mine, given.resized(), regularization)
@@ -109,7 +110,7 @@ def gradients(
 
 
 def _by_its_own_loss(
-    mine: Any, parameters: Any, inputs: Any, labels: Any, regularization: float, unread: ValueError
+    mine: Any, parameters: Any, inputs: Any, labels: Any, regularization: float, unread: ChainError
 ) -> Report:
     """Of a network that is no chain of matrices: drawn numbers in its own shapes, differences of its own loss."""
     generator = torch.Generator().manual_seed(1)

@@ -24,6 +24,10 @@ MARGIN = 2e-3  # least |z| of a unit; steps of differences move it by a twentiet
 PARTS = ("weight", "bias", "gamma", "beta")
 
 
+class ChainError(ValueError):
+    """The parameters are no chain of matrices that begins with the inputs."""
+
+
 @dataclass
 class Drawn:
     """One problem in float64: layer by layer, weights as (I, O)."""
@@ -67,9 +71,11 @@ class Layout:
         column_bias = any("bias" in layer and self.shapes[layer["bias"]][1:] == (1,) for layer in self.layers)
         self.columns = len(x) == 2 and x[0] == width and (not rows or column_bias)
         if not rows and not self.columns:
-            raise ValueError(f"inputs of shape {x} do not fit the first weight, of shape {weights[0]}")
+            raise ChainError(f"inputs of shape {x} do not fit the first weight, of shape {weights[0]}")
         self.sizes = [width, *(w[0] if self.transposed else w[1] for w in weights)]
         self.examples, classes = x[1] if self.columns else x[0], self.sizes[-1]
+        if self.examples not in y:
+            raise ValueError(f"labels of shape {y} do not fit inputs of shape {x}")
         self.onehot = len(y) == 2 and classes in y and classes > 1 and min(y) > 1
 
     def _layers(self) -> list[dict[str, int]]:
@@ -79,7 +85,7 @@ class Layout:
                 roles[i] = "beta"
         by_role = {part: [i for i, role in enumerate(roles) if role == part] for part in PARTS}
         if not by_role["weight"]:
-            raise ValueError("parameters hold no matrix of weights")
+            raise ChainError("parameters hold no matrix of weights")
         for found in by_role.values():
             found.sort(key=lambda i: [int(n) for n in re.findall(r"\d+", self.names[i])])
         layers = [{"weight": i} for i in by_role["weight"]]
@@ -92,7 +98,7 @@ class Layout:
         pairs = list(pairwise(weights))
         forward, backward = all(a[1] == b[0] for a, b in pairs), all(a[0] == b[1] for a, b in pairs)
         if not forward and not backward:
-            raise ValueError(f"the weights' shapes {weights} do not follow one another")
+            raise ChainError(f"the weights' shapes {weights} do not follow one another")
         if forward and backward:
             biases = [max(self.shapes[layer["bias"]]) for layer in self.layers if "bias" in layer]
             outs = [[w[1 - t] for w in weights] for t in (0, 1)]
