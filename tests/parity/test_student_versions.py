@@ -11,12 +11,11 @@ import pytest
 import torch
 
 from cifar_mlp.parity import check, n_layer
-from cifar_mlp.parity.check.forward_pass import Architecture
+from cifar_mlp.parity.check.forward_pass import Architecture, ForwardPass
 from cifar_mlp.parity.check.layout import Drawn, Layout
-from cifar_mlp.parity.check.loss_variants import Convention, Guess
 from cifar_mlp.parity.evidence.rows import normwise_error
 from cifar_mlp.parity.faults import FAULTS, planted
-from cifar_mlp.parity.network import Activation, AffineTensors, HiddenLayer, Network, Normalization
+from cifar_mlp.parity.network import Activation, Network
 from tests.parity.student_versions import BASES, RIGHT, WRONG
 
 pytestmark = pytest.mark.parity
@@ -234,36 +233,6 @@ def drawn_problem(kind: str | None, dropout: float, seed: int) -> Drawn:
     return layout.draw(seed, None, dropout)
 
 
-def by_n_layer(drawn: Drawn, activation: Any, kind: str | None, dropout: float) -> dict[str, torch.Tensor]:
-    hidden = []
-    for part in drawn.parameters[:-1]:
-        width = len(part["bias"])
-        moments = (torch.zeros(width).double(), torch.ones(width).double()) if kind == "batch" else ()
-        normalization = Normalization(part["gamma"], part["beta"], *moments) if kind else None
-        hidden.append(HiddenLayer(AffineTensors(part["weight"].T, part["bias"]), normalization))
-    last = AffineTensors(drawn.parameters[-1]["weight"].T, drawn.parameters[-1]["bias"])
-    network = Network(tuple(hidden), last, activation, dropout)
-    loss, found = n_layer.loss_and_gradients(network, drawn.inputs, drawn.labels, 0.05, kept=drawn.kept)
-    return {"loss": loss, **found}
-
-
-@pytest.mark.parametrize(("activation", "kind", "dropout"), PROBLEMS)
-def test_the_checker_s_reference_is_the_network_that_trains(activation: Any, kind: str | None, dropout: float):
-    drawn = drawn_problem(kind, dropout, seed=1)
-    loss, layered = Guess(Architecture(activation, kind, dropout=dropout), Convention(), []).reference(drawn, 0.05)
-    ours = {"loss": torch.tensor(loss, dtype=torch.float64)}
-    for index, part in enumerate(layered):
-        own = "output." if index + 1 == len(layered) else f"hidden.{index}.affine."
-        ours |= {own + "weight": part["weight"].T, own + "bias": part["bias"]}
-        if kind and index + 1 < len(layered):
-            ours |= {f"hidden.{index}.normalization.{n}": part[p] for n, p in (("weight", "gamma"), ("bias", "beta"))}
-    theirs = by_n_layer(drawn, activation, kind, dropout)
-    assert ours.keys() == theirs.keys()
-    vanishing = {name for name in ours if kind == "batch" and name.endswith("affine.bias")}  # a batch's mean removes it
-    assert max(normwise_error(ours[name], theirs[name]) for name in ours.keys() - vanishing) < 1e-12
-    assert all(float(ours[name].norm()) < 1e-14 for name in vanishing)
-
-
 SEEN_ELSEWHERE = {  # equal to the right one on drawn numbers; each has a case of its own
     "mask on at exactly zero": "a unit exactly at its kink",
     "softmax without the shift": "scores near 800",
@@ -281,8 +250,12 @@ def test_no_two_planted_faults_coincide_on_the_drawn_numbers():
     for seed, (activation, kind, dropout) in product((1, 2), PROBLEMS[1::2]):  # those with dropout have every fault
         drawn = drawn_problem(kind, dropout, seed)
 
-        def numbers(drawn: Drawn = drawn, network: Any = (activation, kind, dropout)) -> torch.Tensor:
-            return torch.cat([tensor.reshape(-1) for tensor in by_n_layer(drawn, *network).values()])
+        network = ForwardPass(drawn, Architecture(activation, kind, dropout=dropout)).network
+        network = network._replace(activation=activation, dropout=dropout)
+
+        def numbers(drawn: Drawn = drawn, network: Network = network) -> torch.Tensor:
+            loss, found = n_layer.loss_and_gradients(network, drawn.inputs, drawn.labels, 0.05, kept=drawn.kept)
+            return torch.cat([tensor.reshape(-1) for tensor in (loss, *found.values())])
 
         found = {"nothing": numbers()}
         for name in (name for name, fault in FAULTS.items() if "float64" in fault.dtypes):

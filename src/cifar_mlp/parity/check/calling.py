@@ -79,14 +79,8 @@ def guarded(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
             return function(*arguments, **named)
     except (Exception, SystemExit) as error:
         frames = traceback.extract_tb(error.__traceback__)
-        place = next(
-            (
-                f
-                for f in reversed(frames)
-                if not re.search(r"site-packages|cifar_mlp.parity.check|<frozen|/lib/python", f.filename)
-            ),
-            None,
-        )
+        ours = r"site-packages|cifar_mlp.parity.check|<frozen|/lib/python"
+        place = next((frame for frame in reversed(frames) if not re.search(ours, frame.filename)), None)
         where = f" (line {place.lineno}: {place.line})" if place and place.line else ""
         text = re.sub(r"\s+", " ", str(error)[:300]) or "no message"
         raise SubmissionError(f"it raised {type(error).__name__}: {text}{where}") from error
@@ -94,10 +88,7 @@ def guarded(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
 
 def arguments_for(function: Callable[..., Any], tree: Any, by_role: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     """Arguments by the names in its signature; in the declared order where names say nothing."""
-    order = [
-        tree,
-        *(by_role[role] for role in ("inputs", "labels", "regularization", "masks") if by_role.get(role) is not None),
-    ]
+    order = [tree, *(by_role[role] for role in ROLES if by_role.get(role) is not None)]
     try:
         known = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
@@ -105,11 +96,8 @@ def arguments_for(function: Callable[..., Any], tree: Any, by_role: dict[str, An
     if any(p.kind == p.VAR_POSITIONAL for p in known):
         return order, {}
     known = [p for p in known if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    single = (
-        {name.lower(): value for name, value in leaves(tree)}
-        if isinstance(tree, Mapping) or hasattr(tree, "_fields")
-        else {}
-    )
+    named = isinstance(tree, Mapping) or hasattr(tree, "_fields")
+    single = {name.lower(): value for name, value in leaves(tree)} if named else {}
     values: dict[str, Any] = {}
     free = []
     for parameter in known:

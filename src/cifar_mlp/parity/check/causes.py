@@ -61,7 +61,7 @@ class Answered:
         if best is not None:
             return best or [ROUNDING]
         where = [] if stuck is None else [self.where(rights, words, stuck)]
-        first = first_wrong_intermediate(self.answer.extra, declared.forward_pass(self.drawn), declared.reduction)
+        first = first_wrong_intermediate(self.answer.extra, self._sought(declared))
         return [*first, *part, *where]
 
     def _story(self, guess: Guess) -> tuple[list[str], int | None]:

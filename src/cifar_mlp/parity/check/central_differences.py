@@ -21,6 +21,11 @@ class Quotient(NamedTuple):
     error: float
     verdict: str  # right, wrong or inconclusive
 
+    def beside(self, *tensors: Tensor) -> list[Tensor]:
+        """The value, then the same entries of others; in a tensor's own form if all entries were differentiated."""
+        form = tensors[0].shape if len(self.entries) == tensors[0].numel() else (-1,)
+        return [x.reshape(form) for x in (self.value, *(tensor.reshape(-1)[self.entries] for tensor in tensors))]
+
 
 def quotients(
     loss: Callable[[list[Tensor]], float],

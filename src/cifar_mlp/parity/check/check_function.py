@@ -1,6 +1,5 @@
 """The gradients of any function, by differences of its own loss at the user's point."""
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -65,9 +64,7 @@ def _at(function: Callable[[Any], Any], tree: Any, names: list[str], point: list
     dimensions, tensors = {d for shape in shapes for d in shape}, list[TensorReport]()
     for name, shape, one in zip(names, shapes, own, strict=True):
         right = one.verdict == "right"
-        chosen = [x.reshape(-1)[one.entries] for x in (answer.gradients[name], point[len(tensors)])]
-        form = shape if len(one.entries) == math.prod(shape) else (-1,)
-        mine, value, theirs = (x.reshape(form) for x in (*chosen, one.value))
+        theirs, mine, value = one.beside(answer.gradients[name], point[len(tensors)])
         words = "" if right else relation(mine, theirs, partial(_factor, dimensions=dimensions), 1e-4, value)
         tensors.append(TensorReport(name, shape, right, None, one.error, words))
     found = Report(verdicts.RIGHT, tensors)

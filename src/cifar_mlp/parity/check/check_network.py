@@ -177,9 +177,7 @@ class NetworkCheck:
         """What relates each gradient to its differences, with the penalty's part and without it."""
         words = []
         for name, value, one in zip(self.names, self.function.layout.flat(pair.drawn), own, strict=True):
-            form = value.shape if len(one.entries) == value.numel() else (-1,)
-            mine, parameter = (x.reshape(-1)[one.entries].reshape(form) for x in (pair.answer.gradients[name], value))
-            right, said = one.value.reshape(form), ""
+            (right, mine, parameter), said = one.beside(pair.answer.gradients[name], value), ""
             for penalty in (0.0, 2 * self.declared.factor * self.regularization):
                 off = penalty * parameter
                 said = said or relation(mine - off, right - off, factor, 1e-4, parameter)

@@ -164,9 +164,10 @@ def _multiple(sought: Sought, index: int, base: dict[str, Tensor], more: dict[st
     return solved[0] if solved is not None else None
 
 
-def first_wrong_intermediate(extra: dict[str, Tensor], passed: ForwardPass, reduction: str) -> list[str]:
+def first_wrong_intermediate(extra: dict[str, Tensor], sought: Sought) -> list[str]:
     """The first wrong one from the scores down, under the user's own name, of what came beside the gradients."""
-    for kind, name, value in _intermediates(passed, reduction):
+    passed = sought.passed
+    for kind, name, value in _intermediates(passed, sought.reduction):
         for given, tensor in extra.items():
             tensor = tensor.T if tensor.shape == value.shape[::-1] else tensor
             last = given.rsplit(".", 1)[-1].lower()

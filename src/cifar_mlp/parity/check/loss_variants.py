@@ -53,11 +53,6 @@ class Guess:
     shift: int = 0  # of the labels
     loss_only: list[str] | None = None  # mistakes in the loss's value that no convention describes
 
-    @property
-    def reduction(self) -> str:
-        """Over the examples."""
-        return self.convention.reduction
-
     def forward_pass(self, drawn: Drawn) -> ForwardPass:
         """Its forward pass on another problem."""
         return ForwardPass(shifted(drawn, self.shift), self.architecture)

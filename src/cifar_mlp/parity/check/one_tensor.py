@@ -11,6 +11,13 @@ from cifar_mlp.parity.check.forward_pass import ForwardPass
 from cifar_mlp.parity.check.mistakes import of_width
 from cifar_mlp.parity.check.relations import factor_words, share_of
 
+SOME = {
+    "it is that of one example, the first; the others are not added": slice(1),
+    "it is that of one example, the last; the others are not added": slice(-1, None),
+    "one example is left out, the first": slice(1, None),
+    "one example is left out, the last": slice(-1),
+}  # of the examples
+
 
 @dataclass
 class Sought:
@@ -118,10 +125,8 @@ def _candidates(
     others = [*(backs if hidden else []), *of_width(passed, dz.shape[1])]
     if part in ("bias", "beta"):
         own, gradient = (dz, "dz") if part == "bias" else (du, "dy")
-        yield "it is that of one example, the first; the others are not added", own[0]
-        yield "it is that of one example, the last; the others are not added", own[-1]
-        yield "one example is left out, the first", own[1:].sum(0)
-        yield "one example is left out, the last", own[:-1].sum(0)
+        for words, rows in SOME.items():
+            yield words, own[rows].sum(0)
         yield "it is one sum over everything", torch.full_like(right, float(own.sum()))
         yield "it is one mean over everything", torch.full_like(right, float(own.mean()))
         yield "it is the largest over the examples, not their sum", own.amax(0)
@@ -149,10 +154,8 @@ def _candidates(
             yield f"it is rolled by one {what}", right.roll(1, dim)
             yield f"it is rolled by one {what}", right.roll(-1, dim)
             yield "it is flipped", right.flip(dim)
-        yield "it uses one example only, the first", x[:1].T @ dz[:1]
-        yield "it uses one example only, the last", x[-1:].T @ dz[-1:]
-        yield "one example is left out, the first", x[1:].T @ dz[1:]
-        yield "one example is left out, the last", x[:-1].T @ dz[:-1]
+        for words, rows in SOME.items():
+            yield words, x[rows].T @ dz[rows]
         yield "it uses the absolute values of the inputs", x.abs().T @ dz
         yield "it is multiplied by the weights", right * base if base is not None else right
         for back_name, back in [("", dz), *others]:
