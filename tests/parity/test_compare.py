@@ -6,8 +6,6 @@ from itertools import groupby, product
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from cifar_mlp.parity import compare as compare_module
 from cifar_mlp.parity import layers, n_layer, two_layer
@@ -15,10 +13,9 @@ from cifar_mlp.parity.compare import compare
 from cifar_mlp.parity.evidence import autograd, cases, matmul_precision
 from cifar_mlp.parity.evidence.deep import FORMS, deep_cases, deep_rows
 from cifar_mlp.parity.evidence.matmul_precision import SimulatedTF32, full_precision, round_to_tf32, tf32
-from cifar_mlp.parity.evidence.reference import Reference, hand_rows, numpy_rows
+from cifar_mlp.parity.evidence.reference import Reference, hand_rows
 from cifar_mlp.parity.evidence.rows import Expected, Origin, ratio
 from cifar_mlp.parity.faults import planted
-from cifar_mlp.parity.two_layer import Parameters
 from tests.long_cases import rest_long
 
 pytestmark = pytest.mark.parity
@@ -32,22 +29,22 @@ DEVICES = ["cpu", *(pytest.param(gpu, marks=getattr(pytest.mark, gpu)) for gpu i
 
 @pytest.fixture(scope="module")
 def small():
-    """One comparison of the small sizes and the special cases on the CPU, shared by the tests that only read it."""
-    return compare(devices=("cpu",), sizes=SMALL, show_tf32=True, self_test=True)
+    """One comparison of the common sizes and the special cases on the CPU, shared by the tests that only read it."""
+    return compare(devices=("cpu",), sizes=(*SMALL, REPORT), show_tf32=True, self_test=True)
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
-@pytest.mark.parametrize("size", [*SMALL, REPORT])
-def test_every_tensor_is_within_tolerance(device, dtype, size):
-    found = compare(devices=(device,), dtypes=(dtype,), sizes=(size,), training_steps=0)
+def test_every_tensor_is_within_tolerance(device, small):
+    sizes = (*SMALL, REPORT)
+    found = small if device == "cpu" else compare(devices=(device,), sizes=sizes, training_steps=0)
 
     assert found.failures == []
-    if (device, dtype) == ("mps", "float64"):
-        return
-    judged = [row for row in found.rows if (row.device, row.dtype, row.case) == (device, dtype, size)]
-    assert {row.tensor for row in judged} == set(two_layer.Trace._fields)
-    assert all(row.verdict == "pass" for row in judged)
+    for dtype, size in product(compare_module.DTYPES, sizes):
+        if (device, dtype) == ("mps", "float64"):
+            continue
+        rows = [row for row in found.rows if (row.device, row.dtype, row.case) == (device, dtype, size)]
+        judged = {row.tensor for row in rows if row.verdict == "pass" and row.witness.startswith("hand")}
+        assert judged == set(two_layer.Trace._fields), (dtype, size)
 
 
 @pytest.mark.parametrize("seed", rest_long(range(1, 6), [1]))
@@ -394,40 +391,3 @@ def test_simulated_tf32_rounds_only_matmuls():
         assert (a @ a).item() == 1
         assert (a * 1).item() == 1 + 2.0**-12
     assert (a @ a).item() > 1
-
-
-# ---- any shape, any values
-
-
-@given(
-    seed=st.integers(0, 2**32 - 1),
-    n=st.integers(1, 6),
-    d=st.integers(1, 7),
-    h=st.integers(1, 8),
-    c=st.integers(1, 5),
-    size=st.sampled_from([1.0, 30.0, 1e3]),
-    whole=st.booleans(),
-)
-@settings(max_examples=200, deadline=None)
-def test_hand_derived_numpy_and_autograd_agree_on_anything(seed, n, d, h, c, size, whole):
-    """Duplicated rows, dead units, zeros at the kink (an integer first layer), extreme logits (size).
-
-    The second layer is never integer: such sums can vanish by chance, in one order of rounding only.
-    """
-    generator = torch.Generator().manual_seed(seed)
-
-    def draw(*shape, rounded=False):
-        x = torch.randn(*shape, generator=generator, dtype=torch.float64)
-        return x.round() if rounded else x
-
-    parameters = Parameters(draw(d, h, rounded=whole), draw(h, rounded=whole), size * draw(h, c), draw(c))
-    inputs = draw(n, d, rounded=whole)
-    inputs[-1] = inputs[0]
-    labels = torch.randint(c, (n,), generator=generator)
-    reference = Reference(cases.Case("drawn", parameters, inputs, labels, 0.01, smooth=False))
-
-    rows = [*numpy_rows(reference), *hand_rows(reference, "cpu", torch.float64)]
-
-    # a sum may vanish exactly by chance in one order of rounding and not in another: that may round within its terms
-    by_chance = [row for row in rows if row.largest == 0 and row.share is not None and row.share <= 1]
-    assert [str(row) for row in rows if row.verdict == "FAIL" and row not in by_chance] == []
