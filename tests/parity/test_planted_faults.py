@@ -35,10 +35,6 @@ def replace_gradient(monkeypatch, **changes):
     monkeypatch.setattr(two_layer, "loss_and_gradients", wrong)
 
 
-def test_without_a_fault_nothing_fails():
-    assert failures() == []
-
-
 @pytest.mark.parametrize("name", TWO_LAYER)
 def test_exactly_the_wrong_tensors_are_named(name):
     with planted(name) as fault:
