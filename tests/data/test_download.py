@@ -215,6 +215,30 @@ def test_a_folder_that_cannot_be_written_is_named(servers: Servers):
         fetch(servers, "good")
 
 
+@pytest.mark.parametrize("there", ["folder", "link", "broken link"])
+def test_what_is_in_the_place_makes_room_and_other_files_stay(servers: Servers, there: str, tmp_path: Path):
+    (other := tmp_path / "other").mkdir()
+    for name in ("file", "mine"):
+        (other / name).write_text("mine")
+    Path("data").mkdir()
+    if there == "folder":
+        other.rename(Path("data", FOLDER))
+    else:
+        Path("data", FOLDER).symlink_to(other if there == "link" else "nowhere")
+    download(servers.archive("good"), Path("data"), lambda: False, None, LIMITS)
+    assert Path("data", FOLDER, "file").read_bytes() == CONTENT
+    kept = Path("data", FOLDER) if there == "folder" else other
+    assert (kept / "mine").read_text() == "mine"
+
+
+def test_a_file_in_the_place_is_refused_before_the_download(servers: Servers):
+    Path("data").mkdir()
+    Path("data", FOLDER).touch()
+    with pytest.raises(DownloadFailedError, match=f"data/{FOLDER} is a file.*move it"):
+        fetch(servers, "good")
+    assert not servers.requested
+
+
 def test_a_full_disk_is_named_and_loses_nothing(servers: Servers, monkeypatch: pytest.MonkeyPatch):
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -224,9 +248,9 @@ def test_a_full_disk_is_named_and_loses_nothing(servers: Servers, monkeypatch: p
         with pytest.raises(DownloadFailedError, match=r"no room for archive.tar.gz in 'data'.*needs.*--data\.root"):
             fetch(servers, "good")
     assert sum(path.stat().st_size for path in Path("data", f".download-{FOLDER}").iterdir()) == len(BYTES)
-    servers.asked.clear()
+    servers.requested.clear()
     fetch(servers, "good")
-    assert not servers.asked
+    assert not servers.requested
 
 
 PROCESS = """

@@ -49,6 +49,8 @@ def download(
         DownloadFailedError: If it cannot be downloaded; says what was tried and what to do instead.
     """
     work = root / f".download-{archive.folder}"
+    if (root / archive.folder).is_file():
+        raise DownloadFailedError(f"{root / archive.folder} is a file, where a folder is to be: move it away")
     try:
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -156,6 +158,16 @@ def _unpack(whole: Path, folder: str, root: Path) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     with tarfile.open(whole) as tar:
         tar.extractall(unfinished, filter="data")
-    shutil.rmtree(root / folder, ignore_errors=True)
-    (unfinished / folder).replace(root / folder)
+    _replace(root / folder, unfinished / folder)
     shutil.rmtree(work)
+
+
+def _replace(old: Path, new: Path) -> None:
+    """Put ``new`` where ``old`` is: a link goes, and the other files of a folder stay."""
+    if old.is_symlink():
+        old.unlink()
+    if old.exists():
+        for other in [path for path in old.iterdir() if not (new / path.name).exists()]:
+            other.rename(new / other.name)
+        shutil.rmtree(old)
+    new.replace(old)
