@@ -194,6 +194,7 @@ def test_options_of_a_folder_are_for_a_folder():
     for options, said in (
         ({"root": None}, "needs --data.root"),
         ({"class_names": ["black", "white", "grey", "black"]}, "--data.class_names has 'black' twice"),
+        ({"class_names": []}, "--data.class_names must name at least two classes"),
         ({"image_size": 0}, "--data.image_size must be at least 1"),
         ({"image_size": 200_000}, r"--data.image_size 200000: 9 images of that size need 5,\d+ GB"),
         ({"batch_size": 9}, "--data.batch_size must be between 1 and the 7 training images"),

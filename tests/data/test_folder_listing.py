@@ -69,8 +69,9 @@ def test_classes_that_are_called_like_parts_are_classes():
 def test_a_test_without_class_folders_is_left_out():
     put(*classes("train", "a b"), "test/1.png")
     assert counted() == {("train", "a"): 2, ("train", "b"): 2}
-    put("train/stray.png")
-    assert listing_of(Path("photos")).left_out == "test/, 1 image in no class folder of train/"
+    put("train/stray.png", "1.png", "2.png")
+    strays = "1 image in no class folder of train/, 2 images in no class folder"
+    assert listing_of(Path("photos")).left_out == f"test/, {strays}"
 
 
 @pytest.mark.parametrize("labels", [LABELS, "﻿" + LABELS.replace("\n", "\r\n"), LABELS.replace("\n3,", "\n3.png,")])

@@ -59,6 +59,8 @@ def source_of(settings: dict[str, Any]) -> Source:
     if size < 1:
         raise ValueError(f"--data.image_size must be at least 1, not {size}")
     names = settings["class_names"]
+    if names is not None and len(names) < 2:
+        raise ValueError(f"--data.class_names must name at least two classes, not {names}")
     if twice := [name for name in names or () if names.count(name) > 1]:
         raise ValueError(f"--data.class_names has {twice[0]!r} twice: name each class once")
     return replace(

@@ -114,7 +114,9 @@ def _recognised(root: Path) -> tuple[dict[FolderPart, Classes], str]:
     if "train" in above.values():
         beside = [f"{folder.name}/" for folder in folders if folder not in above]
         inside = [f"{words} of {folder.name}/" for folder in above if (words := _strays(folder))]
-        return {part: _classes_in(folder) for folder, part in above.items()}, listed(beside + inside)
+        return {part: _classes_in(folder) for folder, part in above.items()}, listed(
+            [*beside, *inside, *filter(None, [_strays(root)])]
+        )
     if folders and only_parts:
         kind = "with class folders; missing: train/" if above else "without class folders"
         raise ValueError(f"recognised {listed(f'{folder.name}/' for folder in named)} {kind}; {WOULD_DO}")
