@@ -193,6 +193,9 @@ def test_a_module_s_filled_gradients_are_judged(dtype: torch.dtype):
     assert check.gradients(*filled(dtype=dtype), 0.05).verdict == "right"
     report = check.gradients(*filled(lambda found: found | {"0.bias": found["0.bias"] * N}, dtype))
     assert report.cause == "0.bias: the data's part is 57 times the right one = N: a 1/N is missing"
+    rows = torch.ones(H, 1).index_fill_(0, torch.tensor([2]), 3.0)
+    (weight, *_) = check.gradients(*filled(lambda found: found | {"0.weight": found["0.weight"] * rows}, dtype)).tensors
+    assert weight.words == "wrong in rows 2 only: 3 times the right one"
 
 
 class Silu(torch.autograd.Function):

@@ -152,7 +152,11 @@ class NetworkCheck:
         if unknown:
             words = self._by_differences(first, own, factor)
         else:
-            words = [relation(g, e, factor) for g, e in zip(mine, expected, strict=True)]
+            turned = [
+                [x.T if x.dim() == 2 and self.function.layout.transposed else x for x in every]
+                for every in (mine, expected)
+            ]  # as the user has them
+            words = [relation(g, e, factor) for g, e in zip(*turned, strict=True)]
         words = ["" if right else said for right, said in zip(rights, words, strict=True)]
         columns = (self.names, self.function.layout.shapes, rights, errors, [quotient.error for quotient in own], words)
         report = Report(verdict, [TensorReport(*row) for row in zip(*columns, strict=True)])

@@ -18,6 +18,7 @@ from cifar_mlp.parity.check.relations import factor_words
 # Shape legend: N = examples, I, O = input and output features of a layer
 
 WIDTH = 5  # explanations kept from layer to layer
+SOLVABLE = 10**6  # numbers in a system of equations
 MOST = 2  # mistakes in one layer's part of the chain
 
 
@@ -196,6 +197,8 @@ def _intermediates(passed: ForwardPass, reduction: str) -> Iterator[tuple[str, s
 def example_weights(sought: Sought) -> str:
     """How often each example counts in dz of some layer and below, where any such weights give these gradients."""
     passed, n = sought.passed, len(sought.passed.p)
+    if n * sum(g.numel() for parts in sought.gradients for g in parts.values()) > SOLVABLE:
+        return ""
     right = {int(name[2:]) - 1: dz for kind, name, dz in _intermediates(passed, sought.reduction) if kind == "z"}
     for top in reversed(range(len(right) if not passed.standardized else 0)):
         rows, left = [], []
