@@ -428,9 +428,15 @@ def test_accumulated_batches_draw_masks_of_their_own(small_cifar: Path, monkeypa
     assert len(set(seeds) - {0}) == 10  # 0 is the run's own
 
 
-def test_without_a_logger_nothing_is_recorded_in_the_working_directory(small_cifar: Path):
+def test_without_a_logger_nothing_is_recorded_in_the_working_directory_and_it_says_so(
+    small_cifar: Path, capsys: pytest.CaptureFixture[str]
+):
     run(["fit", *SMALL, "--trainer.logger", "false", "--trainer.enable_checkpointing", "false"])
     assert list(Path().iterdir()) == []
+    said = "no run folder: curves, pictures and the run's record are not kept"
+    assert said in capsys.readouterr().out.splitlines()
+    run(["fit", *SMALL, "--trainer.logger", "false"])
+    assert f"{said}; checkpoints replace those in {Path.cwd()}/checkpoints" in capsys.readouterr().out.splitlines()
 
 
 def test_whitening_what_does_not_vary_is_refused(small_cifar: Path, capsys: pytest.CaptureFixture[str]):

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from cifar_mlp.callbacks.board import Board
@@ -74,6 +75,10 @@ class RunRecord(Callback):
                 write_whole(self.config, folder / (next_config(folder) if self._before else "config.yaml"))
             self._write(folder)
             set_results_aside(folder, len(self._before))
+        elif trainer.is_global_zero and not getattr(trainer, "fast_dev_run", False):
+            places = {str(kept.dirpath) for kept in trainer.checkpoint_callbacks if isinstance(kept, ModelCheckpoint)}
+            kept = "".join(f"; checkpoints replace those in {place}" for place in sorted(places))
+            print(f"no run folder: curves, pictures and the run's record are not kept{kept}", flush=True)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add how long it took."""
