@@ -150,6 +150,7 @@ DSCORES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {  # N dscores, of prob
     "softmax's Jacobian is taken as diagonal, p (1 - p): only the label's column is not 0": lambda p, t: t * (p - 1),
     "dscores is the absolute value, |p - onehot|": lambda p, t: (p - t).abs(),
     "dscores leaves out the label's column": lambda p, t: (p - t) * (1 - t),
+    "-1 replaces p in the label's column, it is not added": lambda p, t: p * (1 - t) - t,
     "dscores is of the squared error, not of the cross-entropy": lambda p, t: 2 * (p - t) * p * (1 - p),
     "the derivative of tanh is applied to the probabilities": lambda p, t: (p - t) * (1 - p.tanh() ** 2),
 }  # fmt: skip

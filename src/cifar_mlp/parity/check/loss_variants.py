@@ -113,6 +113,7 @@ def _odd_losses(passed: ForwardPass, regularization: float, declared: Convention
     datas = {
         "": data,
         "the data loss is divided by the number of classes": data / classes,
+        "the data loss is missing": 0.0,
         "the data loss is divided by N twice": data / n,
         "the sign of the data loss is reversed": -data,
         "the data loss is summed and then divided by the number of classes": data * n / classes,

@@ -47,6 +47,7 @@ def in_scores(passed: ForwardPass, reduction: str) -> Iterator[Step]:
     probabilities = {
         **{words: of(scores) for words, of in PROBABILITIES.items()},
         "dscores uses the scores in place of the probabilities": scores,
+        "dscores uses the scores - max in place of the probabilities": scores - scores.amax(1, keepdim=True),
         "dscores uses exp(scores), which is not divided by its sum": scores.exp(),
         "dscores uses exp(scores - max), which is not divided by its sum": p / p.amax(1, keepdim=True),
         "dscores uses the logarithm of the probabilities": p.log(),
@@ -73,6 +74,8 @@ def into_output(
     yield Step("", right)
     yield from table("affine_backward_input", dz, w, at=f"da{above}")
     yield Step(f"da{above} takes the absolute weights", dz @ w.abs().T)
+    yield Step(f"da{above} takes the sign of dz{above + 1}", dz.sign() @ w.T)
+    yield Step(f"da{above} takes the absolute dz{above + 1}", dz.abs() @ w.T)
     for number, parts in enumerate(passed.drawn.parameters, 1):
         for other, said in ((parts["weight"], ""), (parts["weight"].T, ", not transposed" * (number == above + 1))):
             if other.shape == w.shape and other is not w:

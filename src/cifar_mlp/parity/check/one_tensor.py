@@ -121,6 +121,7 @@ def _candidates(
     passed: ForwardPass, index: int, part: str, right: Tensor, dz: Tensor, du: Tensor, base: Tensor | None
 ) -> Iterator[tuple[str, Tensor]]:
     layer, x, hidden = index + 1, passed.x[index], index < len(passed.u)
+    yield "it is the absolute value of the gradient", right.abs()
     backs = [(f"da{layer}", passed.before.get(index, du)), (f"the gradient after normalization of layer {layer}", du)]
     others = [*(backs if hidden else []), *of_width(passed, dz.shape[1])]
     if part in ("bias", "beta"):
