@@ -31,8 +31,10 @@ def test_a_stopped_training_says_how_to_go_on(tmp_path: Path, number: signal.Sig
     assert f"resume with: cifar-mlp fit --ckpt_path {last.relative_to(tmp_path / 'run')}" in printed.splitlines()[-1]
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.6])
-def test_an_interrupt_while_the_program_imports_is_one_line(seconds: float):
+@pytest.mark.parametrize(
+    ("seconds", "number", "said"), [(0.0, signal.SIGINT, "interrupted"), (0.6, signal.SIGTERM, "stopped by SIGTERM")]
+)
+def test_a_signal_while_the_program_imports_is_one_line(seconds: float, number: signal.Signals, said: str):
     process = subprocess.Popen(
         [sys.executable, "-m", "cifar_mlp", *FIT], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -40,9 +42,9 @@ def test_an_interrupt_while_the_program_imports_is_one_line(seconds: float):
     while mapped.is_file() and "site-packages" not in mapped.read_text() and time.monotonic() < until:
         time.sleep(0.01)  # until then Python itself starts, and answers
     time.sleep(seconds)
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=60)[1] == "cifar-mlp: interrupted\n"
-    assert process.returncode == 130
+    process.send_signal(number)
+    assert process.communicate(timeout=60)[1] == f"cifar-mlp: {said}\n"
+    assert process.returncode == 128 + number
 
 
 def test_loggers_that_start_together_get_folders_of_their_own():

@@ -14,6 +14,7 @@ from cifar_mlp.cli.auto_resume import latest_run, left_by_slurm, nothing_left
 from cifar_mlp.cli.checkpoint_option import checkpoint_file, given, is_named
 from cifar_mlp.cli.parser import DEFAULT_MODEL, completed
 from cifar_mlp.cli.run_logger import RunLogger
+from cifar_mlp.common.interruption import saving_at_termination
 from cifar_mlp.training.checkpoint import is_of_this_package, option_defaults, read_checkpoint
 from cifar_mlp.training.resume_agreement import (
     require_same_course,
@@ -161,7 +162,8 @@ class ResumableCLI(LightningCLI):
                 f"{left[0]} is of an interrupted job: give --resume auto or --ckpt_path to resume it, or delete it"
             )
         if not self.finished:
-            self.trainer.fit(**arguments)
+            with saving_at_termination():
+                self.trainer.fit(**arguments)
 
 
 def name_of_run(configs: Sequence[Any] | None, source: str) -> str:

@@ -12,12 +12,14 @@ from typing import Any, NoReturn
 BY_INTERRUPT = 128 + signal.SIGINT
 BY_TERMINATION = 128 + signal.SIGTERM  # what schedulers take for an interruption, not for a failure
 _PARENT = "CIFAR_MLP_PARENT"
+_saving = False
 
 
 def end_at_interrupt(program: str) -> None:
-    """From now on Ctrl-C ends the process with a line, whatever is running; for imports and the process's end.
+    """From now on Ctrl-C and SIGTERM end the process with a line, whatever is running; for imports and its end.
 
-    A ``KeyboardInterrupt`` within an import can come out as any other error. Where Ctrl-C is ignored, as under
+    SIGTERM within ``saving_at_termination`` is left to the trainer, once that has a handler of its own. A
+    ``KeyboardInterrupt`` within an import can come out as any other error. Where Ctrl-C is ignored, as under
     ``nohup``, it stays ignored.
 
     Args:
@@ -31,6 +33,34 @@ def end_at_interrupt(program: str) -> None:
 
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, end)
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
+        _end_at_termination(program)
+
+
+def _end_at_termination(program: str) -> None:
+    process = os.getpid()
+
+    def end(*_: Any) -> None:
+        if os.getpid() != process:  # a worker that was forked from this one, and is ended by it
+            os._exit(BY_TERMINATION)
+        if _saving and signal.getsignal(signal.SIGTERM) is not end:
+            return
+        if not _is_brought_along():
+            os.write(2, f"{program}: stopped by SIGTERM\n".encode())
+        os._exit(BY_TERMINATION)
+
+    signal.signal(signal.SIGTERM, end)
+
+
+@contextmanager
+def saving_at_termination() -> Iterator[None]:
+    """Within it a trainer answers SIGTERM: it saves after the current step, and raises."""
+    global _saving
+    _saving = True
+    try:
+        yield
+    finally:
+        _saving = False
 
 
 @contextmanager
