@@ -20,13 +20,21 @@ from cifar_mlp.benchmarks.epochs import Epoch
 from cifar_mlp.benchmarks.fresh_process import FreshProcess, in_fresh_process
 from cifar_mlp.benchmarks.implementations import IMPLEMENTATIONS, TimedRun
 from cifar_mlp.benchmarks.peak_memory import PeakMemory
-from cifar_mlp.benchmarks.plots import AXIS_LABELS, draw_bars, pca_cost, scaling_curves, training_speed
+from cifar_mlp.benchmarks.plots import (
+    AXIS_LABELS,
+    draw_bars,
+    pca_cost,
+    scaling_curves,
+    training_speed,
+    work_by_processes,
+)
 from cifar_mlp.benchmarks.problem import Problem
 from cifar_mlp.benchmarks.rounds import RunResult, mean_epoch, run_rounds
 from cifar_mlp.benchmarks.train_job import as_document
 from cifar_mlp.common.provenance import cpu_identity
 from cifar_mlp.pictures.style import BLUE, VERMILION, new_figure, pixels
-from cifar_mlp.reports.performance_tables import job_text, pca_tables, scaling_tables, speed_short, train_tables
+from cifar_mlp.reports.performance_tables import job_text, pca_tables, processes_tables, scaling_tables, train_tables
+from cifar_mlp.reports.speed_short import speed_short
 from tests.benchmarks.conftest import CONFIG
 
 ENVIRONMENT = {"devices": {"cpu": "a CPU"}, "threads": 3, "torch": "1.0", "date": "2001-02-03T04", "git_commit": None}
@@ -128,6 +136,21 @@ def test_scaling_is_tabulated_with_spread(problem: Problem):
     cells = ["batch size", "0.5", "5-4", "38 (31 to 44)", "62 (44 to 81)", "150", "0.75 (0.62 to 0.88)", "25 %"]
     assert table.rows[0] == cells
     assert "2 rounds, medians (quartiles)" in table.title
+
+
+def test_work_of_several_processes_is_relative_to_one_round_by_round():
+    seconds = {("one training", 1): [10.0, 100.0, 30.0], ("one training", 2): [8.0, 50.0, 20.0],
+               ("separate trainings", 1): [4.0], ("separate trainings", 2): [2.0]}  # fmt: skip
+    rows = [{"kind": kind, "processes": count, "seconds": taken} for (kind, count), taken in seconds.items()]
+    problem = {"batch_size": 200, "runs": 4, "cores": 2, "load_before": 0.25}
+    document = {"problem": problem, "rounds": 3, "processes": rows, "environment": ENVIRONMENT}
+    (table,) = processes_tables(document)
+    assert "2 cores, load before 0.25, 3 rounds" in table.title
+    assert table.rows[1] == ["one training", "2", "20.0 (8.0 to 50.0)", "1.50 (1.25 to 2.00)"]
+    figure = work_by_processes(document)
+    lines = {line.get_label(): list(line.get_ydata()) for line in figure.axes[0].lines}
+    assert lines == {"in proportion": [1, 2], "one training": [1, 1.5], "separate trainings": [1, 2]}
+    assert pixels(figure).std() > 5
 
 
 def bars_of(axes: Axes) -> list[tuple[str, float, bool]]:

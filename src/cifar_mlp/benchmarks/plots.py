@@ -10,7 +10,7 @@ from matplotlib.ticker import LogLocator
 
 from cifar_mlp.common.spread import Spread, spread
 from cifar_mlp.pictures.style import BLACK, BLUE, BODY, GREY, ORANGE, SMALL, TITLE, VERMILION, new_figure
-from cifar_mlp.reports.performance_tables import INPUTS, images_per_second, in_threads, machine, network
+from cifar_mlp.reports.performance_tables import INPUTS, images_per_second, in_threads, machine, network, work_ratios
 
 COLOURS = {"float32": BLUE, "bfloat16": VERMILION}
 AXIS_LABELS = {"batch size": "images in a batch", "width": "width, hidden layers times", "depth": "affine layers",
@@ -95,6 +95,25 @@ def scaling_curves(document: dict[str, Any]) -> Figure:
         f"principal components, {network(document)}, {problem['images']:,} images, {in_threads(problem['threads'])}",
         fontsize=TITLE,
     )
+    return figure
+
+
+def work_by_processes(document: dict[str, Any]) -> Figure:
+    """Work done in the same time, relative to one process; dashed: in proportion, as far as there are cores."""
+    figure = new_figure(6.5, 3.8)
+    axes, most = figure.subplots(), max(row["processes"] for row in document["processes"])
+    axes.plot([1, most], [1, most], "--", color=GREY, label="in proportion")
+    for (kind, times), style, colour in zip(work_ratios(document).items(), ("o-", "s-"), (BLUE, ORANGE), strict=True):
+        axes.plot(list(times), [found.median for found in times.values()], style, color=colour, label=kind)
+        axes.fill_between(list(times), *np.transpose([found.range for found in times.values()]), color=colour,
+                          alpha=0.2, lw=0)  # fmt: skip
+    axes.set_xticks(list(times))
+    axes.set(xlabel="processes, one thread each", ylabel="work in the same time, one process = 1", ylim=(0, None))
+    axes.legend(fontsize=SMALL, frameon=False)
+    axes.grid(color=GREY, alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    problem = document["problem"]
+    axes.set_title(f"{problem['cores']} cores, {document['rounds']} rounds; bands: range", fontsize=TITLE)
     return figure
 
 

@@ -45,11 +45,11 @@ def problem_of(options: argparse.Namespace, scratch: Path) -> Problem:
     """
     share = 2 if "images" in getattr(options, "axes", ()) else 1  # scaling by images also trains on half of them
     fewest = 2 if options.job == "pca" else share * Problem.batch_size
-    _require("--images", fewest, options.images, MOST_IMAGES)
+    require_between("--images", fewest, options.images, MOST_IMAGES)
     if "pca" in getattr(options, "inputs", ("pca",)):
         most = min(options.images // share, math.prod(CIFAR10.image_shape))
-        _require("--components", 1, options.components, most, f" with --images {options.images}")
-    _require("--threads", 1, options.threads, cores(), ", the cores that this process may use")
+        require_between("--components", 1, options.components, most, f" with --images {options.images}")
+    require_between("--threads", 1, options.threads, cores(), ", the cores that this process may use")
     real = bool(os.environ.get(ROOT_VARIABLE))
     if real:
         CIFAR10.prepare(None, "train")
@@ -70,6 +70,11 @@ def _at_least_one(text: str) -> int:
 _at_least_one.__name__ = "int"  # argparse says "invalid int value"
 
 
-def _require(option: str, least: int, value: int, most: int, why: str = "") -> None:
+def require_between(option: str, least: int, value: int, most: int, why: str = "") -> None:
+    """Refuse a number outside its range.
+
+    Raises:
+        ValueError: Names the option and the range.
+    """
     if not least <= value <= most:
         raise ValueError(f"{option} must be between {least} and {most}{why}, not {value}")

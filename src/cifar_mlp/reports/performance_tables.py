@@ -10,8 +10,6 @@ from cifar_mlp.common.spread import Spread, ratios, spread
 
 INPUTS = {"pca": "{components} components", "pixels": "3,072 pixels"}
 OURS_PCA = "this package, exact"
-SHORT = ("plain", "lightning", "sklearn", "jax")  # baselines of the short table
-SHORT_VERSIONS = ("lightning", "scikit-learn", "jax")  # their packages
 
 
 class TextTable(NamedTuple):
@@ -48,7 +46,7 @@ def train_tables(document: Document) -> list[TextTable]:
             "Speed of cifar-mlp fit / speed of each baseline (median of the rounds' ratios; quartiles)",
             ("baseline", "inputs", "precision", *(", ".join(_setting(row, document)) for row in ours)),
             [[other["title"], *_setting(other, document),
-              *(_quartiles(_speed_ratio(row, other), ".3g") for row in ours)] for other in others], words=3,
+              *(_quartiles(speed_ratio(row, other), ".3g") for row in ours)] for other in others], words=3,
         ),
         TextTable(
             "cifar-mlp fit, seconds of an epoch: training steps (median), and what is timed separately (mean)",
@@ -132,8 +130,32 @@ def parity_tables(document: Document) -> list[TextTable]:
     return [TextTable(title, header, rows, words=2)]
 
 
+def work_ratios(document: Document) -> dict[str, dict[int, Spread]]:
+    """How many times the work of one process is done in the same time, by kind of work and number of processes."""
+    one = {row["kind"]: row["seconds"] for row in document["processes"] if row["processes"] == 1}
+    found: dict[str, dict[int, Spread]] = {kind: {} for kind in one}
+    for row in document["processes"]:
+        found[row["kind"]][row["processes"]] = ratios(one[row["kind"]], row["seconds"])
+    return found
+
+
+def processes_tables(document: Document) -> list[TextTable]:
+    """Of the job ``processes``."""
+    problem, times = document["problem"], work_ratios(document)
+    title = (
+        f"Work of several processes of one thread each on {problem['cores']} cores, load before "
+        f"{problem['load_before']:g}, {document['rounds']} rounds, medians (range); q4_best in float32: "
+        f"one training, {problem['batch_size']} images a step in all; {problem['runs']} separate trainings of one "
+        "epoch, start and table included"
+    )
+    rows = [[row["kind"], str(row["processes"]), _range(spread(row["seconds"]), ".1f"),
+             _range(times[row["kind"]][row["processes"]], ".2f")] for row in document["processes"]]  # fmt: skip
+    return [TextTable(title, ("work", "processes", "seconds of an epoch or run", "work / one process"), rows)]
+
+
 MAKERS: dict[str, Callable[[Document], list[TextTable]]] = {
     "train": train_tables, "pca": pca_tables, "scaling": scaling_tables, "parity": parity_tables,
+    "processes": processes_tables,
 }  # fmt: skip
 
 
@@ -142,29 +164,6 @@ def job_text(job: str, document: Document) -> str:
     text = "".join(table.markdown() for table in MAKERS[job](document))
     where = measured_where(document["environment"])
     return text + "".join(f"{line}\n" for line in (*document.get("not_run", ()), where))
-
-
-def speed_short(document: Document) -> str:
-    """A few float32 baselines of the job ``train`` on principal components, and how many times as fast ours is."""
-    rows = [row for row in document["implementations"] if row["inputs"] == "pca"]
-    ours = [row for row in rows if row["implementation"] == "ours"]
-    found = (find_row(rows, implementation=name, precision="float32") for name in SHORT)
-    baselines = [row for row in found if row]
-
-    def speed(row: Row) -> str:
-        return f"{images_per_second(row, document).median:,.0f}"
-
-    mine = ", ".join(f"{speed(row)} images/s in {row['precision']}" for row in ours)
-    title = (
-        f"`cifar-mlp fit` trains on {mine} ({INPUTS['pca'].format(**document['problem'])}, "
-        f"{network(document)}). Speed-up over float32 baselines, median over interleaved rounds; below 1 the baseline "
-        "is faster"
-    )
-    header = ("baseline, float32", "images/s", *(f"speed-up of fit, {row['precision']}" for row in ours))
-    cells = [
-        [row["title"], speed(row), *(f"{_speed_ratio(mine, row).median:.2f}" for mine in ours)] for row in baselines
-    ]
-    return TextTable(title, header, cells).markdown() + measured_where(document["environment"], SHORT_VERSIONS) + "\n"
 
 
 def machine(environment: Document) -> str:
@@ -202,8 +201,8 @@ def _implementation_cells(row: Row, document: Document) -> list[str]:
     own_order = " (own order)" if agreement and agreement["after"] == "epoch" else ""
     return [
         row["title"], *_setting(row, document), f"{speed.median:,.0f}", "{:,.0f} to {:,.0f}".format(*speed.quartiles),
-        "" if plain is None else "1" if row is plain else _quartiles(_speed_ratio(row, plain), ".3g"),
-        f"{100 * _speed_ratio(row, roofline).median:.0f} %" if roofline else "",
+        "" if plain is None else "1" if row is plain else _quartiles(speed_ratio(row, plain), ".3g"),
+        f"{100 * speed_ratio(row, roofline).median:.0f} %" if roofline else "",
         "not compared" if agreement is None else f"{agreement['loss_error']:.0e}{own_order}",
     ]  # fmt: skip
 
@@ -217,8 +216,14 @@ def _conditions(document: Document) -> str:
     return f"{problem['device']}, {in_threads(problem['threads'])}, {document['rounds']} rounds"
 
 
-def _speed_ratio(row: Row, baseline: Row) -> Spread:
+def speed_ratio(row: Row, baseline: Row) -> Spread:
+    """How many times as fast a row is as another, round by round."""
     return ratios(baseline["seconds"], row["seconds"])
+
+
+def _range(found: Spread, form: str) -> str:
+    """Median, and smallest and largest in brackets."""
+    return f"{found.median:{form}} ({found.range[0]:{form}} to {found.range[1]:{form}})"
 
 
 def _quartiles(found: Spread, form: str) -> str:

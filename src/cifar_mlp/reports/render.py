@@ -13,9 +13,10 @@ from cifar_mlp.common.results import Document, config_fingerprint
 from cifar_mlp.reports.accuracy_tables import config_text, dropout_table, provenance_text, results_table
 from cifar_mlp.reports.measured_files import FILES, Measured, blaming, read_measured
 from cifar_mlp.reports.parity_tables import parity_table
-from cifar_mlp.reports.performance_tables import MAKERS, job_text, speed_short
+from cifar_mlp.reports.performance_tables import MAKERS, job_text
 from cifar_mlp.reports.performance_targets import targets_text
 from cifar_mlp.reports.record_tables import record_provenance, record_short, record_table
+from cifar_mlp.reports.speed_short import speed_short
 from cifar_mlp.reproduction.result_plots import Picture
 from cifar_mlp.reproduction.write_up import outcome
 
@@ -107,7 +108,7 @@ def page_makers(measured: Measured, root: Path, page: Path) -> dict[str, Maker]:
         "parity": partial(parity_table, measured["evidence"]),
         "speed-short": partial(speed_short, measured["train"]),
         "benchmark-targets": partial(targets_text, measured),
-        **{f"benchmark-{job}": partial(job_text, job, measured[job]) for job in MAKERS},
+        **{f"benchmark-{job}": partial(job_text, job, measured[job]) for job in MAKERS if job in measured},
     }
 
 

@@ -1,0 +1,38 @@
+"""The README's short table of speed, from the job ``train``."""
+
+from cifar_mlp.common.results import Document, Row
+from cifar_mlp.reports.performance_tables import (
+    INPUTS,
+    TextTable,
+    find_row,
+    images_per_second,
+    measured_where,
+    network,
+    speed_ratio,
+)
+
+SHORT = ("plain", "lightning", "sklearn", "jax")  # baselines of the short table
+SHORT_VERSIONS = ("lightning", "scikit-learn", "jax")  # their packages
+
+
+def speed_short(document: Document) -> str:
+    """A few float32 baselines of the job ``train`` on principal components, and how many times as fast ours is."""
+    rows = [row for row in document["implementations"] if row["inputs"] == "pca"]
+    ours = [row for row in rows if row["implementation"] == "ours"]
+    found = (find_row(rows, implementation=name, precision="float32") for name in SHORT)
+    baselines = [row for row in found if row]
+
+    def speed(row: Row) -> str:
+        return f"{images_per_second(row, document).median:,.0f}"
+
+    mine = ", ".join(f"{speed(row)} images/s in {row['precision']}" for row in ours)
+    title = (
+        f"`cifar-mlp fit` trains on {mine} ({INPUTS['pca'].format(**document['problem'])}, "
+        f"{network(document)}). Speed-up over float32 baselines, median over interleaved rounds; below 1 the baseline "
+        "is faster"
+    )
+    header = ("baseline, float32", "images/s", *(f"speed-up of fit, {row['precision']}" for row in ours))
+    cells = [
+        [row["title"], speed(row), *(f"{speed_ratio(mine, row).median:.2f}" for mine in ours)] for row in baselines
+    ]
+    return TextTable(title, header, cells).markdown() + measured_where(document["environment"], SHORT_VERSIONS) + "\n"
