@@ -130,6 +130,12 @@ def test_a_training_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(
         assert all(not value.isnan().any() for value in read_checkpoint(str(file))["state_dict"].values())
 
 
+def test_only_a_checkpoint_of_this_run_is_called_its_last_good_one():
+    elsewhere = ["--trainer.default_root_dir", "elsewhere", "--trainer.max_epochs", "3", "--model.optimizer.lr", "1e30"]
+    with pytest.raises(ValueError, match="the last good checkpoint is elsewhere"):
+        run(["fit", "--ckpt_path", str(trained()[1]), "--views.all", "false", *elsewhere])
+
+
 def test_a_network_that_answers_what_is_no_number_is_refused():
     path = trained()[1]
     content = torch.load(path, weights_only=True)

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -83,8 +84,14 @@ def _require_metrics(trainer: Any) -> None:
 
 
 def _last_good(trainer: Any) -> str:
-    """The newest checkpoint that was saved before."""
-    paths = [getattr(callback, "last_model_path", "") for callback in trainer.checkpoint_callbacks]
-    paths += [getattr(callback, "best_model_path", "") for callback in reversed(trainer.checkpoint_callbacks)]
-    found = next((path for path in paths if path), None)
+    """The newest checkpoint that this run has saved before; a resumed callback can name another run's."""
+    callbacks = trainer.checkpoint_callbacks
+    named = [(callback, getattr(callback, "last_model_path", "")) for callback in callbacks]
+    named += [(callback, getattr(callback, "best_model_path", "")) for callback in reversed(callbacks)]
+    own = [
+        path
+        for callback, path in named
+        if path and Path(callback.dirpath or "").resolve() == Path(path).resolve().parent
+    ]
+    found = next((path for path in own if Path(path).is_file()), None)
     return "no checkpoint was saved" if found is None else f"the last good checkpoint is {found}"
