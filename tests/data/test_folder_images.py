@@ -202,7 +202,7 @@ def test_options_of_a_folder_are_for_a_folder():
         with pytest.raises(ValueError, match=said):
             data(**options)
     with pytest.raises(ValueError, match=r"--data.mirror cannot be given"):
-        data(mirror="http://127.0.0.1:9/", batch_size=2).prepare_data()
+        data(mirror="http://127.0.0.1:9/", root="nowhere")  # refused before any image is read
 
 
 def test_the_images_are_told_by_number_and_hash_whatever_the_seed():

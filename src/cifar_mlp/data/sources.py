@@ -58,6 +58,8 @@ def source_of(settings: dict[str, Any]) -> Source:
     size = DEFAULT_SIZE if settings["image_size"] is None else settings["image_size"]
     if size < 1:
         raise ValueError(f"--data.image_size must be at least 1, not {size}")
+    if settings["mirror"] is not None:
+        raise ValueError("--data.mirror cannot be given with --data.source folder: your own images are in --data.root")
     names = settings["class_names"]
     if names is not None and len(names) < 2:
         raise ValueError(f"--data.class_names must name at least two classes, not {names}")

@@ -128,11 +128,7 @@ class FolderImages:
         return max(1, round(HELD_OUT * len(self.read.parts["train"])))
 
     def prepare(self, root: str | None, part: Part, mirror: str | None = None) -> None:
-        """Read the images; nothing can be downloaded, so a mirror is refused."""
-        if mirror is not None:
-            raise ValueError(
-                "--data.mirror cannot be given with --data.source folder: your own images are in --data.root"
-            )
+        """Read the images; nothing can be downloaded."""
         _ = self.read
 
     def order(self, part: Part, seed: int) -> Tensor:
