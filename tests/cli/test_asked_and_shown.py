@@ -98,6 +98,16 @@ def test_files_and_sizes_are_understood_without_their_option(typed: list[str], m
     assert with_options(typed) == meant
 
 
+def test_a_study_and_a_network_of_the_package_are_checkpoints_too():
+    Path("study").mkdir()
+    assert with_options(["test", "small"]) == ["test", "--ckpt_path=small"]
+    with pytest.raises(ValueError, match="what is this"):
+        with_options(["test", "study"])
+    Path("study/ensemble.ckpt").touch()
+    Path("small").mkdir()  # of images
+    assert with_options(["predict", "study", "small"]) == ["predict", "--ckpt_path=study", "--data.predict_path=small"]
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [

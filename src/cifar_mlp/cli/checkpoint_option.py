@@ -65,6 +65,13 @@ def is_named(arguments: Sequence[str], class_path: str) -> bool:
     return any(not names.isdisjoint(re.findall(r"[\w.]+", text)) for text in texts)
 
 
+def names_checkpoint(word: str) -> bool:
+    """Whether a word alone is a run's folder, a study's, or the name of a checkpoint that comes with the package."""
+    path = Path(word)
+    known = path.name == word and not path.exists() and (WITH_THE_PACKAGE / f"{word}.ckpt").is_file()
+    return known or (path / "checkpoints").is_dir() or (path / "ensemble.ckpt").is_file()
+
+
 def checkpoint_file(name: str, root: str | None, training: bool, option: str = "") -> Path:
     """The checkpoint that is meant by a name, as ``--ckpt_path`` or as a command's argument.
 

@@ -3,11 +3,11 @@
 import difflib
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from lightning.pytorch import callbacks
 
+from cifar_mlp.cli.checkpoint_option import names_checkpoint
 from cifar_mlp.models.schedules import Schedule
 
 # By the last part of what was typed, with underscores.
@@ -123,7 +123,7 @@ def with_options(arguments: Sequence[str]) -> list[str]:
     alone = []
     while command and rest and not rest[0].startswith("-"):
         alone.append(rest.pop(0))
-    checkpoints = [word for word in alone if word.endswith(".ckpt") or Path(word, "checkpoints").is_dir()]
+    checkpoints = [word for word in alone if word.endswith(".ckpt") or names_checkpoint(word)]
     configs = [word for word in alone if word.endswith((".yaml", ".yml"))]
     images = [word for word in alone if word not in checkpoints + configs]
     if images and command != ["predict"] and command[0] in COMMANDS:
