@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from lightning.pytorch import LightningModule
 from lightning.pytorch.callbacks import ModelPruning
 from lightning.pytorch.plugins import MixedPrecision, Precision
 from lightning.pytorch.strategies import SingleDeviceStrategy
@@ -52,7 +51,7 @@ def may_deliver(module: Any, trainer: Any, optimizer: type[Optimizer]) -> bool:
         and isinstance(precision, Precision)
         and unscaled
         and optimizer in ELEMENTWISE
-        and type(module).optimizer_zero_grad is LightningModule.optimizer_zero_grad
+        and _is_ours(module, "optimizer_zero_grad")
         and _takes_our_steps(module)
         and module.automatic_optimization
         and not any_frozen(module.network)
@@ -65,5 +64,8 @@ def any_frozen(network: nn.Module) -> bool:
 
 
 def _takes_our_steps(module: Any) -> bool:
-    ours = "cifar_mlp.models."
-    return all(getattr(type(module), name).__module__.startswith(ours) for name in ("training_step", "backward"))
+    return _is_ours(module, "training_step") and _is_ours(module, "backward")
+
+
+def _is_ours(module: Any, method: str) -> bool:
+    return str(getattr(type(module), method).__module__).startswith("cifar_mlp.models.")

@@ -193,7 +193,8 @@ class Kernels(Formulas):
     ) -> tuple[Tensor, Any]:
         """See :class:`Formulas`; running moments move as ``nn.BatchNorm1d`` moves them."""
         scale_O, shift_O, mean_O, variance_O = normalization
-        x_NO = x_NO.to(scale_O.dtype)
+        if not self._own_normalization or mean_O is None:  # PyTorch's batch norm takes half precision beside float32
+            x_NO = x_NO.to(scale_O.dtype)
         kept: Any
         if not self._own_normalization:
             if mean_O is not None and variance_O is not None:
@@ -216,7 +217,8 @@ class Kernels(Formulas):
     ) -> tuple[Tensor, Normalization]:
         """See :class:`Formulas`."""
         scale_O, shift_O, mean_O, variance_O = normalization
-        dy_NO = dy_NO.to(scale_O.dtype)
+        if not self._own_normalization or mean_O is None:
+            dy_NO = dy_NO.to(scale_O.dtype)
         if not self._own_normalization:
             dx_NO, gradients = super().normalization_backward(number, dy_NO, normalization, kept)
             return dx_NO.to(self._dtype), gradients

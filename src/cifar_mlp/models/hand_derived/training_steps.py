@@ -70,6 +70,13 @@ class HandDerivedTraining(LightningModule):
         else:
             super().backward(loss, *args, **kwargs)
 
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Optimizer) -> None:
+        """Forget the gradients; those that the steps deliver are one tensor, which needs none of PyTorch's walk."""
+        if self._delivers and self._steps is not None and self._steps.flat is not None:
+            self._steps.flat.parameter.grad = None
+        else:
+            super().optimizer_zero_grad(epoch, batch_idx, optimizer)
+
     def teardown(self, stage: str) -> None:
         """Free the buffers."""
         self._hand_derived, self._steps, self._delivers = None, None, False
