@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cifar_mlp.cli.parser import errors_in_one_line
 from cifar_mlp.cli.run_logger import RunLogger
 from tests.training.killed import ended, start
 
@@ -74,3 +75,13 @@ def test_curves_that_cannot_be_written_are_one_warning(monkeypatch: pytest.Monke
 
 def _full(*_: object) -> None:
     raise OSError(28, "No space left on device")
+
+
+def test_an_error_of_all_processes_is_said_once(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    for error, rank, lines in ((ValueError, "0", 1), (ValueError, "1", 0), (KeyError, "1", 1)):
+        monkeypatch.setenv("CIFAR_MLP_PARENT", "1")
+        monkeypatch.setenv("LOCAL_RANK", rank)
+        with pytest.raises(SystemExit) as ended_with, errors_in_one_line():
+            raise error("what was asked for")
+        assert ended_with.value.code == 1
+        assert len(capsys.readouterr().err.splitlines()) == lines

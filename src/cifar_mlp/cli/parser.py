@@ -20,6 +20,7 @@ from cifar_mlp.cli.messages import one_line
 from cifar_mlp.cli.option_aliases import suggestion
 from cifar_mlp.common.bounded_yaml import load_yaml
 from cifar_mlp.common.configs import find_config
+from cifar_mlp.common.interruption import is_brought_along
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.models import Classifier
 
@@ -54,6 +55,8 @@ def errors_in_one_line() -> Iterator[None]:
     except Exception as error:
         if os.environ.get("CIFAR_MLP_DEBUG"):
             raise
+        if is_brought_along() and isinstance(error, USER_ERRORS):
+            sys.exit(1)
         said = str(error)
         if not isinstance(error, USER_ERRORS):  # not foreseen: say what kind, and how to see more
             said = f"{type(error).__name__}: {said or 'no message'} (CIFAR_MLP_DEBUG=1 shows where)"

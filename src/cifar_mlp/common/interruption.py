@@ -27,7 +27,7 @@ def end_at_interrupt(program: str) -> None:
     """
 
     def end(*_: Any) -> None:
-        if not _is_brought_along():
+        if not is_brought_along():
             os.write(2, f"{program}: interrupted\n".encode())
         os._exit(BY_INTERRUPT)
 
@@ -45,7 +45,7 @@ def _end_at_termination(program: str) -> None:
             os._exit(BY_TERMINATION)
         if _saving and signal.getsignal(signal.SIGTERM) is not end:
             return
-        if not _is_brought_along():
+        if not is_brought_along():
             os.write(2, f"{program}: stopped by SIGTERM\n".encode())
         os._exit(BY_TERMINATION)
 
@@ -85,7 +85,7 @@ def answering_interrupts(program: str) -> Iterator[None]:
 
 
 def _end(program: str, what: str, error: BaseException, code: int) -> NoReturn:
-    if _is_brought_along():  # the process that started this one speaks, and would be killed where this one fails
+    if is_brought_along():  # the process that started this one speaks, and would be killed where this one fails
         sys.exit(0)
     line = "; ".join([what, *getattr(error, "__notes__", [])])
     print(f"{program}: {line}", file=sys.stderr, flush=True)
@@ -100,7 +100,7 @@ def bring_along() -> None:
 
 def end_with_parent() -> None:
     """In such a process: end as soon as the one that started it is gone. Else it would wait for it half an hour."""
-    if not _is_brought_along():
+    if not is_brought_along():
         return
 
     def watch() -> None:
@@ -111,5 +111,6 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _is_brought_along() -> bool:
+def is_brought_along() -> bool:
+    """Whether this process trains with the one that started it, which speaks for both."""
     return _PARENT in os.environ and os.environ.get("LOCAL_RANK", "0") != "0"
