@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Write measured numbers into the texts that show them: README.md, the configs of configs/report, docs/results.md,
-docs/record.md, docs/log.md and docs/performance.md, from docs/results.json, docs/record.json, docs/parity/*.json and
-docs/performance/*/benchmark.json.
+docs/record.md, docs/log.md, docs/performance.md and docs/scaling.md, from docs/results.json, docs/record.json,
+docs/parity/*.json and docs/performance/*/benchmark.json.
 """
 
 import json

@@ -190,6 +190,21 @@ def test_targets_are_compared_with_medians(measured):
     assert met(measured, "speed / scikit-learn's MLPClassifier, components, float32") == ["≥ 1.7", "1.69", "no"]
     assert met(measured, "speed / Lightning + torchvision transforms, components, float32") == ["≥ 8", "8.01", "yes"]
     assert met(measured, "speed / plain loop in float32, pixels, bfloat16") == ["", "0.96", ""]
+    train = measured["train"]
+    others = [row for row in train["implementations"] if row["implementation"] != "jax"]
+    (jax,) = [row for row in train["implementations"] if row["implementation"] == "jax"][:1]
+    both = [{**jax, "inputs": "pixels", "precision": precision} for precision in ("float32", "bfloat16")]
+    train["implementations"] = [*({**row, "seconds": [1.0]} for row in others), *both]
+    for row in train["roofline"]:
+        row["seconds"] = [0.6]
+    for slow, fast in (both, reversed(both)):  # whichever is faster
+        slow["seconds"], fast["seconds"] = [1.3], [1.1]
+        assert met(measured, "speed / JAX's faster precision, pixels, bfloat16") == ["≥ 1.2", "1.1", "no"]
+    for row in measured["scaling"]["points"]:
+        row["seconds"].update(ours=[1.0], plain=[0.9 if row["axis"] == "depth" else 0.8])
+    assert met(measured, "speed / roofline, pixels, float32") == ["≥ 0.7", "0.6", "no"]
+    assert met(measured, "speed / plain loop, softmax regression, float32") == ["≥ 0.9", "0.9", "yes"]
+    assert met(measured, "speed / plain loop, batches of 50, float32") == ["≥ 0.9", "0.8", "no"]
     for row in measured["pca"]["solvers"]:
         row["seconds"], row["peak_bytes"] = [1.0, 2.0, 3.0], 5e8
     assert met(measured, "PCA speed / scikit-learn's covariance_eigh, float64") == ["> 1", "1", "no"]

@@ -25,9 +25,9 @@ class MeasuredFile(NamedTuple):
         return f"take it back from git, or measure it: {self.command}"
 
 
-def _benchmark(job: str, rows: str, folder: str) -> MeasuredFile:
+def _benchmark(job: str, rows: str, folder: str, name: str = "benchmark.json") -> MeasuredFile:
     command = f"python scripts/benchmark.py {job} --output {folder}"
-    return MeasuredFile(f"{folder}/benchmark.json", {"schema_version": 2, "benchmark": job}, rows, command)
+    return MeasuredFile(f"{folder}/{name}", {"schema_version": 2, "benchmark": job}, rows, command)
 
 
 FILES = {
@@ -38,8 +38,10 @@ FILES = {
                              "python scripts/parity.py compare --output docs/parity"),
     "parity": _benchmark("parity", "timings", "docs/parity"),
     "train": _benchmark("train", "implementations", "docs/performance/train"),
+    "train-earlier": _benchmark("train", "implementations", "docs/performance/train", "earlier.json"),  # another CPU
     "pca": _benchmark("pca", "solvers", "docs/performance/pca"),
     "scaling": _benchmark("scaling", "points", "docs/performance/scaling"),
+    "processes": _benchmark("processes", "processes", "docs/performance/processes"),
 }  # fmt: skip
 
 

@@ -31,8 +31,9 @@ MADE_FROM: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("record", "record-short", "record-provenance"), ("record",)),
     "parity": ("evidence",),
     "speed-short": ("train",),
-    "benchmark-targets": ("train", "pca"),
+    "benchmark-targets": ("train", "scaling", "pca"),
     **{f"benchmark-{job}": (job,) for job in MAKERS},
+    "benchmark-train-earlier": ("train-earlier",),
 }
 Maker = Callable[[], str]
 
@@ -55,7 +56,7 @@ def documents(root: Path) -> dict[Path, str]:
         made[config] = fill(config, root, {"config": maker})
     for page in (
         root / "README.md",
-        *(root / "docs" / name for name in ("results.md", "record.md", "log.md", "performance.md")),
+        *(root / "docs" / name for name in ("results.md", "record.md", "log.md", "performance.md", "scaling.md")),
     ):
         made[page] = fill(page, root, page_makers(measured, root, page))
     return made
@@ -108,7 +109,8 @@ def page_makers(measured: Measured, root: Path, page: Path) -> dict[str, Maker]:
         "parity": partial(parity_table, measured["evidence"]),
         "speed-short": partial(speed_short, measured["train"]),
         "benchmark-targets": partial(targets_text, measured),
-        **{f"benchmark-{job}": partial(job_text, job, measured[job]) for job in MAKERS if job in measured},
+        **{f"benchmark-{job}": partial(job_text, job, measured[job]) for job in MAKERS},
+        "benchmark-train-earlier": partial(job_text, "train", measured["train-earlier"]),
     }
 
 
