@@ -48,6 +48,19 @@ def test_a_signal_while_the_program_imports_is_one_line(seconds: float, number: 
     assert process.returncode == 128 + number
 
 
+def test_ctrl_c_once_the_work_is_done_changes_nothing():
+    """At the very end of the process, when even what was registered first for it runs."""
+    script = (
+        "import atexit, os, signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "atexit.register(os.kill, os.getpid(), signal.SIGINT)\n"
+        "from cifar_mlp.common.interruption import end_at_interrupt\n"
+        "end_at_interrupt('cifar-mlp')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_loggers_that_start_together_get_folders_of_their_own():
     loggers = [RunLogger("logs", "run") for _ in range(8)]
     together = threading.Barrier(len(loggers))
