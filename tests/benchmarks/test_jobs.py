@@ -5,7 +5,9 @@ import math
 import threading
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -342,6 +344,11 @@ def hold(megabytes: int) -> int:
     return meter.read()
 
 
+def listen(channel: Connection) -> None:
+    """Wait for a message."""
+    channel.recv()
+
+
 def test_ctrl_c_before_the_starting_thread_runs_stays_ctrl_c(monkeypatch):
     def interrupted(thread: threading.Thread) -> None:
         raise KeyboardInterrupt
@@ -356,3 +363,9 @@ def test_a_fresh_process_reports_its_peak_memory_or_its_error():
     assert 45e6 < in_fresh_process(hold, 50) < 60e6
     with pytest.raises(RuntimeError, match="hold: TypeError"):
         in_fresh_process(hold, "nonsense")
+    with closing(FreshProcess("plain loop", listen)) as process:
+        process._process.kill()
+        process._process.join()
+        for ask in (lambda: process.send("go"), process.receive):
+            with pytest.raises(RuntimeError, match="plain loop: its process was killed: is there too little memory"):
+                ask()

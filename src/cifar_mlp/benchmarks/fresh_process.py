@@ -35,7 +35,7 @@ class FreshProcess:
         try:
             self._starting.start()
             self._starting.join()
-            self.channel.send("begin")
+            self.send("begin")
         except BaseException:
             self.close()
             raise
@@ -44,6 +44,17 @@ class FreshProcess:
         signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # for this thread, and the processes that it starts
         self._process.start()
         self._theirs.close()
+
+    def send(self, message: Any) -> None:
+        """Send to the function.
+
+        Raises:
+            RuntimeError: If its process has ended.
+        """
+        try:
+            self.channel.send(message)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise self._ended() from error
 
     def receive(self) -> Any:
         """What the function sends next.
@@ -54,18 +65,21 @@ class FreshProcess:
         try:
             message = self.channel.recv()
         except (EOFError, ConnectionResetError) as error:
-            self._process.join(timeout=5)
-            raise RuntimeError(f"{self.name}: its process ended with exit code {self._process.exitcode}") from error
+            raise self._ended() from error
         if isinstance(message, Exception):
             raise RuntimeError(f"{self.name}: {message}")
         return message
 
+    def _ended(self) -> RuntimeError:
+        self._process.join(timeout=5)
+        if (code := self._process.exitcode) == -signal.SIGKILL:
+            return RuntimeError(f"{self.name}: its process was killed: is there too little memory for all at once?")
+        return RuntimeError(f"{self.name}: its process ended with exit code {code}")
+
     def close(self) -> None:
         """End the process."""
         self.channel.close()
-        with suppress(
-            RuntimeError
-        ):  # a signal came before the thread ran: it cannot be joined, which would hide Ctrl-C
+        with suppress(RuntimeError):  # where a signal came before the thread ran: it cannot be joined
             self._starting.join(timeout=1)  # takes longer only before the first process runs; then none will start
         if self._process.pid is not None:
             self._process.kill()

@@ -41,7 +41,7 @@ class TimedProcess(FreshProcess):
 
     def epoch(self) -> Epoch:
         """Train an epoch, and return when the process is ready for the next."""
-        self.channel.send("go")
+        self.send("go")
         epoch: Epoch = self.receive()
         self.receive()
         return epoch
