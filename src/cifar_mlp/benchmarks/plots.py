@@ -1,5 +1,6 @@
 """The benchmarks' pictures: bars and curves of what ``benchmark.json`` holds."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,12 @@ CURVES = {
     "plain": ("plain PyTorch loop", ORANGE, "s-"),
     "roofline": ("roofline", BLACK, "--"),
 }
+
+
+def _set_title(figure: Figure, text: str) -> None:
+    """Above all panels; long lines, such as a machine's, are broken where the figure ends."""
+    letters = int(12 * figure.get_figwidth())
+    figure.suptitle("\n".join(textwrap.fill(line, letters) for line in text.split("\n")), fontsize=TITLE)
 
 
 def training_speed(document: dict[str, Any]) -> Figure:
@@ -46,10 +53,10 @@ def training_speed(document: dict[str, Any]) -> Figure:
             if row["inputs"] == kind:
                 speed = images_per_second(row, document).median
                 axes.axvline(speed, ls="--", lw=1.2, color=COLOURS[row["precision"]])
-    figure.suptitle(
+    _set_title(
+        figure,
         "Training speed: hatched is this package; dashed: roofline; blue float32, orange bfloat16; whiskers: quartiles"
         f"\n{network(document)}, {problem['images']:,} images of {problem['data']}, {machine(document['environment'])}",
-        fontsize=TITLE,
     )
     return figure
 
@@ -65,11 +72,11 @@ def pca_cost(document: dict[str, Any]) -> Figure:
     left.set_xlabel("seconds", fontsize=BODY)
     right.set_xlabel("MB at the peak, without the images", fontsize=BODY)
     problem = document["problem"]
-    figure.suptitle(
+    _set_title(
+        figure,
         "Fitting principal components: hatched is this package; whiskers: all rounds\n"
         f"{problem['images']:,} images of {problem['data']}, 3,072 pixels to {problem['components']} components, "
         f"{machine(document['environment'])}",
-        fontsize=TITLE,
     )
     return figure
 
@@ -90,10 +97,10 @@ def scaling_curves(document: dict[str, Any]) -> Figure:
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=BODY,
                   frameon=False)  # fmt: skip
     problem = document["problem"]
-    figure.suptitle(
+    _set_title(
+        figure,
         f"Training speed, {problem['precision']}; one thing changes, the rest stays at:\n{problem['components']} "
         f"principal components, {network(document)}, {problem['images']:,} images, {in_threads(problem['threads'])}",
-        fontsize=TITLE,
     )
     return figure
 
