@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch.optim import SGD, Adam, lr_scheduler
+from torch.optim import SGD, Adagrad, Adam, lr_scheduler
 
 from cifar_mlp.models.recipes import from_recipe, to_recipe
 from cifar_mlp.models.resumed_optimizer import changed_settings, override_restored
@@ -167,6 +167,20 @@ def test_a_setting_that_needs_a_state_which_is_not_there_is_refused():
     requested = to_recipe(functools.partial(Adam, amsgrad=True))
     with pytest.raises(ValueError, match=r"^--model.optimizer.amsgrad: the checkpoint's Adam cannot continue"):
         override_restored(checkpoint, settings_of(requested, None), [torch.ones(2)])
+
+
+def test_a_setting_that_counts_before_the_first_step_alone_is_refused():
+    adagrad = to_recipe(Adagrad)
+    optimizer, _ = made(adagrad, None)
+    stepped(optimizer, None, 2)
+    checkpoint = saved(optimizer, None, settings_of(adagrad, None))
+    requested = to_recipe(functools.partial(Adagrad, initial_accumulator_value=0.5))
+    with pytest.raises(
+        ValueError, match=r"^--model.optimizer.initial_accumulator_value: sum has begun with the checkpoint"
+    ):
+        override_restored(checkpoint, settings_of(requested, None), [torch.ones(2)])
+    override_restored(checkpoint, settings_of(to_recipe(functools.partial(Adagrad, lr=0.5)), None), [torch.ones(2)])
+    assert checkpoint["optimizer_states"][0]["param_groups"][0]["lr"] == 0.5
 
 
 @pytest.mark.parametrize("other", [None, recipe("ExponentialLR", {"gamma": 0.5})])

@@ -67,6 +67,7 @@ def override_restored(checkpoint: dict[str, Any], settings: dict[str, Any], para
     for group, old, new in zip(state["param_groups"], before.groups, now.groups, strict=True):
         group.update({name: value for name, value in new.items() if name not in old or not _same(old[name], value)})
     if of_optimizer:
+        _require_same_beginning(before.optimizer, now.optimizer, of_optimizer)
         _try_a_step(now.optimizer, state, of_optimizer)
 
 
@@ -134,6 +135,16 @@ def _plateau(
         old["lr"], new["lr"] = group["lr"], new["lr"] * lowered
     seen = {name: state[name] for name in _SEEN_BY_PLATEAU if name in state}
     return {**now.schedule.state_dict(), **seen, "_last_lr": now.rates()}
+
+
+def _require_same_beginning(before: Optimizer, now: Optimizer, changed: dict[str, Any]) -> None:
+    """Refuse a setting, such as Adagrad's ``initial_accumulator_value``, that only counts before the first step."""
+    first, second = before.state_dict()["state"], now.state_dict()["state"]
+    for number in first:
+        for name, value in first[number].items():
+            if not torch.equal(torch.as_tensor(value), torch.as_tensor(second[number][name])):
+                names = ", ".join(changed)
+                raise ValueError(f"--model.optimizer.{names}: {name} has begun with the checkpoint's value; keep that")
 
 
 def _try_a_step(optimizer: Optimizer, state: dict[str, Any], changed: dict[str, Any]) -> None:
