@@ -4,7 +4,7 @@ import sys
 from importlib import import_module
 
 from cifar_mlp import __version__
-from cifar_mlp.common.interruption import end_at_interrupt, end_with_parent
+from cifar_mlp.common.interruption import end_at_interrupt, end_with_parent, ignore_interrupts_at_the_very_end
 
 # Commands with a parser of their own; all others are LightningCLI's.
 COMMANDS = {
@@ -20,6 +20,7 @@ COMMANDS = {
 
 def main() -> None:
     """Run the command line; ``--version`` alone answers without loading PyTorch."""
+    ignore_interrupts_at_the_very_end()
     end_at_interrupt("cifar-mlp")
     end_with_parent()
     if sys.argv[1:] == ["--version"]:

@@ -54,10 +54,10 @@ def test_ctrl_c_once_the_work_is_done_changes_nothing():
         "import atexit, os, signal\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "atexit.register(os.kill, os.getpid(), signal.SIGINT)\n"
-        "from cifar_mlp.common.interruption import end_at_interrupt\n"
-        "end_at_interrupt('cifar-mlp')\n"
+        "from cifar_mlp.__main__ import main\n"
+        "main()\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", script, "--version"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -59,7 +59,7 @@ def one_line(message: str) -> str:
         return f"{name}.{unnamed[1]} needs the class that it is of: name it first, by {name}"
     if expected and not reasons:
         return shortened(f"{option}must be {' or '.join(dict.fromkeys(expected))}, not {given}")
-    text = re.sub(r"\s+", " ", " ".join(dict.fromkeys(reasons))) or "is nothing that it takes"
+    text = re.sub(r"\s+", " ", " ".join(dict.fromkeys(reasons))) or "is not understood"
     return shortened(option + text + (f" (given: {given})" if given is not None and given not in text else ""))
 
 

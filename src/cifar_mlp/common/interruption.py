@@ -34,14 +34,16 @@ def end_at_interrupt(program: str) -> None:
 
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, end)
-        atexit.register(_ignore_interrupts)
     if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
         _end_at_termination(program)
 
 
-def _ignore_interrupts() -> None:
-    """Python takes its handlers away before it is gone: Ctrl-C would then kill a program that has done its work."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def ignore_interrupts_at_the_very_end() -> None:
+    """Python takes its handlers away before it is gone: Ctrl-C would then kill a program that has done its work.
+
+    To be called first, since Python calls what is registered first last.
+    """
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
 
 
 def _end_at_termination(program: str) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import Trainer
-from lightning.pytorch.plugins.io.wrapper import _WrappingCheckpointIO
 
 from cifar_mlp.common.atomic_write import replacing
 from cifar_mlp.common.checkpoint_checksum import require_whole
@@ -43,7 +42,11 @@ def keep_files_whole(trainer: Trainer) -> None:
     """Let a trainer read and write its checkpoints this way, unless its strategy or the user brought another."""
     holder: Any = trainer.strategy
     writer: Any = trainer.strategy.checkpoint_io
-    while isinstance(writer, _WrappingCheckpointIO):  # such as AsyncCheckpointIO, which lets another write
+    while hasattr(writer, "checkpoint_io"):  # such as AsyncCheckpointIO, which lets another write
         holder, writer = writer, writer.checkpoint_io
-    if type(writer) is TorchCheckpointIO:
+    if type(writer) is not TorchCheckpointIO:
+        return
+    if holder is trainer.strategy:
+        holder.checkpoint_io = WholeCheckpointIO()
+    elif hasattr(holder, "_checkpoint_io"):  # its setter takes a first one only; seen in Lightning 2.6
         holder._checkpoint_io = WholeCheckpointIO()
