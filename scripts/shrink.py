@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""A small file for use alone: a run's last epoch without what training needs, its large tensors in bfloat16, tested so.
+"""A small file for use alone: a run's last epoch without what training needs, its large matrices in int8, tested so.
 
 python scripts/shrink.py RUN src/cifar_mlp/checkpoints/small.ckpt
 """
@@ -11,21 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from cifar_mlp.callbacks.run_record import records
 from cifar_mlp.cli import USER_ERRORS, run
 from cifar_mlp.common.atomic_write import replacing, write_whole
 from cifar_mlp.common.script_parser import OneLineParser
+from cifar_mlp.models.int8_weights import quantize_matrices
 from cifar_mlp.training.checkpoint import read_checkpoint
 from cifar_mlp.training.checkpoint_pictures import checkpoint_of
 
-LARGE = 10_000  # numbers; biases, means and variances stay float32
+LARGE = 10_000  # entries
 KEPT = ("epoch", "global_step", "loops", "pytorch-lightning_version", "hyper_parameters", "cifar_mlp",
         "hparams_name", "datamodule_hparams_name", "datamodule_hyper_parameters")  # fmt: skip
-TOLD = ("commit", "date", "device", "python", "torch", "lightning", "cifar_mlp", "seed", "precision", "steps",
+OF_THE_RUN = ("commit", "date", "device", "python", "torch", "lightning", "cifar_mlp", "seed", "precision", "steps",
         "fit_seconds")  # fmt: skip
-ACCURACIES = ("val/accuracy", "test/accuracy")
+ACCURACIES = ("val/accuracy", "val/accuracy_views18", "test/accuracy", "test/accuracy_views18")
 
 
 def shrunk(folder: Path) -> dict[str, Any]:
@@ -37,14 +37,11 @@ def shrunk(folder: Path) -> dict[str, Any]:
     if not (folder / "results.json").is_file():
         raise ValueError(f"{folder} holds no results.json: the run is not finished, or not one of scripts/fit.sh")
     content, record = read_checkpoint(str(checkpoint_of(folder, "last"))), records(folder)[-1]
-
-    def rounded(tensor: Tensor) -> Tensor:
-        return tensor.bfloat16() if tensor.is_floating_point() and tensor.numel() > LARGE else tensor
-
     kept = {name: content[name] for name in KEPT if name in content}
     kept["datamodule_hyper_parameters"] |= {"root": None, "mirror": None, "cache_dir": "~/.cache/cifar_mlp"}
-    kept["state_dict"] = {name: rounded(tensor).clone() for name, tensor in content["state_dict"].items()}
-    kept["provenance"] = {name: record[name] for name in TOLD}
+    kept["state_dict"] = {name: tensor.clone() for name, tensor in content["state_dict"].items()}
+    quantize_matrices(kept, LARGE)
+    kept["provenance"] = {name: record[name] for name in OF_THE_RUN}
     return kept
 
 

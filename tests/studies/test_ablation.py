@@ -9,7 +9,7 @@ import yaml
 
 from cifar_mlp.cli import run
 from cifar_mlp.studies import ablation
-from cifar_mlp.studies.ablation import WHOLE, WITHOUT, measure, table
+from cifar_mlp.studies.ablation import WHOLE, ingredients, measure, table
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = [
@@ -49,10 +49,15 @@ def test_the_table_pairs_seeds():
 
 @pytest.mark.slow
 def test_what_is_taken_away_changes_the_config(capsys: pytest.CaptureFixture[str]):
-    printed = []
-    for options in ([], *WITHOUT.values()):
+    config, printed = ROOT / "configs/record/cpu_2min.yaml", {}
+    for name, options in {WHOLE: [], **ingredients(config)}.items():
         with pytest.raises(SystemExit) as ended:
-            run(["fit", "--config", str(ROOT / "configs/record/cpu_2min.yaml"), *options, "--print_config"])
+            run(["fit", "--config", str(config), *options, "--print_config"])
         assert ended.value.code == 0
-        printed.append(yaml.safe_load(capsys.readouterr().out))
-    assert all(one != other for one, other in combinations(printed, 2))
+        printed[name] = yaml.safe_load(capsys.readouterr().out)
+    assert all(one != other for one, other in combinations(printed.values(), 2))
+    augment = {name: one["data"]["augment"] for name, one in printed.items()}
+    whole = augment[WHOLE]
+    assert augment["crop"] == {"flip": whole["flip"]}
+    assert augment["flip"] == {"crop": whole["crop"]}
+    assert augment["any augmentation"] is None

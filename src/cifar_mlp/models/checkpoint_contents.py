@@ -7,6 +7,7 @@ from lightning.pytorch import LightningModule
 
 from cifar_mlp.common.checkpoint_checksum import require_whole
 from cifar_mlp.data.preprocessing import Preprocessing
+from cifar_mlp.models.int8_weights import restore_matrices
 from cifar_mlp.models.mlp import MLP
 from cifar_mlp.models.resumed_optimizer import override_restored
 from cifar_mlp.models.training_mean import TrainingMean, of_all_processes
@@ -56,6 +57,7 @@ class SelfContained(LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Make room for the checkpoint's preprocessing; its tensors follow with the weights."""
+        restore_matrices(checkpoint)
         extra = checkpoint["cifar_mlp"]
         self.class_names = extra["class_names"]
         if extra["preprocessing"] is not None:

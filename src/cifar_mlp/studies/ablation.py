@@ -8,14 +8,12 @@ from typing import Any
 from cifar_mlp.cli import run
 from cifar_mlp.common import markdown
 from cifar_mlp.common.atomic_write import write_whole
+from cifar_mlp.common.bounded_yaml import load_yaml
 from cifar_mlp.common.results import percent
 from cifar_mlp.common.spread import half_interval
 
 WHOLE = "everything"
 WITHOUT: dict[str, list[str]] = {
-    "crop": ["--data.augment={flip: random}"],
-    "flip": ["--data.augment={crop: 4}"],
-    "flip and crop": ["--data.augment=null"],
     "whitening": ["--data.whiten=false", "--data.whiten_epsilon=0"],
     "PCA (pixels instead)": ["--data.n_components=null", "--data.whiten=false", "--data.whiten_epsilon=0"],
     "mirror images in the PCA": ["--data.pca_mirror=false"],
@@ -27,8 +25,22 @@ WITHOUT: dict[str, list[str]] = {
 }
 
 
+def ingredients(config: Path) -> dict[str, list[str]]:
+    """What can be left out, and the options of ``fit`` that do it: each change of the images alone, then the rest.
+
+    Args:
+        config: Of ``fit``.
+    """
+    augment = (load_yaml(config.read_text()).get("data") or {}).get("augment") or {}
+    found = {name: {other: augment[other] for other in augment if other != name} for name in augment}
+    changed = {name: [f"--data.augment={json.dumps(rest or None)}"] for name, rest in found.items()}
+    if len(augment) > 1:
+        changed["any augmentation"] = ["--data.augment=null"]
+    return {**changed, **WITHOUT}
+
+
 def measure(
-    options: Sequence[str], seeds: Sequence[int], folder: Path, without: Mapping[str, list[str]] = WITHOUT
+    options: Sequence[str], seeds: Sequence[int], folder: Path, without: Mapping[str, list[str]]
 ) -> dict[str, list[float]]:
     """Validation accuracy at the last epoch by what was left out, a number for each seed; the test set is not read.
 

@@ -13,6 +13,7 @@ from cifar_mlp.common.checkpoint_checksum import require_whole
 from cifar_mlp.data.forms.usual_places import ROOT_VARIABLE
 from cifar_mlp.data.loader import restored_position
 from cifar_mlp.data.own_images.folder_images import FolderImages
+from cifar_mlp.models.int8_weights import restore_matrices
 from cifar_mlp.models.recipes import is_imported, to_recipe
 
 # Paths on this machine are not a property of a trained network.
@@ -43,6 +44,7 @@ def read_checkpoint(path: str, option: str = "") -> dict[str, Any]:
         raise ValueError(f"{typed} is no checkpoint, or a damaged one: it cannot be read") from error
     if not _is_whole(content):
         raise ValueError(f"{typed} is not a checkpoint of this package or of a LightningModule")
+    restore_matrices(content)
     return content
 
 
