@@ -1,6 +1,8 @@
 """What Lightning needs to step an optimizer and its schedule, from their recipes."""
 
+import inspect
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +39,7 @@ def configured(
             raise ValueError("--model.lr_scheduler.total_steps is needed where no --trainer.max_epochs limits training")
         settings["lr_scheduler"] = with_total_steps(settings["lr_scheduler"], int(total))
     _require_long_enough(settings, trainer)
+    _say_if_rate_is_unused(settings)
     schedule = {"scheduler": from_recipe(settings["lr_scheduler"])(optimizer), "interval": settings["lr_interval"]}
     if hasattr(schedule["scheduler"], "monitor"):  # a schedule that waits for a plateau names what it watches
         if settings["lr_interval"] == "step":
@@ -58,4 +61,18 @@ def _require_long_enough(settings: dict[str, Any], trainer: Any) -> None:
         raise ValueError(
             f"--model.lr_scheduler.total_steps {planned}: the training has {int(total)} "
             f"{'steps' if by_step else 'epochs'}; give that many, or none, which means the whole training"
+        )
+
+
+def _say_if_rate_is_unused(settings: dict[str, Any]) -> None:
+    """Warn where the schedule has a rate of its own, as ``OneCycleLR`` and ``CyclicLR`` do, and another was given."""
+    own, given = (settings[name]["init_args"] for name in ("lr_scheduler", "optimizer"))
+    parameters = inspect.signature(from_recipe(settings["optimizer"]).func).parameters
+    default = parameters["lr"].default if "lr" in parameters else None
+    if "max_lr" in own and given.get("lr", default) not in (default, own["max_lr"]):
+        name = settings["lr_scheduler"]["class_path"].rpartition(".")[2]
+        warnings.warn(
+            f"--model.optimizer.lr {given['lr']:g} has no effect: {name} takes its rates from --model.lr_scheduler.max_lr "
+            f"{own['max_lr']}",
+            stacklevel=2,
         )
