@@ -72,7 +72,7 @@ def _say_if_rate_is_unused(settings: dict[str, Any]) -> None:
     if "max_lr" in own and given.get("lr", default) not in (default, own["max_lr"]):
         name = settings["lr_scheduler"]["class_path"].rpartition(".")[2]
         warnings.warn(
-            f"--model.optimizer.lr {given['lr']:g} has no effect: {name} takes its rates from --model.lr_scheduler.max_lr "
-            f"{own['max_lr']}",
+            f"--model.optimizer.lr {given['lr']:g} has no effect: {name} takes its rates from "
+            f"--model.lr_scheduler.max_lr {own['max_lr']}",
             stacklevel=2,
         )
