@@ -8,7 +8,6 @@ from optuna.pruners import NopPruner
 from optuna.trial import Trial
 from rich.console import Console
 
-from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.common.results import Row, config_fingerprint
 from cifar_mlp.reproduction.plan import Planned
 from cifar_mlp.reproduction.store import Store
@@ -47,13 +46,10 @@ def work_on(study: StudyPlan, store: Store, where: str, program: Sequence[str], 
         console.print(line, highlight=False, soft_wrap=True)
 
     def propose(trial: Trial, slot: int) -> list[str]:
-        training = trainings[slot]
-        if training.result(keep_checkpoint=True) is None:
-            say(f"{study.label(training.planned)}: started")
-            training.folder.mkdir(parents=True, exist_ok=True)
-            write_whole(training.source.read_text(), training.config)
-        return ["--config", str(training.config), f"--seed_everything={training.planned.seed}",
-                *training.planned.variant.options, "--resume=auto"]  # fmt: skip
+        if trainings[slot].result(keep_checkpoint=True) is not None:
+            return []  # another start of this command has left it
+        say(f"{study.label(trainings[slot].planned)}: started")
+        return trainings[slot].begin()
 
     def train(
         arguments: list[str], folder: Path, go_on: Callable[[int, float], bool], alive: Callable[[], None], beat: float
