@@ -20,9 +20,10 @@ from cifar_mlp.pictures.style import (
     PURPLE,
     SKY,
     SMALL,
-    TITLE,
     VERMILION,
     new_figure,
+    plain,
+    titled,
 )  # fmt: skip
 
 # Values an epoch, by tags such as val/accuracy; None where a loss was not finite
@@ -59,10 +60,7 @@ def training_curves(runs: Sequence[Curves], title: str) -> Figure:
         for stage, name, colour, line in (("train", "training", VERMILION, "--"), ("val", "validation", BLUE, "-")):
             _banded(axes, [run[f"{stage}/{quantity}"] for run in runs], name, colour, line, scale)
         axes.set(xlabel="epoch (245 steps of 200 images)", ylabel=f"{quantity}{unit}")
-    handles, labels = right.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=BODY, frameon=False)
-    figure.suptitle(f"{title}: {_seeds([len(runs)])}", fontsize=TITLE)
-    return figure
+    return titled(figure, f"{title}: {_seeds([len(runs)])}", 2)
 
 
 def validation_of_networks(networks: Sequence[tuple[str, Sequence[Curves]]], title: str) -> Figure:
@@ -77,9 +75,7 @@ def validation_of_networks(networks: Sequence[tuple[str, Sequence[Curves]]], tit
     for (name, runs), colour, mark in zip(networks, COLOURS, MARKS, strict=False):
         _banded(axes, [run["val/accuracy"] for run in runs], name, colour, "-", 100, mark)
     axes.set(xlabel="epoch", ylabel="validation accuracy, %")
-    figure.legend(loc="outside lower center", ncols=2, fontsize=BODY, frameon=False)
-    figure.suptitle(f"{title}: {_seeds([len(runs) for _, runs in networks])}", fontsize=TITLE)
-    return figure
+    return titled(figure, f"{title}: {_seeds([len(runs) for _, runs in networks])}", 2)
 
 
 def accuracy_against(settings: Sequence[Setting], what: str, measured: str, title: str) -> Figure:
@@ -109,10 +105,8 @@ def accuracy_against(settings: Sequence[Setting], what: str, measured: str, titl
         axes.plot(*zip(*stated, strict=True), "D", color=VERMILION, mfc="none", ms=7, ls="", label="the report")
     axes.set_xticks(range(len(settings)), [setting.name for setting in settings], fontsize=BODY - 0.5)
     axes.set(xlabel=what, ylabel=measured, xlim=(-0.5, len(settings) - 0.4))
-    _plain(axes)
-    figure.legend(loc="outside lower center", ncols=3, fontsize=BODY, frameon=False)
-    figure.suptitle(title, fontsize=TITLE)
-    return figure
+    plain(axes)
+    return titled(figure, title, 3)
 
 
 def loss_curve(losses: Sequence[float], title: str) -> Figure:
@@ -126,9 +120,8 @@ def loss_curve(losses: Sequence[float], title: str) -> Figure:
     axes = figure.add_subplot()
     axes.plot(range(len(losses)), losses, color=BLUE)
     axes.set(xlabel="step", ylabel="training loss, nats", ylim=(0, None))
-    _plain(axes)
-    figure.suptitle(title, fontsize=TITLE)
-    return figure
+    plain(axes)
+    return titled(figure, title)
 
 
 def _banded(
@@ -143,12 +136,7 @@ def _banded(
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if alone:
         axes.set_xlim(0, 2)
-    _plain(axes)
-
-
-def _plain(axes: Axes) -> None:
-    axes.grid(color=GREY, alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
+    plain(axes)
 
 
 def _seeds(counts: Sequence[int]) -> str:

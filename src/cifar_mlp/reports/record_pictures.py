@@ -16,7 +16,7 @@ from cifar_mlp.pictures.confusion import confusion_matrix
 from cifar_mlp.pictures.galleries import error_gallery
 from cifar_mlp.pictures.predictions import Predictions
 from cifar_mlp.pictures.reliability import reliability_diagram
-from cifar_mlp.pictures.style import BLUE, BODY, GREY, SMALL, TITLE, new_figure, pixels, png, save
+from cifar_mlp.pictures.style import BLUE, BODY, GREY, SMALL, new_figure, plain, save_figure, titled
 from cifar_mlp.reports.record_rows import EVALUATED
 from cifar_mlp.reports.record_tables import by_config, published_flop
 from cifar_mlp.training.checkpoint import read_checkpoint
@@ -35,11 +35,9 @@ def draw(document: Document, run: Path, folder: Path) -> list[Path]:
         FileNotFoundError: If the run has no checkpoint, or there are no images.
     """
     figures = {"accuracy": accuracy_per_flop(document), **dict(of_network(run / "checkpoints" / "last.ckpt"))}
-    paths = []
     for name, figure in figures.items():
-        paths.append(folder / f"{name}.png")
-        save(png(pixels(figure)), paths[-1])
-    return paths
+        save_figure(figure, folder / f"{name}.png")
+    return [folder / f"{name}.png" for name in figures]
 
 
 def accuracy_per_flop(document: Document) -> Figure:
@@ -64,13 +62,11 @@ def accuracy_per_flop(document: Document) -> Figure:
     axes.set(xscale="log", ylabel="test accuracy, %")
     axes.set_xlabel("floating-point operations of the training (grey: estimated)")
     axes.set_xlim(right=axes.get_xlim()[1] * 6)  # room for names
-    axes.grid(color=GREY, alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
+    plain(axes)
     handles, labels = axes.get_legend_handles_labels()
     shown = dict(zip(labels, handles, strict=True))
     axes.legend(shown.values(), shown.keys(), fontsize=BODY, frameon=False, loc="lower right")
-    figure.suptitle("Fully connected networks on CIFAR-10, trained from scratch", fontsize=TITLE)
-    return figure
+    return titled(figure, "Fully connected networks on CIFAR-10, trained from scratch")
 
 
 def of_network(checkpoint: Path) -> Iterator[tuple[str, Figure]]:

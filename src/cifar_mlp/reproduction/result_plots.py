@@ -21,6 +21,7 @@ from cifar_mlp.pictures.over_seeds import (
     training_curves,
     validation_of_networks,
 )  # fmt: skip
+from cifar_mlp.pictures.style import pixels
 from cifar_mlp.reproduction.plan import BASELINE, LEAKY, STUDIES, TUNED, Study
 
 WITH_CURVES = (BASELINE.config, TUNED.config)
@@ -126,9 +127,7 @@ def draw(rows: Sequence[Row], losses: Sequence[float] | None, output: Path, quic
 
 def png(figure: Figure) -> bytes:
     """The picture in 256 colours: small and sharp."""
-    raw, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(raw, format="png")
-    with Image.open(raw) as picture:
-        few = picture.convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    small = io.BytesIO()
+    few = Image.fromarray(pixels(figure)).quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     few.save(small, format="png", optimize=True)
     return small.getvalue()

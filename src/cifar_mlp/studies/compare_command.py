@@ -20,7 +20,7 @@ from cifar_mlp.common import markdown
 from cifar_mlp.common.atomic_write import replacing, write_whole
 from cifar_mlp.common.interruption import answering_interrupts
 from cifar_mlp.common.script_parser import OneLineParser
-from cifar_mlp.pictures.style import pixels, png, save
+from cifar_mlp.pictures.style import save_figure
 from cifar_mlp.pictures.tiles import Caption, gallery
 from cifar_mlp.studies.difference import mcnemar, over_images, over_seeds
 from cifar_mlp.studies.groups import Group, read_group, require_same_images
@@ -146,4 +146,4 @@ def draw_differing(groups: Groups, one: str, other: str, folder: Path) -> None:
         better.images[chosen], min(10, len(chosen)), f"Right in {one} rather than in {other}", captions,
         note=f"Black: true class. Orange: what {other} predicts.",
     )  # fmt: skip
-    save(png(pixels(figure)), folder / f"{one.lower()}_rather_than_{other.lower()}.png")
+    save_figure(figure, folder / f"{one.lower()}_rather_than_{other.lower()}.png")

@@ -16,7 +16,7 @@ from cifar_mlp.common.results import Row
 from cifar_mlp.common.spread import half_interval
 from cifar_mlp.models.ensemble import Ensemble
 from cifar_mlp.pictures.confusion import confusion_matrix
-from cifar_mlp.pictures.style import pixels, png, save
+from cifar_mlp.pictures.style import save_figure
 from cifar_mlp.studies.members import TEST, VALIDATION, Seen, each, load_member, same_images, seen
 from cifar_mlp.studies.study import SEEDS, StudyPlan
 from cifar_mlp.training.ensemble_file import write_ensemble
@@ -102,5 +102,4 @@ def draw_confusion(study: StudyPlan, parts: Sequence[Seen], names: Sequence[str]
     """``confusion.png``: the same predictions, counted."""
     counts = sum(multiclass_confusion_matrix(part.probabilities, part.labels, len(names)) for part in parts)
     assert isinstance(counts, Tensor)
-    drawn = confusion_matrix(counts, names, "Held out, all runs")
-    save(png(pixels(drawn)), study.folder / "confusion.png")
+    save_figure(confusion_matrix(counts, names, "Held out, all runs"), study.folder / "confusion.png")
