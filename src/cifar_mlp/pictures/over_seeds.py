@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from cifar_mlp.common.spread import half_interval
+from cifar_mlp.common.spread import Sample
 from cifar_mlp.pictures.style import (
     BLACK,
     BLUE,
@@ -90,13 +90,12 @@ def accuracy_against(settings: Sequence[Setting], what: str, measured: str, titl
     figure = new_figure(max(4.8, 1.6 + 0.95 * len(settings)), 3.9)
     axes = figure.add_subplot()
     for position, setting in enumerate(settings):
-        count, mean = len(setting.values), float(np.mean(setting.values))
+        count, found = len(setting.values), Sample(setting.values)
         axes.plot([position - 0.13] * count, setting.values, "o", color=GREY, ms=3.5, alpha=0.8,
                   label="one seed" if position == 0 else None)  # fmt: skip
-        half = half_interval(setting.values) if count > 1 else 0.0
-        axes.errorbar(position, mean, half, fmt="s", color=BLUE, ms=5, capsize=4,
+        axes.errorbar(position, found.mean, found.half() if count > 1 else 0.0, fmt="s", color=BLUE, ms=5, capsize=4,
                       label="mean, 95 % interval" if position == 0 else None)  # fmt: skip
-        axes.annotate(f"{mean:.1f}", (position, mean), xytext=(7, 0), textcoords="offset points", va="center",
+        axes.annotate(f"{found.mean:.1f}", (position, found.mean), (7, 0), textcoords="offset points", va="center",
                       fontsize=SMALL, color=BLUE)  # fmt: skip
     stated = [
         (position + 0.0, setting.stated) for position, setting in enumerate(settings) if setting.stated is not None

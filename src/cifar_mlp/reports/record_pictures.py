@@ -1,6 +1,5 @@
 """The record's pictures: accuracy against training's operations, and what one network's predictions are like."""
 
-import statistics
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from matplotlib.figure import Figure
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from cifar_mlp.common.results import Document
+from cifar_mlp.common.spread import Sample
 from cifar_mlp.models import Classifier
 from cifar_mlp.models.averaged_views import VIEWS, mean_probabilities
 from cifar_mlp.pictures.confusion import confusion_matrix
@@ -51,14 +51,13 @@ def accuracy_per_flop(document: Document) -> Figure:
             _label(axes, flop, row["test"], row["what"], GREY)
     for name, rows in by_config(document).items():
         for key, filled in (("test_views", True), ("test", False)):
-            values = [100 * row[key] for row in rows]
-            mean, deviation = statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0
+            found = Sample([100 * row[key] for row in rows])
             face = BLUE if filled else "white"
             label = f"ours, {rows[0]['views']} views averaged" if filled else "ours, one view"
-            axes.errorbar(rows[0]["flop"], mean, deviation, fmt="D", color=BLUE, mfc=face, ms=6, capsize=3,
+            axes.errorbar(rows[0]["flop"], found.mean, found.deviation, fmt="D", color=BLUE, mfc=face, ms=6, capsize=3,
                           label=label)  # fmt: skip
             if filled:
-                _label(axes, rows[0]["flop"], mean, name, BLUE)
+                _label(axes, rows[0]["flop"], found.mean, name, BLUE)
     axes.set(xscale="log", ylabel="test accuracy, %")
     axes.set_xlabel("floating-point operations of the training (grey: estimated)")
     axes.set_xlim(right=axes.get_xlim()[1] * 6)  # room for names
