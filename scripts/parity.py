@@ -16,7 +16,7 @@ from rich.table import Table
 
 from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.common.interruption import BY_INTERRUPT
-from cifar_mlp.common.json_rows import write_json_rows
+from cifar_mlp.common.json_files import write_json_rows
 from cifar_mlp.common.parallel_runs import cores
 from cifar_mlp.common.provenance import environment
 from cifar_mlp.common.script_parser import OneLineParser

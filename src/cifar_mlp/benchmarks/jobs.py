@@ -15,7 +15,7 @@ from rich.markdown import Markdown
 
 from cifar_mlp.benchmarks import parity_job, pca_job, plots, processes_job, scaling_job, train_job
 from cifar_mlp.common.caches import describe_caches
-from cifar_mlp.common.json_rows import write_json_rows
+from cifar_mlp.common.json_files import write_json_rows
 from cifar_mlp.common.parallel_runs import cores
 from cifar_mlp.common.provenance import cpu_identity, environment, package_versions
 from cifar_mlp.parity.compare import missing

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from cifar_mlp.common.json_rows import write_json_rows
+from cifar_mlp.common.json_files import write_json_rows
 from cifar_mlp.common.spread import Sample
 
 Row = dict[str, Any]
@@ -98,6 +98,11 @@ def percent(values: Sequence[float]) -> str:
 def accuracies(rows: Sequence[Row], which: str, metric: str) -> list[float]:
     """One metric over the rows, at the ``best`` or the ``last`` epoch."""
     return [row[which][metric] for row in rows]
+
+
+def days(rows: Sequence[Row]) -> str:
+    """The days on which the rows were measured."""
+    return ", ".join(sorted({row["date"][:10] for row in rows}))
 
 
 def same(rows: Sequence[Row], name: str) -> str:

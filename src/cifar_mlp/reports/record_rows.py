@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cifar_mlp.common.json_rows import write_json_rows
+from cifar_mlp.common.json_files import write_json_rows
 from cifar_mlp.common.results import Row, config_fingerprint
 from cifar_mlp.models import Classifier, Ensemble
 from cifar_mlp.models.averaged_views import TestTime, mean_probabilities

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.common.durations import in_words
-from cifar_mlp.common.results import Document, Row, same
+from cifar_mlp.common.results import Document, Row, days, same
 from cifar_mlp.reproduction.page import as_html
 from cifar_mlp.reproduction.plan import STUDIES
 from cifar_mlp.reproduction.result_plots import Picture, draw
@@ -73,10 +73,9 @@ def sources(rows: Sequence[Row]) -> str:
     """Commit, machine, versions, time."""
     if not rows:
         return "No run yet."
-    days = ", ".join(sorted({row["date"][:10] for row in rows}))
     spent = sum(float(row["wall_seconds" if "wall_seconds" in row else "fit_seconds"]) for row in rows)
     return (
-        f"{len(rows)} runs, {in_words(spent)} of them together; {days}; {same(rows, 'device')}; precision "
+        f"{len(rows)} runs, {in_words(spent)} of them together; {days(rows)}; {same(rows, 'device')}; precision "
         f"{same(rows, 'precision')}; torch {same(rows, 'torch')}, lightning {same(rows, 'lightning')}; commit "
         f"{same(rows, 'commit')}. Every run with its config, seed, settings and times: `results.json`."
     )
