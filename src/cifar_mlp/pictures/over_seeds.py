@@ -78,13 +78,12 @@ def validation_of_networks(networks: Sequence[tuple[str, Sequence[Curves]]], tit
     return titled(figure, f"{title}: {_seeds([len(runs) for _, runs in networks])}", 2)
 
 
-def accuracy_against(settings: Sequence[Setting], what: str, measured: str, title: str) -> Figure:
-    """Accuracy under several settings: every seed a point, their mean with its 95 % interval, the report's figure.
+def accuracy_against(settings: Sequence[Setting], what: str, title: str) -> Figure:
+    """Validation accuracy by setting: every seed a point, their mean with its 95 % interval, the report's figure.
 
     Args:
         settings: From left to right.
         what: Is set, for the horizontal axis.
-        measured: Which accuracy, for the vertical axis.
         title: Of the picture.
     """
     figure = new_figure(max(4.8, 1.6 + 0.95 * len(settings)), 3.9)
@@ -103,7 +102,7 @@ def accuracy_against(settings: Sequence[Setting], what: str, measured: str, titl
     if stated:
         axes.plot(*zip(*stated, strict=True), "D", color=VERMILION, mfc="none", ms=7, ls="", label="the report")
     axes.set_xticks(range(len(settings)), [setting.name for setting in settings], fontsize=BODY - 0.5)
-    axes.set(xlabel=what, ylabel=measured, xlim=(-0.5, len(settings) - 0.4))
+    axes.set(xlabel=what, ylabel="validation accuracy, %", xlim=(-0.5, len(settings) - 0.4))
     plain(axes)
     return titled(figure, title, 3)
 

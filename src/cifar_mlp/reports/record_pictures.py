@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torchmetrics.functional.classification import multiclass_confusion_matrix
@@ -11,13 +10,13 @@ from torchmetrics.functional.classification import multiclass_confusion_matrix
 from cifar_mlp.common.results import Document
 from cifar_mlp.common.spread import Sample
 from cifar_mlp.models import Classifier
-from cifar_mlp.models.averaged_views import VIEWS, mean_probabilities
+from cifar_mlp.models.averaged_views import VIEWS
 from cifar_mlp.pictures.confusion import confusion_matrix
 from cifar_mlp.pictures.galleries import error_gallery
 from cifar_mlp.pictures.predictions import Predictions
 from cifar_mlp.pictures.reliability import reliability_diagram
 from cifar_mlp.pictures.style import BLUE, BODY, GREY, SMALL, new_figure, plain, save_figure, titled
-from cifar_mlp.reports.record_rows import EVALUATED
+from cifar_mlp.reports.record_rows import probabilities_of
 from cifar_mlp.reports.record_tables import by_config, published_flop
 from cifar_mlp.training.checkpoint import read_checkpoint
 from cifar_mlp.training.checkpoint_data import data_of
@@ -75,9 +74,7 @@ def of_network(checkpoint: Path) -> Iterator[tuple[str, Figure]]:
     data = data_of(content)
     images, labels = data.source.load(data.root, "test", data.seed)
     test_time = model.settings["test_time"]
-    with torch.inference_mode():
-        parts = [mean_probabilities(model, part, test_time) for part in images.split(EVALUATED)]
-    predictions = Predictions(images, labels, torch.cat(parts))
+    predictions = Predictions(images, labels, probabilities_of(model, images, test_time))
     title = f"Test, {VIEWS[test_time]} views averaged"
     counts = multiclass_confusion_matrix(predictions.predicted, labels, len(model.class_names))
     yield "confusion", confusion_matrix(counts, model.class_names, title)

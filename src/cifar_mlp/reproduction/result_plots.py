@@ -56,7 +56,7 @@ def pictures(rows: Sequence[Row], losses: Sequence[float] | None, runs: Path) ->
         settings = settings_of(study, rows, with_stated=not name.startswith(("rate", "width", "components")))
         if len(settings) > 1:
             title = f"Validation accuracy at the last epoch against {study.axis.split(',')[0]}"
-            figure = accuracy_against(settings, study.axis, "validation accuracy, %", title)
+            figure = accuracy_against(settings, study.axis, title)
             yield f"study_{name}", figure, f"{title}: every seed, and their mean"
     for config in WITH_CONFUSION:
         counts = [row["test/confusion"] for row in of_config(rows, config) if "test/confusion" in row]
