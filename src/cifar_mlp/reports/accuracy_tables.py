@@ -44,10 +44,9 @@ def config_text(rows: Sequence[Row], name: str, settings: str, figure: Figure) -
 
 def results_table(rows: Sequence[Row], configs: str) -> str:
     """Accuracies of the report's networks and our best at the last epoch; ``configs`` is the path to their configs."""
-    linked = {}
-    for name, figure in REPORT.items():
-        about = "≥ " if figure.at_least else "≈ " if figure.val_rounding > 0.1 else ""
-        linked[name] = (f"[{figure.network}]({configs}/report/{name}.yaml)", f"{about}{figure.val:.1f}")
+    linked = {
+        name: (f"[{figure.network}]({configs}/report/{name}.yaml)", figure.val_text) for name, figure in REPORT.items()
+    }
     best = "our best without augmentation, 1400 on 100 components, GELU"
     linked[BEST] = (f"**[{best}]({configs}/sweeps/best/{BEST}.yaml)**", "")
     lines = [

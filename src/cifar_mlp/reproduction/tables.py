@@ -33,13 +33,11 @@ def figures_table(judged: Sequence[Judged]) -> str:
     rows = []
     for one in judged:
         figure, ours = REPORT[one.config], one.ours
-        sign = ""
-        if one.what == VALIDATION:
-            sign = "≥ " if figure.at_least else "≈ " if figure.val_rounding > 0.1 else ""
+        stated = figure.val_text if one.what == VALIDATION else f"{one.stated:.1f}"
         seeds = len(ours.values)
         spread = f" ± {ours.deviation:.1f}" if seeds > 1 else ""
         rows.append([
-            figure.network, one.what, f"{sign}{one.stated:.1f}", f"{ours.mean:.1f}{spread}", one.verdict,
+            figure.network, one.what, stated, f"{ours.mean:.1f}{spread}", one.verdict,
             _interval(ours, ours.half()), _interval(ours, ours.one_more), str(seeds),
         ])  # fmt: skip
     header = (
