@@ -10,25 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from cifar_mlp.common.spread import Sample
-from cifar_mlp.pictures.style import (
-    BLACK,
-    BLUE,
-    BODY,
-    GREEN,
-    GREY,
-    ORANGE,
-    PURPLE,
-    SKY,
-    SMALL,
-    VERMILION,
-    new_figure,
-    plain,
-    titled,
-)  # fmt: skip
+from cifar_mlp.pictures.style import BLUE, BODY, COLOURS, GREY, SMALL, VERMILION, new_figure, plain, titled
 
 # Values an epoch, by tags such as val/accuracy; None where a loss was not finite
 Curves = Mapping[str, Sequence[float | None]]
-COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 MARKS = "osD^vPX"
 
 

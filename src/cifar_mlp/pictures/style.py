@@ -19,6 +19,7 @@ BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, BLACK = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000",
 )  # fmt: skip
 GREY = "#8C8C8C"
+COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)  # of things side by side
 HEAT = "cividis"
 DPI = 110
 LONGEST = 20  # letters of a class name
