@@ -99,9 +99,7 @@ def test_what_is_written_of_the_differing_images(monkeypatch: pytest.MonkeyPatch
 
     written = {}
     monkeypatch.setattr(compare_command, "gallery", gallery)
-    monkeypatch.setattr(compare_command, "pixels", lambda figure: figure)
-    monkeypatch.setattr(compare_command, "png", lambda drawn: drawn)
-    monkeypatch.setattr(compare_command, "save", lambda content, path: written.update({path.name: content}))
+    monkeypatch.setattr(compare_command, "save_figure", lambda figure, path: written.update({path.name: figure}))
     for better, worse in ("AB", "BA"):
         compare_command.draw_differing(groups, better, worse, Path())
     assert written == {
