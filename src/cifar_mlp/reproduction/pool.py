@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from cifar_mlp.common.durations import in_words
+from cifar_mlp.common.parallel_runs import default_jobs, threads_of
 from cifar_mlp.common.results import Row
 from cifar_mlp.reproduction.plan import Planned
 from cifar_mlp.reproduction.store import Store
@@ -67,28 +68,40 @@ class Bar:
 
 
 def run_all(
-    bar: Bar,
+    missing: Sequence[Planned],
     store: Store,
     program: Sequence[str],
-    threads: int,
-    keeps_checkpoint: Callable[[Planned], bool],
+    jobs: int | None,
+    console: Console,
+    earlier: Sequence[Row] = (),
+    keeps_checkpoint: Callable[[Planned], bool] = lambda planned: True,
     resume: bool = False,
 ) -> list[Planned]:
-    """Train what the bar expects and store each result as it ends; returns the runs that failed.
+    """Train and store each result as it ends, with progress and the time left; returns the runs that failed.
 
     However this ends, it leaves no process behind.
 
     Args:
-        bar: Has the runs; shows progress.
+        missing: The runs, at least one.
         store: Where results go.
         program: Takes the options of ``cifar-mlp fit``.
-        threads: Threads of each run.
+        jobs: Runs at a time; ``None`` for as many as this machine bears.
+        console: Where to print.
+        earlier: Runs by which the time is estimated, beside those in the store.
         keeps_checkpoint: Whether a run's last checkpoint is kept.
         resume: Whether an interrupted run continues from its checkpoint, or starts from scratch.
     """
+    jobs = min(jobs or default_jobs(), len(missing))
+    threads, known = threads_of(jobs), [*earlier, *store.document()["runs"]]
+    bar = Bar({planned: expected_seconds(planned, known, store.quick) for planned in missing}, jobs, console)
+    if known:
+        console.print(
+            f"about {in_words(bar.left())} for {len(missing)} runs, {jobs} at a time, {threads} thread"
+            f"{'s' if threads > 1 else ''} each; estimated from earlier runs"
+        )
     failures: list[Planned] = []
     runs = store.folder / "runs"
-    waiting = [Training(planned, store.configs, runs, store.quick, resume) for planned in bar.expected]
+    waiting = [Training(planned, store.configs, runs, store.quick, resume) for planned in missing]
     running: list[Training] = []
     with store.locked() as lock, bar:
         try:
