@@ -16,7 +16,7 @@ from rich.table import Table
 
 from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.common.interruption import BY_INTERRUPT
-from cifar_mlp.common.json_rows import write_json_rows
+from cifar_mlp.common.json_files import write_json_rows
 from cifar_mlp.common.parallel_runs import cores
 from cifar_mlp.common.provenance import environment
 from cifar_mlp.common.script_parser import OneLineParser
@@ -28,7 +28,7 @@ from cifar_mlp.parity.evidence.cases import DEFAULT_SIZES
 from cifar_mlp.parity.evidence.matmul_precision import full_precision
 from cifar_mlp.parity.evidence.toy_figures import toy_figures
 from cifar_mlp.pictures.over_seeds import loss_curve
-from cifar_mlp.pictures.style import pixels, png, save
+from cifar_mlp.pictures.style import save_figure
 from cifar_mlp.reports.parity_pictures import gradient_errors
 from cifar_mlp.reports.parity_report import as_document, as_markdown, summary
 
@@ -48,7 +48,7 @@ def toy(options: argparse.Namespace, console: Console) -> int:
         table.add_row(figure.name, figure.report, repr(figure.ours), figure.rule, verdict)
     console.print(table)
     figure = loss_curve(losses, f"Toy training: {losses[0]:.6f} to {losses[-1]:.6f}")
-    save(png(pixels(figure)), options.figure)
+    save_figure(figure, options.figure)
     print(f"Figure 1, the loss curve: {options.figure}")
     missed = [figure.name for figure in figures if not figure.held]
     for name in missed:
@@ -135,7 +135,7 @@ def _write(evidence: Evidence, options: argparse.Namespace) -> None:
     document = as_document(evidence, surroundings, arguments)
     write_json_rows(options.output / "parity.json", document, ("rows", "not_run"))
     write_whole(as_markdown(evidence, surroundings, "parity.png"), options.output / "parity.md")
-    save(png(pixels(gradient_errors(evidence.rows, options.sizes))), options.output / "parity.png")
+    save_figure(gradient_errors(evidence.rows, options.sizes), options.output / "parity.png")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -15,23 +15,23 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
+import torch
 from rich.console import Console
 
 from cifar_mlp.common.atomic_write import write_whole
-from cifar_mlp.common.durations import in_words
-from cifar_mlp.common.parallel_runs import default_jobs, threads_of
-from cifar_mlp.common.results import load_document
+from cifar_mlp.common.provenance import provenance
+from cifar_mlp.common.results import load_rows
 from cifar_mlp.common.script_parser import OneLineParser
 from cifar_mlp.data.cifar import Part
 from cifar_mlp.data.sources import SOURCES
+from cifar_mlp.parity.evidence.toy_figures import toy_figures
 from cifar_mlp.reports.render import documents
 from cifar_mlp.reproduction.plan import SEEDS, STUDY_SEEDS, Planned, chosen, over_seeds, require_validation
-from cifar_mlp.reproduction.pool import Bar, expected_seconds, run_all
+from cifar_mlp.reproduction.pool import run_all
 from cifar_mlp.reproduction.publish import publish
 from cifar_mlp.reproduction.store import Store
-from cifar_mlp.reproduction.toy_part import toy_results
 from cifar_mlp.reproduction.write_up import write_report
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,6 +62,13 @@ def planned_runs(options: argparse.Namespace) -> tuple[list[Planned], bool]:
         of_studies = chosen(["studies"])[1]
     seeds, study_seeds = (1, 1) if options.quick else (options.seeds or SEEDS, options.seeds or STUDY_SEEDS)
     return list(dict.fromkeys(over_seeds(of_report, seeds) + over_seeds(of_studies, study_seeds))), toy
+
+
+def toy_results() -> dict[str, Any]:
+    """Every figure of the toy beside the report's, the 100 losses of Figure 1, and where they were computed."""
+    figures, losses = toy_figures()
+    found = [{**figure._asdict(), "prints_the_same": figure.prints_the_same} for figure in figures]
+    return {"figures": found, "losses": losses, "provenance": provenance(torch.device("cpu"))}
 
 
 def run(options: argparse.Namespace, program: Sequence[str], console: Console) -> int:
@@ -96,21 +103,13 @@ def perform(
         return []
     for part in get_args(Part):  # missing data is reported before anything starts
         SOURCES["cifar10"].prepare(None, part)
-    jobs = min(jobs or default_jobs(), len(missing))
-    threads = threads_of(jobs)
-    earlier = [*load_document(ROOT / "docs" / "results.json")["runs"], *store.document()["runs"]]
-    bar = Bar({planned: expected_seconds(planned, earlier, store.quick) for planned in missing}, jobs, console)
-    console.print(
-        f"about {in_words(bar.left())} for {len(missing)} runs, {jobs} at a time, {threads} thread"
-        f"{'s' if threads > 1 else ''} each; estimated from earlier runs"
-    )
     first_of = {planned.variant: planned for planned in reversed(wanted)}
 
     def keeps(planned: Planned) -> bool:
         """Pictures need one seed's checkpoint of each of the report's configs."""
         return first_of[planned.variant] == planned and not planned.variant.options
 
-    return run_all(bar, store, program, threads, keeps)
+    return run_all(missing, store, program, jobs, console, load_rows(ROOT / "docs" / "results.json"), keeps)
 
 
 def stop_once() -> None:

@@ -6,4 +6,4 @@ import sys
 from cifar_mlp.sweep.sweep_command import main
 
 if __name__ == "__main__":
-    sys.exit(main(program="sweep.py"))
+    main(sys.argv[1:])

@@ -14,7 +14,7 @@ COMMANDS = {
     "seeds": ("cifar_mlp.studies.study_command", "seeds"),
     "cv": ("cifar_mlp.studies.study_command", "cross_validation"),
     "compare": ("cifar_mlp.studies.compare_command", "main"),
-    "sweep": ("cifar_mlp.sweep.sweep_command", "command"),
+    "sweep": ("cifar_mlp.sweep.sweep_command", "main"),
 }
 
 

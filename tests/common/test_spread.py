@@ -2,7 +2,7 @@
 
 import pytest
 
-from cifar_mlp.common.spread import half_interval, ratios, spread
+from cifar_mlp.common.spread import Sample, ratios, spread
 
 
 def test_quartiles_of_one_value_and_of_several():
@@ -18,6 +18,6 @@ def test_ratios_are_taken_round_by_round():
 
 def test_the_interval_of_a_mean_is_students():
     # three values with standard deviation 1: t = 4.3027 at 97.5 % and 2 degrees of freedom, over the root of 3
-    assert half_interval([1.0, 2.0, 3.0]) == pytest.approx(4.30265 / 3**0.5, rel=1e-5)
-    assert half_interval([1.0, 2.0, 3.0], level=0.9) == pytest.approx(2.91999 / 3**0.5, rel=1e-5)
-    assert half_interval([2.0, 2.0, 2.0]) == 0
+    assert Sample([1.0, 2.0, 3.0]).half() == pytest.approx(4.30265 / 3**0.5, rel=1e-5)
+    assert Sample([1.0, 2.0, 3.0]).half(level=0.9) == pytest.approx(2.91999 / 3**0.5, rel=1e-5)
+    assert Sample([2.0, 2.0, 2.0]).half() == 0

@@ -18,8 +18,6 @@ IN_PLACE = {
     "src/cifar_mlp/export/file_formats.py: torch.export.save(program, path": "the same",
     "src/cifar_mlp/export/int8.py: onnx.save(model, path)": "the same",
     "src/cifar_mlp/pictures/style.py: Image.fromarray(drawn).save(content": "into memory",
-    "src/cifar_mlp/sweep/outputs.py: figure.savefig(buffer": "into memory",
-    "src/cifar_mlp/reproduction/result_plots.py: figure.savefig(raw": "into memory",
     "src/cifar_mlp/reproduction/result_plots.py: few.save(small": "into memory",
     "src/cifar_mlp/callbacks/checkpoints.py: logger.save()": "events, appended to; hparams.yaml: RunLogger",
     "src/cifar_mlp/cli/run_logger.py: super().save()": "the same",

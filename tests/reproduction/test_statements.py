@@ -3,7 +3,8 @@
 import pytest
 from scipy import stats
 
-from cifar_mlp.reproduction.paired import FAILS, HOLDS, LESS, MORE, NO_LESS, OPEN, SAME, Part, together
+from cifar_mlp.common.spread import Sample
+from cifar_mlp.reproduction.paired import FAILS, HOLDS, LESS, MORE, OPEN, Part, Range, no_less, together, within
 from cifar_mlp.reproduction.plan import Variant
 from cifar_mlp.reproduction.statements import OURS, STATED, judged
 from tests.reproduction.planted import planted_row
@@ -17,7 +18,7 @@ def test_the_test_is_the_paired_t_test():
     expected = stats.ttest_rel(first, second)
     assert part.p_value == pytest.approx(expected.pvalue)
     interval = expected.confidence_interval(0.95)
-    assert part.interval() == pytest.approx((interval.low, interval.high))
+    assert Sample(part.differences).interval() == pytest.approx((interval.low, interval.high))
 
 
 @pytest.mark.parametrize(
@@ -28,26 +29,26 @@ def test_the_test_is_the_paired_t_test():
         (MORE, (1.0,), OPEN), (MORE, (0.0, 0.0, 0.0), OPEN), (MORE, (0.5, 0.5, 0.5), HOLDS),
     ],
 )  # fmt: skip
-def test_by_direction(expected: str, differences: tuple[float, ...], verdict: str):
+def test_by_direction(expected: Range, differences: tuple[float, ...], verdict: str):
     assert Part("", expected, differences).verdict() == verdict
 
 
 @pytest.mark.parametrize(
     ("expected", "shift", "verdict"),
-    [(NO_LESS, 0.0, HOLDS), (NO_LESS, 5.0, HOLDS), (NO_LESS, -1.0, OPEN), (NO_LESS, -5.0, FAILS),
-     (SAME, 0.0, HOLDS), (SAME, 1.0, OPEN), (SAME, 5.0, FAILS), (SAME, -5.0, FAILS)],
+    [(no_less(1), 0.0, HOLDS), (no_less(1), 5.0, HOLDS), (no_less(1), -1.0, OPEN), (no_less(1), -5.0, FAILS),
+     (within(1), 0.0, HOLDS), (within(1), 1.0, OPEN), (within(1), 5.0, FAILS), (within(1), -5.0, FAILS)],
 )  # fmt: skip
-def test_against_a_margin(expected: str, shift: float, verdict: str):
+def test_against_a_margin(expected: Range, shift: float, verdict: str):
     differences = tuple(shift + noise for noise in (-0.2, 0.1, 0.0, 0.2, -0.1))
-    assert Part("", expected, differences, margin=1.0).verdict() == verdict
+    assert Part("", expected, differences).verdict() == verdict
 
 
 def test_p_against_a_margin_is_scipy_s():
     differences = (-0.2, 0.4, 0.1, -0.5, 0.3)
     lower = stats.ttest_1samp(differences, -1.0, alternative="greater").pvalue
     upper = stats.ttest_1samp(differences, 1.0, alternative="less").pvalue
-    assert Part("", NO_LESS, differences, 1.0).p_value == pytest.approx(lower)
-    assert Part("", SAME, differences, 1.0).p_value == pytest.approx(max(lower, upper))
+    assert Part("", no_less(1.0), differences).p_value == pytest.approx(lower)
+    assert Part("", within(1.0), differences).p_value == pytest.approx(max(lower, upper))
 
 
 def test_a_statement_needs_all_its_parts():

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,20 +15,6 @@ from tests.reproduction.planted import CONFIGS, ROOT
 PLANNED = Planned(Variant("q4_best"), 0)
 
 
-def test_a_training_stopped_before_it_starts_starts_no_process(tmp_path: Path):
-    training = Training(PLANNED, CONFIGS, tmp_path / "runs", quick=False)
-    ran = tmp_path / "ran"
-    program = [sys.executable, "-c", f"open({str(ran)!r}, 'w')"]
-    training.stop()
-    with open(os.devnull) as lock:
-        training.run(program, 1, lock.fileno())
-    assert not ran.exists()
-    other = Training(PLANNED, CONFIGS, tmp_path / "runs", quick=False)
-    with open(os.devnull) as lock:
-        other.run(program, 1, lock.fileno())
-    assert ran.exists()
-
-
 def test_a_row_has_the_settings_that_its_training_started_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'src'}{os.pathsep}{ROOT}")
     monkeypatch.setenv("PRETEND_LOG", str(tmp_path / "log"))
@@ -36,7 +23,10 @@ def test_a_row_has_the_settings_that_its_training_started_with(tmp_path: Path, m
     training = Training(PLANNED, tmp_path, tmp_path / "runs", quick=True)
     before = config_fingerprint(config)
     with open(os.devnull) as lock:
-        training.run([sys.executable, "-m", "tests.reproduction.pretend"], 1, lock.fileno())
+        training.start([sys.executable, "-m", "tests.reproduction.pretend"], 1, lock.fileno())
+    while not training.has_ended():
+        time.sleep(0.05)
+    training.stop()
     config.write_text(config.read_text().replace("max_epochs: 25", "max_epochs: 26"))
     assert config_fingerprint(config) != before
     row = training.result(keep_checkpoint=False)

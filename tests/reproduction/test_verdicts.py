@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from cifar_mlp.common.course_report import Figure
+from cifar_mlp.common.spread import Sample
 from cifar_mlp.reproduction.plan import Variant
 from cifar_mlp.reproduction.verdicts import (
     NOT,
@@ -18,22 +19,21 @@ from cifar_mlp.reproduction.verdicts import (
     WITHIN,
     image_noise,
     judge,
-    summary,
     verdict,
 )
 from tests.reproduction.planted import planted_row
 
-CLOSE = summary([55.6, 56.0, 56.2, 55.8, 56.4])  # mean 56, spread 0.316
-WIDE = summary([52.0, 60.0, 54.0, 58.0, 56.0])  # mean 56, spread 3.16
+CLOSE = Sample([55.6, 56.0, 56.2, 55.8, 56.4])  # mean 56, spread 0.316
+WIDE = Sample([52.0, 60.0, 54.0, 58.0, 56.0])  # mean 56, spread 3.16
 
 
 def test_intervals_are_scipy_s():
     values = [55.0, 56.5, 57.2, 54.8, 56.1]
-    found = summary(values)
+    found = Sample(values)
     low, high = stats.t.interval(0.95, 4, np.mean(values), stats.sem(values))
-    assert found.mean - found.interval == pytest.approx(low)
-    assert found.mean + found.interval == pytest.approx(high)
-    assert found.one_more == pytest.approx(found.interval * math.sqrt(5) * math.sqrt(1.2))
+    assert found.mean - found.half() == pytest.approx(low)
+    assert found.mean + found.half() == pytest.approx(high)
+    assert found.one_more == pytest.approx(found.half() * math.sqrt(5) * math.sqrt(1.2))
 
 
 def test_the_noise_of_images_is_the_binomial_s():
@@ -57,9 +57,9 @@ def test_seeds_that_scatter_widely_confirm_nothing():
 
 
 def test_few_seeds_are_not_judged():
-    assert verdict(56.0, summary([56.0, 56.0])) == UNJUDGED
-    assert verdict(56.0, summary([56.0])) == UNJUDGED
-    assert verdict(56.0, summary([56.0, 56.1, 55.9])) == REPRODUCED
+    assert verdict(56.0, Sample([56.0, 56.0])) == UNJUDGED
+    assert verdict(56.0, Sample([56.0])) == UNJUDGED
+    assert verdict(56.0, Sample([56.0, 56.1, 55.9])) == REPRODUCED
 
 
 def test_above_is_one_sided_and_about_is_rounded():
@@ -87,6 +87,6 @@ def test_the_prediction_interval_holds_what_it_says():
     trials = 4_000
     held = sum(
         abs(float(draw.normal(56, 0.5)) - found.mean) <= found.one_more
-        for found in (summary(draw.normal(56, 0.5, 5).tolist()) for _ in range(trials))
+        for found in (Sample(draw.normal(56, 0.5, 5).tolist()) for _ in range(trials))
     )
     assert held / trials == pytest.approx(0.95, abs=0.012)

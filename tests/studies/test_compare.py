@@ -19,7 +19,8 @@ def planted(right: torch.Tensor, by_seed: dict[int, float]) -> Group:
     labels = torch.arange(len(right)) % 2
     images = torch.zeros(len(right), 1, 8, 8, dtype=torch.uint8)
     predicted = torch.where(right > 0.5, labels, 1 - labels)
-    return Group("A", 1, torch.arange(len(right)), images, labels, right.double(), predicted, by_seed, ["x", "y"])
+    seen = Seen(torch.arange(len(right)), images, labels, torch.nn.functional.one_hot(predicted, 2).float())
+    return Group("A", 1, seen, right.double(), by_seed, ["x", "y"])
 
 
 def answers(*right: int) -> torch.Tensor:
@@ -59,9 +60,9 @@ def test_a_group_on_the_same_images(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_group_of_folds_is_put_in_order(monkeypatch: pytest.MonkeyPatch):
     found = group_of(monkeypatch, [(0, [2, 5], answers(1, 1)), (0, [0, 3], answers(1, 0))])
-    assert found.indices.tolist() == found.images.flatten().tolist() == [0, 2, 3, 5]
+    assert found.seen.indices.tolist() == found.seen.images.flatten().tolist() == [0, 2, 3, 5]
     assert found.right.tolist() == [1, 1, 0, 1]
-    assert found.labels.tolist() == [0, 0, 1, 1]
+    assert found.seen.labels.tolist() == [0, 0, 1, 1]
     assert found.by_seed == {}
     with pytest.raises(ValueError, match="hold out sets of images that overlap"):
         group_of(monkeypatch, [(0, [0, 1], answers(1, 1)), (0, [0, 3], answers(1, 0))])
@@ -78,7 +79,10 @@ def test_what_is_written_of_the_differing_images(monkeypatch: pytest.MonkeyPatch
     assert re.search(r"\| x +\| +100\.0 +\| +50\.0 +\| +\+50\.0 ", table), table
     assert re.search(r"\| y +\| +45\.0 +\| +75\.0 +\| +-30\.0 ", table), table
     images = torch.arange(4, dtype=torch.uint8).view(4, 1, 1, 1).expand(4, 1, 8, 8)
-    first, second = (group._replace(images=images, indices=torch.arange(10, 14)) for group in (first, second))
+    places = torch.arange(10, 14)
+    first, second = (
+        group._replace(seen=group.seen._replace(images=images, indices=places)) for group in (first, second)
+    )
     groups = {"A": first, "B": second}
     compare_command.write_differing(groups, Path("differences.csv"))
     rows = [line.split(",") for line in Path("differences.csv").read_text().splitlines()[1:]]
@@ -95,9 +99,7 @@ def test_what_is_written_of_the_differing_images(monkeypatch: pytest.MonkeyPatch
 
     written = {}
     monkeypatch.setattr(compare_command, "gallery", gallery)
-    monkeypatch.setattr(compare_command, "pixels", lambda figure: figure)
-    monkeypatch.setattr(compare_command, "png", lambda drawn: drawn)
-    monkeypatch.setattr(compare_command, "save", lambda content, path: written.update({path.name: content}))
+    monkeypatch.setattr(compare_command, "save_figure", lambda figure, path: written.update({path.name: figure}))
     for better, worse in ("AB", "BA"):
         compare_command.draw_differing(groups, better, worse, Path())
     assert written == {

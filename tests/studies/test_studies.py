@@ -125,8 +125,7 @@ def test_all_runs_predictions_are_written_and_counted(monkeypatch: pytest.Monkey
         assert found["image"].tolist() == [4, 1, 0, 3]
     counted = []
     monkeypatch.setattr(outcome, "confusion_matrix", lambda counts, names, title: counted.append(counts.tolist()))
-    for name in ("pixels", "png"):
-        monkeypatch.setattr(outcome, name, lambda drawn: b"")
+    monkeypatch.setattr(outcome, "save_figure", lambda figure, path: None)
     outcome.draw_confusion(study, parts, ["x", "y"])  # type: ignore[arg-type]
     assert counted == [[[2, 2], [0, 0]]]
 

@@ -11,4 +11,4 @@ FAKE_FIT = [sys.executable, str(Path(__file__).with_name("fake_fit.py"))]
 
 if __name__ == "__main__":
     process.FIT = FAKE_FIT
-    sys.exit(runpy.run_path(str(SCRIPT))["main"](sys.argv[1:]))
+    runpy.run_path(str(SCRIPT))["main"](sys.argv[1:])

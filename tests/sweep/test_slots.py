@@ -93,7 +93,7 @@ def test_many_workers_fill_every_place_once(monkeypatch: pytest.MonkeyPatch):
     found = []
 
     def one() -> None:
-        found.append(work(Search(study(), 12, lambda trial, slot: [], Path("trials"), lambda: None)))
+        found.append(work(Search(study(), 12, lambda *_: None, Path("trials"))))
 
     threads = [threading.Thread(target=one) for _ in range(6)]
     for thread in threads:

@@ -28,7 +28,7 @@ Sweep = Callable[..., Path]
 
 
 @pytest.fixture
-def main() -> Callable[[list[str]], int]:
+def main() -> Callable[[list[str]], None]:
     return runpy.run_path(str(SCRIPT))["main"]
 
 
@@ -66,10 +66,10 @@ def is_running(pid: Path) -> bool:
 
 
 @pytest.mark.slow
-def test_a_search_with_real_trials_ends_with_a_config_for_fit(main: Callable[[list[str]], int], sweep_file: Sweep):
+def test_a_search_with_real_trials_ends_with_a_config_for_fit(main: Callable[[list[str]], None], sweep_file: Sweep):
     search = {"model.optimizer.lr": {"low": 1e-3, "high": 0.1, "log": True}, "model.hidden_sizes": [[4], [8], [16, 8]]}
     path = sweep_file(search=search, settings={"model.activation": "tanh"})
-    assert main([str(path), "--output", "out"]) == 0
+    main([str(path), "--output", "out"])
     trials = holders(study("out/journal.log"), 3)
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * 3
     for trial in trials:
@@ -174,11 +174,11 @@ def test_two_workers_share_a_postgresql_server(sweep_file: Sweep, postgresql: st
     share(sweep_file(trials=5), postgresql)
 
 
-def test_a_hopeless_trial_is_stopped_early(fake_fit: None, main: Callable[[list[str]], int], sweep_file: Sweep):
+def test_a_hopeless_trial_is_stopped_early(fake_fit: None, main: Callable[[list[str]], None], sweep_file: Sweep):
     grid = {"model.optimizer.lr": [0.3, 0.4, 0.02]}
     for name, pruning in (("with", {"warmup_epochs": 2, "startup_trials": 2}), ("without", None)):
         path = sweep_file(search=grid, sampler="grid", trials=9, pruning=pruning)
-        assert main([str(path), "--output", name]) == 0
+        main([str(path), "--output", name])
         trials = holders(study(f"{name}/journal.log"), 9)
         assert len(trials) == 4  # the base config and the grid, whatever the number asked for
         last = trials[-1]
@@ -190,35 +190,37 @@ def test_a_hopeless_trial_is_stopped_early(fake_fit: None, main: Callable[[list[
 
 
 def test_a_failed_trial_says_why_and_the_search_continues(
-    fake_fit: None, main: Callable[[list[str]], int], sweep_file: Sweep, capsys: pytest.CaptureFixture[str]
+    fake_fit: None, main: Callable[[list[str]], None], sweep_file: Sweep, capsys: pytest.CaptureFixture[str]
 ):
     path = sweep_file(search={"model.optimizer.lr": [0.6, 0.7, 0.8, 0.9, 0.3]}, sampler="grid", trials=6)
-    assert main([str(path)]) == 0
+    main([str(path)])
     states = [trial.state for trial in holders(study(), 6)]
     assert states == [TrialState.COMPLETE, *[TrialState.FAIL] * 4, TrialState.COMPLETE]
     assert "lr is too large" in capsys.readouterr().out
 
 
 def test_where_the_first_trials_all_fail_it_stops(
-    main: Callable[[list[str]], int], sweep_file: Sweep, capsys: pytest.CaptureFixture[str],
+    main: Callable[[list[str]], None], sweep_file: Sweep, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ):  # fmt: skip
     monkeypatch.setattr(process, "FIT", [sys.executable, "-c", "import sys; sys.exit('no images there')"])
-    assert main([str(sweep_file(trials=9))]) == 1
+    with pytest.raises(SystemExit) as stopped:
+        main([str(sweep_file(trials=9))])
+    assert stopped.value.code == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert error.startswith("cifar-mlp: the first 3 trials all failed")
+    assert error.startswith("cifar-mlp: error: the first 3 trials all failed")
     assert "no images there" in error
     assert len(study().trials) == 3
 
 
 def test_the_best_is_chosen_over_new_seeds_and_more_trials_can_be_asked_for(
-    fake_fit: None, main: Callable[[list[str]], int], sweep_file: Sweep, capsys: pytest.CaptureFixture[str]
+    fake_fit: None, main: Callable[[list[str]], None], sweep_file: Sweep, capsys: pytest.CaptureFixture[str]
 ):
     keys: dict[str, Any] = {"search": {"model.optimizer.lr": [0.2, 0.3]}, "confirm": {"top": 1, "seeds": [10, 20]}}
-    assert main([str(sweep_file(sampler="grid", trials=2, **keys))]) == 0
+    main([str(sweep_file(sampler="grid", trials=2, **keys))])
     assert len(holders(study(), 9)) == 2
-    assert main([str(sweep_file(sampler="grid", trials=9, **keys))]) == 0
+    main([str(sweep_file(sampler="grid", trials=9, **keys))])
     assert len(study().trials) == 3
     out = capsys.readouterr().out
     assert "trial 2: validation 30.0 % in the search, 31.5 ± 0.7 % over seeds 10, 20" in out
@@ -231,10 +233,12 @@ def test_the_best_is_chosen_over_new_seeds_and_more_trials_can_be_asked_for(
 
 
 def test_a_mistake_is_one_line_and_leaves_nothing(
-    main: Callable[[list[str]], int], sweep_file: Sweep, capsys: pytest.CaptureFixture[str]
+    main: Callable[[list[str]], None], sweep_file: Sweep, capsys: pytest.CaptureFixture[str]
 ):
     path = sweep_file(search={"model.optimizer.lrr": [1, 2]})
     for arguments in (["gone.yaml"], [str(path)], [str(sweep_file(trials=0))]):
-        assert main(arguments) == 1
+        with pytest.raises(SystemExit) as stopped:
+            main(arguments)
+        assert stopped.value.code == 1
         assert capsys.readouterr().err.count("\n") == 1
     assert not Path("sweeps").exists()

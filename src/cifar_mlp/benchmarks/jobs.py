@@ -15,11 +15,11 @@ from rich.markdown import Markdown
 
 from cifar_mlp.benchmarks import parity_job, pca_job, plots, processes_job, scaling_job, train_job
 from cifar_mlp.common.caches import describe_caches
-from cifar_mlp.common.json_rows import write_json_rows
+from cifar_mlp.common.json_files import write_json_rows
 from cifar_mlp.common.parallel_runs import cores
 from cifar_mlp.common.provenance import cpu_identity, environment, package_versions
 from cifar_mlp.parity.compare import missing
-from cifar_mlp.pictures.style import pixels, png, save
+from cifar_mlp.pictures.style import save_figure
 from cifar_mlp.reports.performance_tables import job_text
 
 SCHEMA_VERSION = 2
@@ -99,5 +99,5 @@ def report(name: str, document: Document, output: Path | None) -> None:
     Console(width=None if sys.stdout.isatty() else 160).print(Markdown(job_text(name, document)))
     if output is not None:
         if job.draw is not None:
-            save(png(pixels(job.draw(document))), output / f"{name}.png")
+            save_figure(job.draw(document), output / f"{name}.png")
         print(f"written: {output}")

@@ -1,6 +1,5 @@
 """The benchmarks' pictures: bars and curves of what ``benchmark.json`` holds."""
 
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from cifar_mlp.common.spread import Spread, spread
-from cifar_mlp.pictures.style import BLACK, BLUE, BODY, GREY, ORANGE, SMALL, TITLE, VERMILION, new_figure
+from cifar_mlp.pictures.style import BLACK, BLUE, BODY, GREY, ORANGE, SMALL, TITLE, VERMILION, new_figure, plain, titled
 from cifar_mlp.reports.performance_tables import INPUTS, images_per_second, in_threads, machine, network, work_ratios
 
 COLOURS = {"float32": BLUE, "bfloat16": VERMILION}
@@ -21,12 +20,6 @@ CURVES = {
     "plain": ("plain PyTorch loop", ORANGE, "s-"),
     "roofline": ("roofline", BLACK, "--"),
 }
-
-
-def _set_title(figure: Figure, text: str) -> None:
-    """Above all panels; long lines, such as a machine's, are broken where the figure ends."""
-    letters = int(12 * figure.get_figwidth())
-    figure.suptitle("\n".join(textwrap.fill(line, letters) for line in text.split("\n")), fontsize=TITLE)
 
 
 def training_speed(document: dict[str, Any]) -> Figure:
@@ -53,12 +46,11 @@ def training_speed(document: dict[str, Any]) -> Figure:
             if row["inputs"] == kind:
                 speed = images_per_second(row, document).median
                 axes.axvline(speed, ls="--", lw=1.2, color=COLOURS[row["precision"]])
-    _set_title(
+    return titled(
         figure,
         "Training speed: hatched is this package; dashed: roofline; blue float32, orange bfloat16; whiskers: quartiles"
         f"\n{network(document)}, {problem['images']:,} images of {problem['data']}, {machine(document['environment'])}",
     )
-    return figure
 
 
 def pca_cost(document: dict[str, Any]) -> Figure:
@@ -72,13 +64,12 @@ def pca_cost(document: dict[str, Any]) -> Figure:
     left.set_xlabel("seconds", fontsize=BODY)
     right.set_xlabel("MB at the peak, without the images", fontsize=BODY)
     problem = document["problem"]
-    _set_title(
+    return titled(
         figure,
         "Fitting principal components: hatched is this package; whiskers: all rounds\n"
         f"{problem['images']:,} images of {problem['data']}, 3,072 pixels to {problem['components']} components, "
         f"{machine(document['environment'])}",
     )
-    return figure
 
 
 def scaling_curves(document: dict[str, Any]) -> Figure:
@@ -94,15 +85,13 @@ def scaling_curves(document: dict[str, Any]) -> Figure:
         panel.set_xlabel(AXIS_LABELS[name], fontsize=BODY)
     for panel in grid[:, 0]:
         panel.set_ylabel("images/s", fontsize=BODY)
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=BODY,
-                  frameon=False)  # fmt: skip
     problem = document["problem"]
-    _set_title(
+    return titled(
         figure,
         f"Training speed, {problem['precision']}; one thing changes, the rest stays at:\n{problem['components']} "
         f"principal components, {network(document)}, {problem['images']:,} images, {in_threads(problem['threads'])}",
+        3,
     )
-    return figure
 
 
 def work_by_processes(document: dict[str, Any]) -> Figure:
@@ -117,8 +106,7 @@ def work_by_processes(document: dict[str, Any]) -> Figure:
     axes.set_xticks(list(times))
     axes.set(xlabel="processes, one thread each", ylabel="work in the same time, one process = 1", ylim=(0, None))
     axes.legend(fontsize=SMALL, frameon=False)
-    axes.grid(color=GREY, alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
+    plain(axes)
     problem = document["problem"]
     axes.set_title(f"{problem['cores']} cores, {document['rounds']} rounds; bands: range", fontsize=TITLE)
     return figure
@@ -144,9 +132,7 @@ def draw_bars(
     axes.xaxis.set_major_formatter("{x:,.12g}")
     axes.tick_params(axis="x", labelsize=SMALL)
     axes.margins(x=0.12)  # for the number of the longest bar
-    axes.grid(axis="x", color=GREY, alpha=0.25)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    plain(axes, "x")
 
 
 def _draw_curves(panel: Axes, rows: list[dict[str, Any]]) -> None:
@@ -161,5 +147,4 @@ def _draw_curves(panel: Axes, rows: list[dict[str, Any]]) -> None:
     panel.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 7)))
     panel.yaxis.set_major_formatter("{x:,.0f}")
     panel.tick_params(axis="y", labelsize=SMALL)
-    panel.grid(color=GREY, alpha=0.25)
-    panel.spines[["top", "right"]].set_visible(False)
+    plain(panel)

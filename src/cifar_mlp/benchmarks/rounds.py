@@ -48,8 +48,7 @@ def interleaved(measure: Mapping[Key, Callable[[], Result]], rounds: int) -> Ite
     order = deque(measure)
     started = time.monotonic()
     for number in range(rounds):
-        left = (time.monotonic() - started) / max(1, number) * (rounds - number)
-        show_progress(f"round {number + 1} of {rounds}" + (f", about {left:.0f} s left" if number else ""))
+        show_progress(f"round {number + 1} of {rounds}{_left(started, number, rounds)}")
         for key, result in [(key, measure[key]()) for key in order]:
             results[key].append(result)
         order.rotate(-1)
@@ -69,9 +68,8 @@ def run_rounds(runs: Sequence[TimedRun], rounds: int) -> Iterator[list[RunResult
         processes, measure, seconds_a_round = [], {}, 0.0
         began = time.monotonic()
         for number, run in enumerate(runs):
-            show_progress(
-                f"{run.label}: starting, first epochs ({number + 1} of {len(runs)}{_left(began, number, runs)})"
-            )
+            left = _left(began, number, len(runs))
+            show_progress(f"{run.label}: starting, first epochs ({number + 1} of {len(runs)}{left})")
             process = stack.enter_context(closing(TimedProcess(run, rounds * MOST_EPOCHS + 2)))
             processes.append(process)
             process.epoch()  # cold: compared, but not timed
@@ -85,9 +83,9 @@ def run_rounds(runs: Sequence[TimedRun], rounds: int) -> Iterator[list[RunResult
             yield [RunResult(run, epochs[run], agreements[run]) for run in runs]
 
 
-def _left(began: float, done: int, runs: Sequence[TimedRun]) -> str:
-    """How long the others will take to start."""
-    return f", about {(time.monotonic() - began) / done * (len(runs) - done):.0f} s left" if done else ""
+def _left(began: float, done: int, wanted: int) -> str:
+    """How long the others will take."""
+    return f", about {(time.monotonic() - began) / done * (wanted - done):.0f} s left" if done else ""
 
 
 def mean_epoch(epochs: Sequence[Epoch]) -> Epoch:

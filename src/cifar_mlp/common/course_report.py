@@ -20,6 +20,12 @@ class Figure(NamedTuple):
     val_rounding: float = 0.05
     at_least: bool = False
 
+    @property
+    def val_text(self) -> str:
+        """The validation accuracy as the report states it: ``57.5``, ``≈ 55.0`` or ``≥ 57.0``."""
+        about = "≥ " if self.at_least else "≈ " if self.val_rounding > 0.1 else ""
+        return f"{about}{self.val:.1f}"
+
 
 REPORT = {
     "q4_two_layer_4b": Figure("550, ReLU (4b)", 56.5, 54.5),

@@ -3,14 +3,14 @@
 import hashlib
 import json
 import math
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from cifar_mlp.common.json_rows import write_json_rows
+from cifar_mlp.common.json_files import write_json_rows
+from cifar_mlp.common.spread import Sample
 
 Row = dict[str, Any]
 Document = dict[str, Any]
@@ -90,15 +90,19 @@ def rounded(value: float, digits: int) -> float | None:
 
 def percent(values: Sequence[float]) -> str:
     """Mean and standard deviation over seeds of accuracies, in percent, e.g. ``56.3 ± 0.5``."""
-    mean = 100 * statistics.fmean(values)
-    if len(values) < 2:
-        return f"{mean:.1f}"
-    return f"{mean:.1f} ± {100 * statistics.stdev(values):.1f}"
+    found = Sample(values)
+    spread = f" ± {100 * found.deviation:.1f}" if len(values) > 1 else ""
+    return f"{100 * found.mean:.1f}{spread}"
 
 
 def accuracies(rows: Sequence[Row], which: str, metric: str) -> list[float]:
     """One metric over the rows, at the ``best`` or the ``last`` epoch."""
     return [row[which][metric] for row in rows]
+
+
+def days(rows: Sequence[Row]) -> str:
+    """The days on which the rows were measured."""
+    return ", ".join(sorted({row["date"][:10] for row in rows}))
 
 
 def same(rows: Sequence[Row], name: str) -> str:

@@ -1,8 +1,9 @@
-"""Median, quartiles and range of repeated measurements; the interval of a mean."""
+"""Repeated measurements: median, quartiles and range; the mean and its interval."""
 
 import math
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -29,11 +30,40 @@ def ratios(numerators: Sequence[float], denominators: Sequence[float]) -> Spread
     return spread([above / below for above, below in zip(numerators, denominators, strict=True)])
 
 
-def half_interval(values: Sequence[float], level: float = 0.95) -> float:
-    """Half the width of Student's interval for the mean; 0 if all values are equal, infinite for a single one."""
-    from scipy.stats import sem
-    from scipy.stats import t as student
+@dataclass(frozen=True)
+class Sample:
+    """One value or more of the same kind, such as an accuracy for each seed, and what they say of their mean.
 
-    if len(values) < 2:
-        return math.inf
-    return float(student.ppf(0.5 + level / 2, len(values) - 1) * sem(values))
+    Attributes:
+        values: In any unit, which all others have too.
+    """
+
+    values: Sequence[float]
+
+    @property
+    def mean(self) -> float:
+        """Their mean."""
+        return statistics.fmean(self.values)
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation, n - 1 in the denominator; 0 for a single value."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else 0.0
+
+    def half(self, level: float = 0.95) -> float:
+        """Half the width of Student's interval for the mean; 0 if all are equal, infinite for a single value."""
+        from scipy.stats import sem
+        from scipy.stats import t as student
+
+        if len(self.values) < 2:
+            return math.inf
+        return float(student.ppf(0.5 + level / 2, len(self.values) - 1) * sem(self.values))
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Student's interval for the mean."""
+        return self.mean - self.half(level), self.mean + self.half(level)
+
+    @property
+    def one_more(self) -> float:
+        """Half the width of the 95 % prediction interval of one more value; infinite for a single one."""
+        return self.half() * math.sqrt(len(self.values) + 1)

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from cifar_mlp.pictures.style import BLUE, BODY, GREY, TITLE, VERMILION, new_figure
+from cifar_mlp.pictures.style import COLOURS, GREY, new_figure, plain, titled
 
 Curves = Mapping[str, tuple[Sequence[int], Sequence[float]]]
-COLOURS, MARKS = (BLUE, VERMILION), ("o", "D")
+MARKS = ("o", "D")
 
 
 def compared_curves(runs: Sequence[tuple[str, Curves]]) -> Figure:
@@ -18,7 +18,7 @@ def compared_curves(runs: Sequence[tuple[str, Curves]]) -> Figure:
     """
     figure = new_figure(9.5, 4)
     for axes, quantity in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        for (name, curves), colour in zip(runs, COLOURS, strict=True):
+        for (name, curves), colour in zip(runs, COLOURS, strict=False):
             for stage, style in (("train", {"ls": "--", "lw": 1.0}), ("val", {"ls": "-", "lw": 2.0})):
                 steps, values = curves.get(f"{stage}/{quantity}", ((), ()))
                 alone = {"marker": "o", "ms": 3.5} if len(steps) < 2 else {}
@@ -26,12 +26,8 @@ def compared_curves(runs: Sequence[tuple[str, Curves]]) -> Figure:
                 axes.plot(steps, values, color=colour, label=label, **style, **alone)
         axes.set(xlabel="optimizer step", ylabel=quantity)
         axes.xaxis.set_major_formatter("{x:,.0f}")
-        axes.grid(color=GREY, alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=BODY, frameon=False)
-    figure.suptitle(f"{runs[0][0]} and {runs[1][0]}", fontsize=TITLE)
-    return figure
+        plain(axes)
+    return titled(figure, f"{runs[0][0]} and {runs[1][0]}", 2)
 
 
 def compared_classes(runs: Sequence[tuple[str, Mapping[str, float]]]) -> Figure:
@@ -47,15 +43,13 @@ def compared_classes(runs: Sequence[tuple[str, Mapping[str, float]]]) -> Figure:
     places = range(len(names))
     axes.hlines(places, [100 * first[name] for name in names], [100 * second[name] for name in names],
                 color=GREY, lw=1.5, zorder=1)  # fmt: skip
-    for (name, accuracy), colour, mark in zip(runs, COLOURS, MARKS, strict=True):
+    for (name, accuracy), colour, mark in zip(runs, COLOURS, MARKS, strict=False):
         values = [100 * accuracy[one] for one in names]
         axes.scatter(values, places, color=colour, marker=mark, s=34, label=name, zorder=2)
     axes.set_yticks(places, names)
     axes.set(xlabel="validation accuracy of the class, %", xlim=(-2, 102))
     axes.invert_yaxis()
-    axes.grid(axis="x", color=GREY, alpha=0.25)
-    axes.spines[["top", "right", "left"]].set_visible(False)
+    plain(axes, "x")
+    axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    figure.legend(loc="outside lower center", ncols=2, fontsize=BODY, frameon=False)
-    figure.suptitle("Each class at the last validation", fontsize=TITLE)
-    return figure
+    return titled(figure, "Each class at the last validation", 2)

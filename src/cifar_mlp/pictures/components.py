@@ -7,7 +7,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from cifar_mlp.pictures.style import BLUE, BODY, GREY, TITLE, VERMILION, labels_of, new_figure
+from cifar_mlp.pictures.style import BLUE, BODY, VERMILION, labels_of, new_figure, plain, titled
 from cifar_mlp.pictures.tiles import Caption, about_grey, gallery
 
 # Shape legend: N = images, K = principal components, D = pixels
@@ -105,11 +105,9 @@ def explained_variance(preprocessing: Any, images: Tensor) -> Figure:
                 xytext=(-4, 5) if late else (4, -12), textcoords="offset points",
             )  # fmt: skip
     for axes in (spectrum, total):
-        axes.grid(color=GREY, alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
+        plain(axes)
     kept = 100 * float(shares[-1])
-    figure.suptitle(f"{len(shares):,} principal components explain {kept:.1f} % of the variance", fontsize=TITLE)
-    return figure
+    return titled(figure, f"{len(shares):,} principal components explain {kept:.1f} % of the variance")
 
 
 def _ladder(most: int) -> list[int]:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from cifar_mlp.pictures.predictions import Predictions
-from cifar_mlp.pictures.style import TITLE, labels_of, new_figure
+from cifar_mlp.pictures.style import labels_of, new_figure, titled
 from cifar_mlp.pictures.tiles import LETTER, Caption, gallery
 
 
@@ -28,9 +28,7 @@ def error_gallery(predictions: Predictions, class_names: Sequence[str], title: s
     """
     indices = most_confident_errors(predictions, most)
     if len(indices) == 0:
-        figure = new_figure(5, 1)
-        figure.suptitle(f"{title}: no errors on {len(predictions.labels):,} images", fontsize=TITLE)
-        return figure
+        return titled(new_figure(5, 1), f"{title}: no errors on {len(predictions.labels):,} images")
     confidence = (100 * predictions.confidence[indices]).tolist()
     names = labels_of(class_names)
     true, predicted = (

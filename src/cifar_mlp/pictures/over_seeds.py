@@ -9,25 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from cifar_mlp.common.spread import half_interval
-from cifar_mlp.pictures.style import (
-    BLACK,
-    BLUE,
-    BODY,
-    GREEN,
-    GREY,
-    ORANGE,
-    PURPLE,
-    SKY,
-    SMALL,
-    TITLE,
-    VERMILION,
-    new_figure,
-)  # fmt: skip
+from cifar_mlp.common.spread import Sample
+from cifar_mlp.pictures.style import BLUE, BODY, COLOURS, GREY, SMALL, VERMILION, new_figure, plain, titled
 
 # Values an epoch, by tags such as val/accuracy; None where a loss was not finite
 Curves = Mapping[str, Sequence[float | None]]
-COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 MARKS = "osD^vPX"
 
 
@@ -59,10 +45,7 @@ def training_curves(runs: Sequence[Curves], title: str) -> Figure:
         for stage, name, colour, line in (("train", "training", VERMILION, "--"), ("val", "validation", BLUE, "-")):
             _banded(axes, [run[f"{stage}/{quantity}"] for run in runs], name, colour, line, scale)
         axes.set(xlabel="epoch (245 steps of 200 images)", ylabel=f"{quantity}{unit}")
-    handles, labels = right.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=BODY, frameon=False)
-    figure.suptitle(f"{title}: {_seeds([len(runs)])}", fontsize=TITLE)
-    return figure
+    return titled(figure, f"{title}: {_seeds([len(runs)])}", 2)
 
 
 def validation_of_networks(networks: Sequence[tuple[str, Sequence[Curves]]], title: str) -> Figure:
@@ -77,30 +60,26 @@ def validation_of_networks(networks: Sequence[tuple[str, Sequence[Curves]]], tit
     for (name, runs), colour, mark in zip(networks, COLOURS, MARKS, strict=False):
         _banded(axes, [run["val/accuracy"] for run in runs], name, colour, "-", 100, mark)
     axes.set(xlabel="epoch", ylabel="validation accuracy, %")
-    figure.legend(loc="outside lower center", ncols=2, fontsize=BODY, frameon=False)
-    figure.suptitle(f"{title}: {_seeds([len(runs) for _, runs in networks])}", fontsize=TITLE)
-    return figure
+    return titled(figure, f"{title}: {_seeds([len(runs) for _, runs in networks])}", 2)
 
 
-def accuracy_against(settings: Sequence[Setting], what: str, measured: str, title: str) -> Figure:
-    """Accuracy under several settings: every seed a point, their mean with its 95 % interval, the report's figure.
+def accuracy_against(settings: Sequence[Setting], what: str, title: str) -> Figure:
+    """Validation accuracy by setting: every seed a point, their mean with its 95 % interval, the report's figure.
 
     Args:
         settings: From left to right.
         what: Is set, for the horizontal axis.
-        measured: Which accuracy, for the vertical axis.
         title: Of the picture.
     """
     figure = new_figure(max(4.8, 1.6 + 0.95 * len(settings)), 3.9)
     axes = figure.add_subplot()
     for position, setting in enumerate(settings):
-        count, mean = len(setting.values), float(np.mean(setting.values))
+        count, found = len(setting.values), Sample(setting.values)
         axes.plot([position - 0.13] * count, setting.values, "o", color=GREY, ms=3.5, alpha=0.8,
                   label="one seed" if position == 0 else None)  # fmt: skip
-        half = half_interval(setting.values) if count > 1 else 0.0
-        axes.errorbar(position, mean, half, fmt="s", color=BLUE, ms=5, capsize=4,
+        axes.errorbar(position, found.mean, found.half() if count > 1 else 0.0, fmt="s", color=BLUE, ms=5, capsize=4,
                       label="mean, 95 % interval" if position == 0 else None)  # fmt: skip
-        axes.annotate(f"{mean:.1f}", (position, mean), xytext=(7, 0), textcoords="offset points", va="center",
+        axes.annotate(f"{found.mean:.1f}", (position, found.mean), (7, 0), textcoords="offset points", va="center",
                       fontsize=SMALL, color=BLUE)  # fmt: skip
     stated = [
         (position + 0.0, setting.stated) for position, setting in enumerate(settings) if setting.stated is not None
@@ -108,11 +87,9 @@ def accuracy_against(settings: Sequence[Setting], what: str, measured: str, titl
     if stated:
         axes.plot(*zip(*stated, strict=True), "D", color=VERMILION, mfc="none", ms=7, ls="", label="the report")
     axes.set_xticks(range(len(settings)), [setting.name for setting in settings], fontsize=BODY - 0.5)
-    axes.set(xlabel=what, ylabel=measured, xlim=(-0.5, len(settings) - 0.4))
-    _plain(axes)
-    figure.legend(loc="outside lower center", ncols=3, fontsize=BODY, frameon=False)
-    figure.suptitle(title, fontsize=TITLE)
-    return figure
+    axes.set(xlabel=what, ylabel="validation accuracy, %", xlim=(-0.5, len(settings) - 0.4))
+    plain(axes)
+    return titled(figure, title, 3)
 
 
 def loss_curve(losses: Sequence[float], title: str) -> Figure:
@@ -126,9 +103,8 @@ def loss_curve(losses: Sequence[float], title: str) -> Figure:
     axes = figure.add_subplot()
     axes.plot(range(len(losses)), losses, color=BLUE)
     axes.set(xlabel="step", ylabel="training loss, nats", ylim=(0, None))
-    _plain(axes)
-    figure.suptitle(title, fontsize=TITLE)
-    return figure
+    plain(axes)
+    return titled(figure, title)
 
 
 def _banded(
@@ -143,12 +119,7 @@ def _banded(
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if alone:
         axes.set_xlim(0, 2)
-    _plain(axes)
-
-
-def _plain(axes: Axes) -> None:
-    axes.grid(color=GREY, alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
+    plain(axes)
 
 
 def _seeds(counts: Sequence[int]) -> str:

@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from cifar_mlp.pictures.style import BLUE, BODY, GREY, HEAT, ORANGE, SMALL, TITLE, VERMILION, new_figure
+from cifar_mlp.pictures.style import BLUE, BODY, GREY, HEAT, ORANGE, SMALL, VERMILION, new_figure, plain, titled
 
 ACCURACY = "validation accuracy, %"
 
@@ -45,10 +45,8 @@ def history(name: str, trials: Sequence[tuple[int, str, float]]) -> Figure:
         )
     axes.set(xlabel="trial", ylabel=ACCURACY)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _calm(axes)
-    figure.legend(loc="outside lower center", ncols=3, fontsize=BODY, frameon=False)
-    figure.suptitle(f"{name}: trials of the search", fontsize=TITLE)
-    return figure
+    plain(axes)
+    return titled(figure, f"{name}: trials of the search", 3)
 
 
 def importance(name: str, shares: Mapping[str, float], num_trials: int) -> Figure:
@@ -67,9 +65,8 @@ def importance(name: str, shares: Mapping[str, float], num_trials: int) -> Figur
     axes.set(xlabel="share of the accuracies' variance (fANOVA), %")
     axes.margins(x=0.12)
     axes.tick_params(axis="y", labelsize=BODY, length=0)
-    _calm(axes)
-    figure.suptitle(f"{name}: what mattered, from {num_trials} completed trials", fontsize=TITLE)
-    return figure
+    plain(axes)
+    return titled(figure, f"{name}: what mattered, from {num_trials} completed trials")
 
 
 def parallel_coordinates(
@@ -105,9 +102,7 @@ def parallel_coordinates(
     axes.set(xlim=(-0.2, len(columns) - 0.6), ylim=(-0.06, 1.06))
     axes.spines[:].set_visible(False)
     figure.colorbar(ScalarMappable(norm, colours), ax=axes, label=ACCURACY, pad=0.01)
-    figure.legend(loc="outside lower center", fontsize=BODY, frameon=False)
-    figure.suptitle(f"{name}: settings and accuracy of {len(values)} completed trials", fontsize=TITLE)
-    return figure
+    return titled(figure, f"{name}: settings and accuracy of {len(values)} completed trials", 1)
 
 
 def _column(given: Sequence[Any], logarithmic: bool) -> tuple[np.ndarray, list[tuple[float, str]]]:
@@ -131,9 +126,3 @@ def _column(given: Sequence[Any], logarithmic: bool) -> tuple[np.ndarray, list[t
 def _wrapped(option: str) -> str:
     start, _, last = option.rpartition(".")
     return f"{start}.\n{last}" if start else last
-
-
-def _calm(axes: Any) -> None:
-    axes.grid(color=GREY, alpha=0.25)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)

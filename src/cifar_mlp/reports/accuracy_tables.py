@@ -8,7 +8,7 @@ import yaml
 
 from cifar_mlp.common import markdown
 from cifar_mlp.common.course_report import REPORT, Figure
-from cifar_mlp.common.results import Row, accuracies, of_config, percent, same
+from cifar_mlp.common.results import Row, accuracies, days, of_config, percent, same
 
 BEST = "q3_tuned"  # in configs/sweeps/best
 
@@ -34,7 +34,7 @@ def config_text(rows: Sequence[Row], name: str, settings: str, figure: Figure) -
             f"  test at the best epoch {_percent(rows, 'best', 'test/accuracy_first_1000')} % "
             f"(first 1,000), {_percent(rows, 'best', 'test/accuracy')} % (all 10,000)",
             f"  validation at the last epoch less the report's: {difference(rows, figure):+.1f} points",
-            f"  {_seconds(rows)} s a fit; {same(rows, 'device')}; torch {same(rows, 'torch')}; {_days(rows)}; "
+            f"  {_seconds(rows)} s a fit; {same(rows, 'device')}; torch {same(rows, 'torch')}; {days(rows)}; "
             f"commit {same(rows, 'commit')}",
         ]
     else:
@@ -44,10 +44,9 @@ def config_text(rows: Sequence[Row], name: str, settings: str, figure: Figure) -
 
 def results_table(rows: Sequence[Row], configs: str) -> str:
     """Accuracies of the report's networks and our best at the last epoch; ``configs`` is the path to their configs."""
-    linked = {}
-    for name, figure in REPORT.items():
-        about = "≥ " if figure.at_least else "≈ " if figure.val_rounding > 0.1 else ""
-        linked[name] = (f"[{figure.network}]({configs}/report/{name}.yaml)", f"{about}{figure.val:.1f}")
+    linked = {
+        name: (f"[{figure.network}]({configs}/report/{name}.yaml)", figure.val_text) for name, figure in REPORT.items()
+    }
     best = "our best without augmentation, 1400 on 100 components, GELU"
     linked[BEST] = (f"**[{best}]({configs}/sweeps/best/{BEST}.yaml)**", "")
     lines = [
@@ -66,7 +65,7 @@ def provenance_text(rows: Sequence[Row]) -> str:
     seeds = _range([len(of_config(mine, row["config"])) for row in mine])
     return (
         f"Last epoch, mean ± standard deviation over {seeds} seeds; 1,000 validation and 10,000 test images. "
-        f"{same(mine, 'device')}; {same(mine, 'precision')}; torch {same(mine, 'torch')}; {_days(mine)}; "
+        f"{same(mine, 'device')}; {same(mine, 'precision')}; torch {same(mine, 'torch')}; {days(mine)}; "
         f"{_seconds(mine)} s per fit.\n"
     )
 
@@ -102,7 +101,3 @@ def _seconds(rows: Sequence[Row]) -> str:
 def _range(values: Sequence[float]) -> str:
     """Smallest to largest, rounded; one number if they are the same."""
     return " to ".join(dict.fromkeys(f"{value:.0f}" for value in (min(values), max(values))))
-
-
-def _days(rows: Sequence[Row]) -> str:
-    return ", ".join(sorted({row["date"][:10] for row in rows}))

@@ -6,7 +6,7 @@ import torch
 from matplotlib.figure import Figure
 
 from cifar_mlp.parity.evidence.rows import NORMWISE_TOLERANCE, Row, short
-from cifar_mlp.pictures.style import BLUE, BODY, GREEN, GREY, ORANGE, PURPLE, SMALL, TITLE, new_figure
+from cifar_mlp.pictures.style import BLUE, BODY, GREEN, ORANGE, PURPLE, SMALL, new_figure, plain, titled
 
 STYLE = {  # markers, so that it can be read without colour
     torch.float64: (BLUE, "o"), torch.float32: (ORANGE, "s"),
@@ -33,10 +33,9 @@ def gradient_errors(rows: Sequence[Row], sizes: Sequence[str]) -> Figure:
         axes.annotate(text, (0, limit), xytext=(2, 3), textcoords="offset points", fontsize=SMALL)
     axes.set(xlabel="inputs-hidden-classes", ylabel="largest normwise error of the gradients", yscale="log")
     axes.set_xticks(range(len(sizes)), [size.replace(":", "\nbatch ") for size in sizes])
-    axes.grid(axis="y", color=GREY, alpha=0.25)
+    plain(axes, "y")
     figure.legend(fontsize=BODY, loc="outside right center", frameon=False)
-    figure.suptitle("Hand-derived gradients against autograd in float64 on the CPU", fontsize=TITLE)
-    return figure
+    return titled(figure, "Hand-derived gradients against autograd in float64 on the CPU")
 
 
 def _worst_gradient(rows: Sequence[Row], case: str, device: str, dtype: str) -> float | None:

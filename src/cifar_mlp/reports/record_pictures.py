@@ -1,23 +1,22 @@
 """The record's pictures: accuracy against training's operations, and what one network's predictions are like."""
 
-import statistics
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from cifar_mlp.common.results import Document
+from cifar_mlp.common.spread import Sample
 from cifar_mlp.models import Classifier
-from cifar_mlp.models.averaged_views import VIEWS, mean_probabilities
+from cifar_mlp.models.averaged_views import VIEWS
 from cifar_mlp.pictures.confusion import confusion_matrix
 from cifar_mlp.pictures.galleries import error_gallery
 from cifar_mlp.pictures.predictions import Predictions
 from cifar_mlp.pictures.reliability import reliability_diagram
-from cifar_mlp.pictures.style import BLUE, BODY, GREY, SMALL, TITLE, new_figure, pixels, png, save
-from cifar_mlp.reports.record_rows import EVALUATED
+from cifar_mlp.pictures.style import BLUE, BODY, GREY, SMALL, new_figure, plain, save_figure, titled
+from cifar_mlp.reports.record_rows import probabilities_of
 from cifar_mlp.reports.record_tables import by_config, published_flop
 from cifar_mlp.training.checkpoint import read_checkpoint
 from cifar_mlp.training.checkpoint_data import data_of
@@ -35,11 +34,9 @@ def draw(document: Document, run: Path, folder: Path) -> list[Path]:
         FileNotFoundError: If the run has no checkpoint, or there are no images.
     """
     figures = {"accuracy": accuracy_per_flop(document), **dict(of_network(run / "checkpoints" / "last.ckpt"))}
-    paths = []
     for name, figure in figures.items():
-        paths.append(folder / f"{name}.png")
-        save(png(pixels(figure)), paths[-1])
-    return paths
+        save_figure(figure, folder / f"{name}.png")
+    return [folder / f"{name}.png" for name in figures]
 
 
 def accuracy_per_flop(document: Document) -> Figure:
@@ -53,24 +50,21 @@ def accuracy_per_flop(document: Document) -> Figure:
             _label(axes, flop, row["test"], row["what"], GREY)
     for name, rows in by_config(document).items():
         for key, filled in (("test_views", True), ("test", False)):
-            values = [100 * row[key] for row in rows]
-            mean, deviation = statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0
+            found = Sample([100 * row[key] for row in rows])
             face = BLUE if filled else "white"
             label = f"ours, {rows[0]['views']} views averaged" if filled else "ours, one view"
-            axes.errorbar(rows[0]["flop"], mean, deviation, fmt="D", color=BLUE, mfc=face, ms=6, capsize=3,
+            axes.errorbar(rows[0]["flop"], found.mean, found.deviation, fmt="D", color=BLUE, mfc=face, ms=6, capsize=3,
                           label=label)  # fmt: skip
             if filled:
-                _label(axes, rows[0]["flop"], mean, name, BLUE)
+                _label(axes, rows[0]["flop"], found.mean, name, BLUE)
     axes.set(xscale="log", ylabel="test accuracy, %")
     axes.set_xlabel("floating-point operations of the training (grey: estimated)")
     axes.set_xlim(right=axes.get_xlim()[1] * 6)  # room for names
-    axes.grid(color=GREY, alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
+    plain(axes)
     handles, labels = axes.get_legend_handles_labels()
     shown = dict(zip(labels, handles, strict=True))
     axes.legend(shown.values(), shown.keys(), fontsize=BODY, frameon=False, loc="lower right")
-    figure.suptitle("Fully connected networks on CIFAR-10, trained from scratch", fontsize=TITLE)
-    return figure
+    return titled(figure, "Fully connected networks on CIFAR-10, trained from scratch")
 
 
 def of_network(checkpoint: Path) -> Iterator[tuple[str, Figure]]:
@@ -80,9 +74,7 @@ def of_network(checkpoint: Path) -> Iterator[tuple[str, Figure]]:
     data = data_of(content)
     images, labels = data.source.load(data.root, "test", data.seed)
     test_time = model.settings["test_time"]
-    with torch.inference_mode():
-        parts = [mean_probabilities(model, part, test_time) for part in images.split(EVALUATED)]
-    predictions = Predictions(images, labels, torch.cat(parts))
+    predictions = Predictions(images, labels, probabilities_of(model, images, test_time))
     title = f"Test, {VIEWS[test_time]} views averaged"
     counts = multiclass_confusion_matrix(predictions.predicted, labels, len(model.class_names))
     yield "confusion", confusion_matrix(counts, model.class_names, title)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cifar_mlp.common.json_rows import write_json_rows
+from cifar_mlp.common.json_files import write_json_rows
 from cifar_mlp.common.results import Row, config_fingerprint
 from cifar_mlp.models import Classifier, Ensemble
 from cifar_mlp.models.averaged_views import TestTime, mean_probabilities
@@ -106,9 +106,14 @@ def add_ensemble(document: Path, runs: list[Path], configs: Path) -> None:
 
 def accuracy_of(model: Classifier, images: Tensor, labels: Tensor, test_time: TestTime) -> float:
     """Share of right answers, the views averaged."""
-    with torch.inference_mode():
-        found = [mean_probabilities(model, part, test_time).argmax(1) for part in images.split(EVALUATED)]
-    return round(float((torch.cat(found) == labels).double().mean()), 4)
+    found = probabilities_of(model, images, test_time).argmax(1)
+    return round(float((found == labels).double().mean()), 4)
+
+
+@torch.inference_mode()
+def probabilities_of(model: Classifier, images: Tensor, test_time: TestTime) -> Tensor:
+    """Of each class, float32 ``(N, classes)``: the mean over the views."""
+    return torch.cat([mean_probabilities(model, part, test_time) for part in images.split(EVALUATED)])
 
 
 def flop_of_an_image(checkpoint: dict[str, Any]) -> int:

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Sequence
 
 from cifar_mlp.common import markdown
-from cifar_mlp.common.results import Document, Row, percent, same
+from cifar_mlp.common.results import Document, Row, days, percent, same
 
 COLUMNS = ["network", "test", "test with TTA (views)", "parameters", "epochs", "training FLOPs", "minutes"]
 COLUMNS += ["hardware", "source"]
@@ -39,11 +39,9 @@ def record_provenance(document: Document) -> str:
         if all(row.get("val_views") for row in rows):  # older rows have none
             validation += f" ({percent([row['val_views'] for row in rows])} % averaged)"
         seeds = ("seed " if len(rows) == 1 else "seeds ") + ", ".join(str(row["seed"]) for row in rows)
-        days = ", ".join(sorted({row["date"][:10] for row in rows}))
         texts.append(
-            f"{config}: {seeds}; {rows[0]['images']:,} training images, "
-            f"{validation}; {same(rows, 'device')}; {same(rows, 'precision')}; torch {same(rows, 'torch')}; {days}; "
-            f"commit {same(rows, 'commit')}.\n"
+            f"{config}: {seeds}; {rows[0]['images']:,} training images, {validation}; {same(rows, 'device')}; "
+            f"{same(rows, 'precision')}; torch {same(rows, 'torch')}; {days(rows)}; commit {same(rows, 'commit')}.\n"
         )
     return "\n".join(texts)
 

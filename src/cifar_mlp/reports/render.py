@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
@@ -12,11 +13,10 @@ from cifar_mlp.common.course_report import REPORT
 from cifar_mlp.common.results import Document, config_fingerprint
 from cifar_mlp.reports.accuracy_tables import config_text, dropout_table, provenance_text, results_table
 from cifar_mlp.reports.measured_files import FILES, Measured, blaming, read_measured
-from cifar_mlp.reports.parity_tables import parity_table
 from cifar_mlp.reports.performance_tables import MAKERS, job_text
 from cifar_mlp.reports.performance_targets import targets_text
 from cifar_mlp.reports.record_tables import record_provenance, record_short, record_table
-from cifar_mlp.reports.speed_short import speed_short
+from cifar_mlp.reports.short_tables import parity_table, speed_short
 from cifar_mlp.reproduction.result_plots import Picture
 from cifar_mlp.reproduction.write_up import outcome
 
@@ -25,17 +25,54 @@ BLOCK = re.compile(
 )
 MARKER = re.compile(r"^(?:# |<!-- )(?:results:(?P<name>\S*)|/results)", re.M)
 
-# By block: the names of the measured files that it is made from.
-MADE_FROM: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("config", "table", "provenance", "dropout", "reproduction"), ("results",)),
-    **dict.fromkeys(("record", "record-short", "record-provenance"), ("record",)),
-    "parity": ("evidence",),
-    "speed-short": ("train",),
-    "benchmark-targets": ("train", "scaling", "pca"),
-    **{f"benchmark-{job}": (job,) for job in MAKERS},
-    "benchmark-train-earlier": ("train-earlier",),
+
+class Content(NamedTuple):
+    """What stands in a block."""
+
+    files: tuple[str, ...]  # names of the measured files that it is made from
+    make: Callable[[Measured, Path, Path], str]  # given these, the repository's root, and the config or page
+
+
+def _config(measured: Measured, root: Path, config: Path) -> str:
+    return config_text(measured["results"]["runs"], config.stem, config_fingerprint(config), REPORT[config.stem])
+
+
+def _table(measured: Measured, root: Path, page: Path) -> str:
+    return results_table(measured["results"]["runs"], "configs" if page.parent == root else "../configs")
+
+
+def _dropout(measured: Measured, root: Path, page: Path) -> str:
+    return dropout_table(measured["results"]["runs"], root / "configs" / "report" / "q4_dropout.yaml")
+
+
+def _reproduction(measured: Measured, root: Path, page: Path) -> str:
+    """Figures, statements, studies and pictures of the committed reproduction, as ``docs/results.md`` shows them."""
+    document, docs = measured["results"], root / "docs"
+    pictures = [Picture(docs / "results" / name, caption) for name, caption in document.get("pictures", {}).items()]
+    return "\n" + outcome(document, pictures, docs)
+
+
+def _of(name: str, make: Callable[[Document], str]) -> Content:
+    """What one measured file alone decides."""
+    return Content((name,), lambda measured, root, page: make(measured[name]))
+
+
+CONFIG_BLOCK = "config"
+CONTENTS: dict[str, Content] = {
+    CONFIG_BLOCK: Content(("results",), _config),
+    "table": Content(("results",), _table),
+    "provenance": _of("results", lambda document: provenance_text(document["runs"])),
+    "dropout": Content(("results",), _dropout),
+    "reproduction": Content(("results",), _reproduction),
+    "record": _of("record", record_table),
+    "record-short": _of("record", record_short),
+    "record-provenance": _of("record", record_provenance),
+    "parity": _of("evidence", parity_table),
+    "speed-short": _of("train", speed_short),
+    "benchmark-targets": Content(("train", "scaling", "pca"), lambda measured, root, page: targets_text(measured)),
+    **{f"benchmark-{job}": _of(job, partial(job_text, job)) for job in MAKERS},
+    "benchmark-train-earlier": _of("train-earlier", partial(job_text, "train")),
 }
-Maker = Callable[[], str]
 
 
 def documents(root: Path) -> dict[Path, str]:
@@ -46,31 +83,22 @@ def documents(root: Path) -> dict[Path, str]:
             the file and the remedy.
     """
     measured = read_measured(root)
-    made = {}
-    for name, figure in REPORT.items():
-        config = root / "configs" / "report" / f"{name}.yaml"
-        with _reading(config, root):
-            fingerprint = config_fingerprint(config)
-
-        maker = partial(config_text, measured["results"]["runs"], name, fingerprint, figure)
-        made[config] = fill(config, root, {"config": maker})
-    for page in (
-        root / "README.md",
-        *(root / "docs" / name for name in ("results.md", "record.md", "log.md", "performance.md", "scaling.md")),
-    ):
-        made[page] = fill(page, root, page_makers(measured, root, page))
-    return made
+    configs = [root / "configs" / "report" / f"{name}.yaml" for name in REPORT]
+    pages = [root / "docs" / name for name in ("results.md", "record.md", "log.md", "performance.md", "scaling.md")]
+    return {path: fill(path, root, measured) for path in (*configs, root / "README.md", *pages)}
 
 
-def fill(path: Path, root: Path, makers: dict[str, Maker]) -> str:
+def fill(path: Path, root: Path, measured: Measured) -> str:
     """What a config or page must read: between ``results:NAME`` and ``/results`` stands the block of that name."""
     with _reading(path, root):
         text = path.read_text()
-    check_markers(text, str(path.relative_to(root)), makers)
+    names = [CONFIG_BLOCK] if path.suffix == ".yaml" else CONTENTS.keys() - {CONFIG_BLOCK}
+    check_markers(text, str(path.relative_to(root)), names)
 
     def made(found: re.Match[str]) -> str:
-        with blaming(MADE_FROM[found["name"]]):
-            return found["begin"] + makers[found["name"]]() + found["end"]
+        content = CONTENTS[found["name"]]
+        with _reading(path, root), blaming(content.files):
+            return found["begin"] + content.make(measured, root, path) + found["end"]
 
     return BLOCK.sub(made, text)
 
@@ -95,34 +123,9 @@ def check_markers(text: str, where: str, names: Collection[str]) -> None:
         raise ValueError(f"{where}, line {opened[1]}: results:{opened[0]} is not closed; put its /results back")
 
 
-def page_makers(measured: Measured, root: Path, page: Path) -> dict[str, Maker]:
-    """What makes each block of a Markdown page."""
-    rows = measured["results"]["runs"]
-    return {
-        "table": partial(results_table, rows, "configs" if page.parent == root else "../configs"),
-        "provenance": partial(provenance_text, rows),
-        "dropout": partial(dropout_table, rows, root / "configs" / "report" / "q4_dropout.yaml"),
-        "reproduction": partial(reproduction_text, measured["results"], root / "docs"),
-        "record": partial(record_table, measured["record"]),
-        "record-short": partial(record_short, measured["record"]),
-        "record-provenance": partial(record_provenance, measured["record"]),
-        "parity": partial(parity_table, measured["evidence"]),
-        "speed-short": partial(speed_short, measured["train"]),
-        "benchmark-targets": partial(targets_text, measured),
-        **{f"benchmark-{job}": partial(job_text, job, measured[job]) for job in MAKERS},
-        "benchmark-train-earlier": partial(job_text, "train", measured["train-earlier"]),
-    }
-
-
-def reproduction_text(document: Document, docs: Path) -> str:
-    """Figures, statements, studies and pictures of the committed reproduction, as ``docs/results.md`` shows them."""
-    pictures = [Picture(docs / "results" / name, caption) for name, caption in document.get("pictures", {}).items()]
-    return "\n" + outcome(document, pictures, docs)
-
-
 def sources_of(text: str) -> list[str]:
     """The measured files that the blocks of a config or page are made from."""
-    names = [source for found in BLOCK.finditer(text) for source in MADE_FROM[found["name"]]]
+    names = [source for found in BLOCK.finditer(text) for source in CONTENTS[found["name"]].files]
     return [FILES[name].path for name in dict.fromkeys(names)]
 
 

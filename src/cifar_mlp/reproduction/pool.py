@@ -2,19 +2,19 @@
 
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from cifar_mlp.common.durations import in_words
-from cifar_mlp.common.results import Row, config_fingerprint
+from cifar_mlp.common.parallel_runs import default_jobs, threads_of
+from cifar_mlp.common.results import Row
 from cifar_mlp.reproduction.plan import Planned
 from cifar_mlp.reproduction.store import Store
 from cifar_mlp.reproduction.training import Training
 
-SECONDS_BETWEEN_LOOKS = 0.5
+SECONDS_BETWEEN_LOOKS = 0.2
 AROUND = 14.0  # seconds of a run outside its epochs: start, features, two tests; measured
 
 
@@ -68,64 +68,64 @@ class Bar:
 
 
 def run_all(
-    bar: Bar,
+    missing: Sequence[Planned],
     store: Store,
     program: Sequence[str],
-    threads: int,
-    keeps_checkpoint: Callable[[Planned], bool],
+    jobs: int | None,
+    console: Console,
+    earlier: Sequence[Row] = (),
+    keeps_checkpoint: Callable[[Planned], bool] = lambda planned: True,
     resume: bool = False,
 ) -> list[Planned]:
-    """Train what the bar expects and store each result as it ends; returns the runs that failed.
+    """Train and store each result as it ends, with progress and the time left; returns the runs that failed.
 
     However this ends, it leaves no process behind.
 
     Args:
-        bar: Has the runs; shows progress.
+        missing: The runs, at least one.
         store: Where results go.
         program: Takes the options of ``cifar-mlp fit``.
-        threads: Threads of each run.
+        jobs: Runs at a time; ``None`` for as many as this machine bears.
+        console: Where to print.
+        earlier: Runs by which the time is estimated, beside those in the store.
         keeps_checkpoint: Whether a run's last checkpoint is kept.
         resume: Whether an interrupted run continues from its checkpoint, or starts from scratch.
     """
+    jobs = min(jobs or default_jobs(), len(missing))
+    threads, known = threads_of(jobs), [*earlier, *store.document()["runs"]]
+    bar = Bar({planned: expected_seconds(planned, known, store.quick) for planned in missing}, jobs, console)
+    if known:
+        console.print(
+            f"about {in_words(bar.left())} for {len(missing)} runs, {jobs} at a time, {threads} thread"
+            f"{'s' if threads > 1 else ''} each; estimated from earlier runs"
+        )
     failures: list[Planned] = []
-    with store.locked() as lock, bar, ThreadPoolExecutor(bar.jobs) as executor:
-
-        def train(training: Training) -> Row | None:
-            keep = keeps_checkpoint(training.planned)
-            row = training.result(keep)  # a killed reproduction may have left a finished run
-            if row is None or row["settings"] != config_fingerprint(training.source):
-                bar.say(f"{training.planned.name}: started")
-                training.run(program, threads, lock)
-                row = training.result(keep)
-            return row
-
-        runs = store.folder / "runs"
-        trainings = [Training(planned, store.configs, runs, store.quick, resume) for planned in bar.expected]
+    runs = store.folder / "runs"
+    waiting = [Training(planned, store.configs, runs, store.quick, resume) for planned in missing]
+    running: list[Training] = []
+    with store.locked() as lock, bar:
         try:
-            futures = {executor.submit(train, training): training for training in trainings}
-            for future in _as_they_end(futures):
-                training, row = futures[future], future.result()
-                name = training.planned.name
-                if row is None:
-                    failures.append(training.planned)
-                    bar.ended(training.planned, f"FAILED  {name}: {training.problem()}  ({training.log})", None)
-                else:
-                    store.add(row)
-                    bar.ended(training.planned, f"{name}  {summary(row)}", row["wall_seconds"])
-        except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
-            for training in trainings:
+            while waiting or running:
+                while waiting and len(running) < bar.jobs:
+                    running.append(waiting.pop(0))
+                    if not running[-1].is_done():  # a killed reproduction may have left a finished run
+                        bar.say(f"{running[-1].planned.name}: started")
+                        running[-1].start(program, threads, lock)
+                time.sleep(SECONDS_BETWEEN_LOOKS)
+                for training in [one for one in running if one.has_ended()]:
+                    training.stop()
+                    running.remove(training)
+                    name, row = training.planned.name, training.result(keeps_checkpoint(training.planned))
+                    if row is None:
+                        failures.append(training.planned)
+                        bar.ended(training.planned, f"FAILED  {name}: {training.problem()}  ({training.log})", None)
+                    else:
+                        store.add(row)
+                        bar.ended(training.planned, f"{name}  {summary(row)}", row["wall_seconds"])
+        finally:
+            for training in running:
                 training.stop()
-            raise
     return failures
-
-
-def _as_they_end(futures: Iterable[Future[Row | None]]) -> Iterator[Future[Row | None]]:
-    """As ``as_completed``, which may sleep through a signal that the system gives to another thread."""
-    waiting = set(futures)
-    while waiting:
-        done, waiting = wait(waiting, timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
-        yield from done
 
 
 def summary(row: Row) -> str:

@@ -13,14 +13,9 @@ from cifar_mlp.common.atomic_write import write_whole_bytes
 from cifar_mlp.common.course_report import REPORT
 from cifar_mlp.common.results import Row, accuracies, of_config
 from cifar_mlp.data.cifar import CIFAR10
+from cifar_mlp.pictures import over_seeds
 from cifar_mlp.pictures.confusion import confusion_matrix
-from cifar_mlp.pictures.over_seeds import (
-    Setting,
-    accuracy_against,
-    loss_curve,
-    training_curves,
-    validation_of_networks,
-)  # fmt: skip
+from cifar_mlp.pictures.style import pixels
 from cifar_mlp.reproduction.plan import BASELINE, LEAKY, STUDIES, TUNED, Study
 
 WITH_CURVES = (BASELINE.config, TUNED.config)
@@ -49,13 +44,13 @@ def pictures(rows: Sequence[Row], losses: Sequence[float] | None, runs: Path) ->
     """
     if losses is not None:
         title = f"Figure 1: toy training, loss {losses[0]:.6f} to {losses[-1]:.6f}"
-        yield "toy_loss", loss_curve(losses, title), "The report's Figure 1: loss of the toy training (3a)"
+        yield "toy_loss", over_seeds.loss_curve(losses, title), "The report's Figure 1: loss of the toy training (3a)"
     yield from _curves(rows)
     for name, study in STUDIES.items():
         settings = settings_of(study, rows, with_stated=not name.startswith(("rate", "width", "components")))
         if len(settings) > 1:
             title = f"Validation accuracy at the last epoch against {study.axis.split(',')[0]}"
-            figure = accuracy_against(settings, study.axis, "validation accuracy, %", title)
+            figure = over_seeds.accuracy_against(settings, study.axis, title)
             yield f"study_{name}", figure, f"{title}: every seed, and their mean"
     for config in WITH_CONFUSION:
         counts = [row["test/confusion"] for row in of_config(rows, config) if "test/confusion" in row]
@@ -76,12 +71,12 @@ def _curves(rows: Sequence[Row]) -> Iterator[Drawn]:
     for config in WITH_CURVES:
         if curves[config]:
             name = REPORT[config].network
-            yield f"curves_{config}", training_curves(curves[config], name), f"Loss and accuracy of {name}"
+            yield f"curves_{config}", over_seeds.training_curves(curves[config], name), f"Loss and accuracy of {name}"
     networks = [
         (REPORT[config].network, seeds) for config, seeds in curves.items() if config.startswith("q4") and seeds
     ]
     if networks:
-        figure = validation_of_networks(networks, "Question 4")
+        figure = over_seeds.validation_of_networks(networks, "Question 4")
         yield "curves_q4", figure, "Validation accuracy of question 4's networks"
 
 
@@ -98,13 +93,13 @@ def _from_checkpoint(config: str, folder: Path) -> Iterator[Drawn]:
                 yield f"pca_{name}", figure, OF_PCA[name]
 
 
-def settings_of(study: Study, rows: Sequence[Row], with_stated: bool) -> list[Setting]:
+def settings_of(study: Study, rows: Sequence[Row], with_stated: bool) -> list[over_seeds.Setting]:
     """A study's accuracies, and the report's for its own configs."""
     settings = []
     for label, variant in study.variants.items():
         values = [100 * value for value in accuracies(variant.rows_in(rows), "last", "val/accuracy")]
         stated = REPORT[variant.config].val if with_stated and not variant.options else None
-        settings += [Setting(label, values, stated)] if values else []
+        settings += [over_seeds.Setting(label, values, stated)] if values else []
     return settings
 
 
@@ -126,9 +121,7 @@ def draw(rows: Sequence[Row], losses: Sequence[float] | None, output: Path, quic
 
 def png(figure: Figure) -> bytes:
     """The picture in 256 colours: small and sharp."""
-    raw, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(raw, format="png")
-    with Image.open(raw) as picture:
-        few = picture.convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    small = io.BytesIO()
+    few = Image.fromarray(pixels(figure)).quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     few.save(small, format="png", optimize=True)
     return small.getvalue()

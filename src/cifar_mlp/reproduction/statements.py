@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from cifar_mlp.common.results import Row
-from cifar_mlp.reproduction.paired import LESS, MORE, NO_LESS, SAME, Part, together
+from cifar_mlp.reproduction.paired import LESS, MORE, Part, Range, no_less, together, within
 from cifar_mlp.reproduction.plan import (
     DROPOUT,
     FIVE,
@@ -55,9 +55,8 @@ class Comparison(NamedTuple):
     """A weighted sum of what several settings measure, seed by seed, and what is expected of it."""
 
     claim: str
-    expected: str
+    expected: Range
     terms: tuple[Term, ...]
-    margin: float = 0.0
 
 
 def last_validation(row: Row) -> float:
@@ -81,9 +80,9 @@ def validation_after(epoch: int) -> Measure:
 
 
 def _compare(
-    claim: str, first: Variant, second: Variant, expected: str, measure: Measure = last_validation, margin: float = 0.0
+    claim: str, first: Variant, second: Variant, expected: Range, measure: Measure = last_validation
 ) -> Comparison:
-    return Comparison(claim, expected, (Term(1, first, measure), Term(-1, second, measure)), margin)
+    return Comparison(claim, expected, (Term(1, first, measure), Term(-1, second, measure)))
 
 
 STATED: list[tuple[str, str, list[Comparison]]] = [
@@ -153,14 +152,14 @@ STATED: list[tuple[str, str, list[Comparison]]] = [
     (
         "PCA keeps the essential part of the variation and drops the rest",
         f"510 components against all 3,072 pixels at equal settings; kept: no more than {MARGIN:g} point lost.",
-        [_compare("510 components no worse than all pixels", TUNED, PIXELS, NO_LESS, margin=MARGIN)],
+        [_compare("510 components no worse than all pixels", TUNED, PIXELS, no_less(MARGIN))],
     ),
 ]  # fmt: skip
 OURS: list[tuple[str, str, list[Comparison]]] = [
     (
         "Ours, not the report's: bf16-mixed trains as well as 32-true",
         f"The report's best network; as well: within {MARGIN:g} point.",
-        [_compare("bf16-mixed the same as 32-true", MIXED, LEAKY, SAME, margin=MARGIN)],
+        [_compare("bf16-mixed the same as 32-true", MIXED, LEAKY, within(MARGIN))],
     ),
 ]
 
@@ -184,4 +183,4 @@ def _part(comparison: Comparison, rows: Sequence[Row]) -> Part | None:
         )
     except (KeyError, IndexError):  # a run of fewer epochs, or one that kept no curves
         return None
-    return Part(comparison.claim, comparison.expected, differences, comparison.margin) if differences else None
+    return Part(comparison.claim, comparison.expected, differences) if differences else None

@@ -9,10 +9,11 @@ from typing import Any
 from cifar_mlp.common import markdown
 from cifar_mlp.common.course_report import REPORT
 from cifar_mlp.common.results import Row, accuracies, percent
+from cifar_mlp.common.spread import Sample
 from cifar_mlp.reproduction.paired import FAILS, HOLDS, OPEN, TEST, Part
 from cifar_mlp.reproduction.plan import STUDIES, Variant
 from cifar_mlp.reproduction.statements import Statement
-from cifar_mlp.reproduction.verdicts import NOT, REPRODUCED, UNJUDGED, VALIDATION, WITHIN, Judged, Summary
+from cifar_mlp.reproduction.verdicts import NOT, REPRODUCED, UNJUDGED, VALIDATION, WITHIN, Judged
 
 ROUNDING = "reproduced up to rounding"
 
@@ -32,13 +33,12 @@ def figures_table(judged: Sequence[Judged]) -> str:
     rows = []
     for one in judged:
         figure, ours = REPORT[one.config], one.ours
-        sign = ""
-        if one.what == VALIDATION:
-            sign = "≥ " if figure.at_least else "≈ " if figure.val_rounding > 0.1 else ""
-        spread = f" ± {ours.spread:.1f}" if ours.seeds > 1 else ""
+        stated = figure.val_text if one.what == VALIDATION else f"{one.stated:.1f}"
+        seeds = len(ours.values)
+        spread = f" ± {ours.deviation:.1f}" if seeds > 1 else ""
         rows.append([
-            figure.network, one.what, f"{sign}{one.stated:.1f}", f"{ours.mean:.1f}{spread}", one.verdict,
-            _interval(ours, ours.interval), _interval(ours, ours.one_more), str(ours.seeds),
+            figure.network, one.what, stated, f"{ours.mean:.1f}{spread}", one.verdict,
+            _interval(ours, ours.half()), _interval(ours, ours.one_more), str(seeds),
         ])  # fmt: skip
     header = (
         "network",
@@ -53,7 +53,7 @@ def figures_table(judged: Sequence[Judged]) -> str:
     return markdown.table(header, rows, words=None)
 
 
-def _interval(ours: Summary, half: float) -> str:
+def _interval(ours: Sample, half: float) -> str:
     return "" if math.isinf(half) else f"{ours.mean - half:.1f} to {ours.mean + half:.1f}"
 
 
@@ -65,12 +65,12 @@ def statement_table(statement: Statement) -> str:
 
 
 def _comparison(part: Part, parts: int) -> list[str]:
-    seeds, interval, p = len(part.differences), "", ""
-    if seeds > 1:
-        low, high = part.interval()
+    found, interval, p = Sample(part.differences), "", ""
+    if len(found.values) > 1:
+        low, high = found.interval()
         interval = f"{low:+.1f} to {high:+.1f}"
         p = "< 0.001" if part.p_value < 0.001 else f"{part.p_value:.3f}"
-    return [part.claim, f"{part.mean:+.1f}", interval, p, str(seeds), part.verdict(parts)]
+    return [part.claim, f"{found.mean:+.1f}", interval, p, str(len(found.values)), part.verdict(parts)]
 
 
 def statements_summary(statements: Sequence[Statement]) -> str:

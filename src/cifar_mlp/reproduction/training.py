@@ -6,13 +6,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from cifar_mlp.common.atomic_write import write_whole_bytes
-from cifar_mlp.common.results import Row, as_row, rounded
+from cifar_mlp.common.results import Row, as_row, config_fingerprint, rounded
 from cifar_mlp.common.run_folder import read_run
 from cifar_mlp.reproduction.plan import Planned
 
@@ -40,10 +39,17 @@ class Training:
         self.config = self.folder / self.source.name
         self.log = self.folder / "log.txt"
         self._process: subprocess.Popen[bytes] | None = None
-        self._starting, self._stopped = threading.Lock(), False
 
-    def run(self, program: Sequence[str], threads: int, lock: int) -> None:
-        """Train in its own folder to the end. The training ends with this process.
+    def begin(self) -> list[str]:
+        """Make its folder, with a copy of its config; returns what ``cifar-mlp fit`` takes."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_whole_bytes(self.source.read_bytes(), self.config)  # the row's settings are those of the start
+        arguments = ["--config", str(self.config), "--seed_everything", str(self.planned.seed)]
+        arguments += [*self.planned.variant.options, *(QUICK if self.quick else ())]
+        return [*arguments, *(("--resume", "auto") if self.resume else ())]
+
+    def start(self, program: Sequence[str], threads: int, lock: int) -> None:
+        """Train in its own folder. The training ends with this process, however that ends.
 
         Args:
             program: Takes the options of ``cifar-mlp fit``.
@@ -52,37 +58,35 @@ class Training:
         """
         if not self.resume:
             shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_whole_bytes(self.source.read_bytes(), self.config)  # the row's settings are those of the start
-        command = [*TETHER, *program, "--config", str(self.config), "--seed_everything", str(self.planned.seed)]
+        command = [*TETHER, *program, *self.begin()]
         command += ["--trainer.default_root_dir", str(self.folder), "--views.all", "false"]
-        command += [*self.planned.variant.options, *(QUICK if self.quick else ())]
-        command += ["--resume", "auto"] if self.resume else []
-        with open(self.log, "wb") as log, self._starting:
-            if self._stopped:
-                return
+        with open(self.log, "wb") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, pass_fds=(lock,),
                 env={**os.environ, "OMP_NUM_THREADS": str(threads)},
                 start_new_session=True,  # Ctrl-C reaches this process only, which then stops the others
             )  # fmt: skip
-        self._process.wait()
-        self.stop()
+
+    def has_ended(self) -> bool:
+        """Whether no process of it runs, or ever did."""
+        return self._process is None or self._process.poll() is not None
 
     def stop(self) -> None:
-        """Kill the training, which has nothing to save; a later ``run`` starts none."""
-        with self._starting:
-            self._stopped = True
-            if self._process is None or self._process.stdin is None:
-                return
-            if self._process.poll() is None:
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.stdin.close()
+        """Kill the training, which has nothing to save; one that has ended is cleared away."""
+        if self._process is not None:
+            with self._process:  # waits, and closes its standard input
+                if not self.has_ended():
+                    os.killpg(self._process.pid, signal.SIGKILL)
 
     def problem(self) -> str:
         """The last line of a run that failed."""
         lines = self.log.read_text(errors="replace").split("\n") if self.log.is_file() else []
         return next((line for line in reversed(lines) if line.strip()), "it printed nothing")
+
+    def is_done(self) -> bool:
+        """Whether it has left its row, with the present settings of its config."""
+        row = self.result(keep_checkpoint=True)
+        return row is not None and row["settings"] == config_fingerprint(self.source)
 
     def result(self, keep_checkpoint: bool) -> Row | None:
         """The finished run's row; ``None`` if it has not finished.

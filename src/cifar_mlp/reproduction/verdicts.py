@@ -24,37 +24,18 @@ held against theirs on the first 1,000 of them with b from 1/1,000 - 1/10,000.
 """
 
 import math
-import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from cifar_mlp.common.course_report import REPORT, Figure
 from cifar_mlp.common.results import Row, accuracies, of_config
-from cifar_mlp.common.spread import half_interval
+from cifar_mlp.common.spread import Sample
 
 REPRODUCED, WITHIN, NOT, UNJUDGED = (
     "reproduced", "within the noise of 1,000 images", "not reproduced", "not judged",
 )  # fmt: skip
 STATED_IMAGES, ALL_IMAGES = 1_000, 10_000
 FEWEST_SEEDS = 3
-
-
-class Summary(NamedTuple):
-    """Accuracies over seeds, in percent.
-
-    Attributes:
-        seeds: How many.
-        mean: Their mean.
-        spread: Standard deviation, m - 1 in the denominator; 0 for one seed.
-        interval: Half the width of the 95 % t-interval of the mean; infinite for one seed.
-        one_more: Half the width of the 95 % prediction interval of one more run; infinite for one seed.
-    """
-
-    seeds: int
-    mean: float
-    spread: float
-    interval: float
-    one_more: float
 
 
 class Judged(NamedTuple):
@@ -64,26 +45,15 @@ class Judged(NamedTuple):
         config: Of the network.
         what: Which accuracy.
         stated: The report's, in percent.
-        ours: Ours.
+        ours: Ours, one a seed, in percent.
         verdict: In words.
     """
 
     config: str
     what: str
     stated: float
-    ours: Summary
+    ours: Sample
     verdict: str
-
-
-def summary(values: Sequence[float]) -> Summary:
-    """Mean, spread and intervals.
-
-    Args:
-        values: One a seed, in percent.
-    """
-    half = half_interval(values)
-    spread = statistics.stdev(values) if len(values) > 1 else 0.0
-    return Summary(len(values), statistics.fmean(values), spread, half, half * math.sqrt(len(values) + 1))
 
 
 def image_noise(percent: float, images: int = STATED_IMAGES, out_of: int | None = None) -> float:
@@ -100,7 +70,7 @@ def image_noise(percent: float, images: int = STATED_IMAGES, out_of: int | None 
 
 
 def verdict(
-    stated: float, ours: Summary, rounding: float = 0.05, at_least: bool = False, out_of: int | None = None
+    stated: float, ours: Sample, rounding: float = 0.05, at_least: bool = False, out_of: int | None = None
 ) -> str:
     """The verdict in words; the rule is the module's.
 
@@ -111,7 +81,7 @@ def verdict(
         at_least: Whether the report says "above".
         out_of: Images that ours was measured on, where they are more than the report's.
     """
-    if ours.seeds < FEWEST_SEEDS:
+    if len(ours.values) < FEWEST_SEEDS:
         return UNJUDGED
     short = stated - ours.mean
     distance = max(0.0, (short if at_least else abs(short)) - rounding)
@@ -125,10 +95,10 @@ VALIDATION, TEST, WHOLE_TEST = "validation", "test, first 1,000", "test, all 10,
 METRICS = {VALIDATION: "val/accuracy", TEST: "test/accuracy_first_1000", WHOLE_TEST: "test/accuracy"}
 
 
-def ours(rows: Sequence[Row], what: str) -> Summary | None:
+def ours(rows: Sequence[Row], what: str) -> Sample | None:
     """Our accuracies at the last epoch over these runs; ``None`` where they lack it."""
     found = [row for row in rows if METRICS[what] in row["last"]]
-    return summary([100 * value for value in accuracies(found, "last", METRICS[what])]) if found else None
+    return Sample([100 * value for value in accuracies(found, "last", METRICS[what])]) if found else None
 
 
 def judge(config: str, figure: Figure, rows: Sequence[Row]) -> list[Judged]:

@@ -5,20 +5,13 @@ from pathlib import Path
 
 from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.common.durations import in_words
-from cifar_mlp.common.results import Document, Row, same
+from cifar_mlp.common.results import Document, Row, days, same
+from cifar_mlp.reproduction import tables
 from cifar_mlp.reproduction.page import as_html
 from cifar_mlp.reproduction.plan import STUDIES
 from cifar_mlp.reproduction.result_plots import Picture, draw
 from cifar_mlp.reproduction.statements import judged
 from cifar_mlp.reproduction.store import Store
-from cifar_mlp.reproduction.tables import (
-    figures_table,
-    statement_table,
-    statements_summary,
-    study_table,
-    tally,
-    toy_table,
-)  # fmt: skip
 from cifar_mlp.reproduction.verdicts import judge_all
 
 QUICK_NOTE = (
@@ -52,16 +45,18 @@ def outcome(document: Document, pictures: Iterable[Picture], below: Path) -> str
     """
     rows, toy = document["runs"], document.get("toy")
     figures, statements = judge_all(rows), judged(rows)
-    parts = [tally(figures, statements, toy)]
+    parts = [tables.tally(figures, statements, toy)]
     if toy is not None:
-        parts += ["## Questions 1, 2 and 3a: the toy", toy_table(toy)]
+        parts += ["## Questions 1, 2 and 3a: the toy", tables.toy_table(toy)]
     if figures:
-        parts += ["## Questions 3b and 4: accuracies", figures_table(figures), RULE]
-    parts += ["## What the report says in words", statements_summary(statements), HOW_PAIRED]
+        parts += ["## Questions 3b and 4: accuracies", tables.figures_table(figures), RULE]
+    parts += ["## What the report says in words", tables.statements_summary(statements), HOW_PAIRED]
     for one in statements:
         if one.parts:
-            parts += [f"### {one.words}: {one.verdict}", one.note, statement_table(one)]
-    studies = [f"### {study.title}\n\n{table}" for name, study in STUDIES.items() if (table := study_table(name, rows))]
+            parts += [f"### {one.words}: {one.verdict}", one.note, tables.statement_table(one)]
+    studies = [
+        f"### {study.title}\n\n{table}" for name, study in STUDIES.items() if (table := tables.study_table(name, rows))
+    ]
     parts += ["## Side studies", *studies] if studies else []
     shown = [f"![{picture.caption}]({picture.path.relative_to(below).as_posix()})" for picture in pictures]
     parts += ["## Pictures", *shown] if shown else []
@@ -73,10 +68,9 @@ def sources(rows: Sequence[Row]) -> str:
     """Commit, machine, versions, time."""
     if not rows:
         return "No run yet."
-    days = ", ".join(sorted({row["date"][:10] for row in rows}))
     spent = sum(float(row["wall_seconds" if "wall_seconds" in row else "fit_seconds"]) for row in rows)
     return (
-        f"{len(rows)} runs, {in_words(spent)} of them together; {days}; {same(rows, 'device')}; precision "
+        f"{len(rows)} runs, {in_words(spent)} of them together; {days(rows)}; {same(rows, 'device')}; precision "
         f"{same(rows, 'precision')}; torch {same(rows, 'torch')}, lightning {same(rows, 'lightning')}; commit "
         f"{same(rows, 'commit')}. Every run with its config, seed, settings and times: `results.json`."
     )

@@ -10,7 +10,7 @@ from cifar_mlp.common import markdown
 from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.common.bounded_yaml import load_yaml
 from cifar_mlp.common.results import percent
-from cifar_mlp.common.spread import half_interval
+from cifar_mlp.common.spread import Sample
 
 WHOLE = "everything"
 WITHOUT: dict[str, list[str]] = {
@@ -78,8 +78,7 @@ def table(found: Mapping[str, Sequence[float]]) -> str:
     whole = found[WHOLE]
     lines = []
     for name, values in found.items():
-        differences = [100 * (value - other) for value, other in zip(values, whole, strict=True)]
-        mean = sum(differences) / len(differences)
-        interval = f"{mean:+.1f} ± {half_interval(differences):.1f}" if len(differences) > 1 else f"{mean:+.1f}"
+        gain = Sample([100 * (value - other) for value, other in zip(values, whole, strict=True)])
+        interval = f"{gain.mean:+.1f} ± {gain.half():.1f}" if len(values) > 1 else f"{gain.mean:+.1f}"
         lines.append([name, percent(values), "" if name == WHOLE else interval])
     return markdown.table(["without", "validation", "difference, 95 % interval"], lines)

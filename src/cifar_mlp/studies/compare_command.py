@@ -20,7 +20,7 @@ from cifar_mlp.common import markdown
 from cifar_mlp.common.atomic_write import replacing, write_whole
 from cifar_mlp.common.interruption import answering_interrupts
 from cifar_mlp.common.script_parser import OneLineParser
-from cifar_mlp.pictures.style import pixels, png, save
+from cifar_mlp.pictures.style import save_figure
 from cifar_mlp.pictures.tiles import Caption, gallery
 from cifar_mlp.studies.difference import mcnemar, over_images, over_seeds
 from cifar_mlp.studies.groups import Group, read_group, require_same_images
@@ -74,10 +74,10 @@ def report(groups: Groups, which: str) -> str:
     """
     told = "".join(f"{letter}: {_told(group)}\n" for letter, group in groups.items())
     pairs = [_pair(groups, *pair) for pair in combinations(groups, 2)]
-    classes = len(groups["A"].labels.unique())
+    classes = len(groups["A"].seen.labels.unique())
     count = f"{len(pairs)} pairs and {classes} classes" if len(pairs) > 1 else f"{classes} classes"
     note = f"With {count}, one interval in 20 leaves out the true difference by chance.\n"
-    return "\n".join([f"# {which}: {len(groups['A'].labels):,} images\n", told, *pairs, note])
+    return "\n".join([f"# {which}: {len(groups['A'].right):,} images\n", told, *pairs, note])
 
 
 def _pair(groups: Groups, one: str, other: str) -> str:
@@ -95,7 +95,7 @@ def _pair(groups: Groups, one: str, other: str) -> str:
         )
     rows = []
     for label, name in enumerate(first.class_names):
-        of_class = first.labels == label
+        of_class = first.seen.labels == label
         if of_class.any():
             right = first.right[of_class], second.right[of_class]
             found_here = over_images(*right)
@@ -126,9 +126,9 @@ def write_differing(groups: Groups, path: Path) -> None:
         told = [f"{letter}{what}" for what in (" predicts", ", share right") for letter in groups]
         writer.writerow(["image", "class", *told])
         for place in differing(members).tolist():
-            labels = (first.labels[place], *(group.predicted[place] for group in members))
+            labels = (first.seen.labels[place], *(group.predicted[place] for group in members))
             shares = (f"{float(group.right[place]):.2f}" for group in members)
-            writer.writerow([int(first.indices[place]), *(names[int(label)] for label in labels), *shares])
+            writer.writerow([int(first.seen.indices[place]), *(names[int(label)] for label in labels), *shares])
 
 
 def draw_differing(groups: Groups, one: str, other: str, folder: Path) -> None:
@@ -139,11 +139,11 @@ def draw_differing(groups: Groups, one: str, other: str, folder: Path) -> None:
     if len(chosen) == 0:
         return
     captions = [
-        Caption(names[int(better.labels[place])], f"{other}: {names[int(worse.predicted[place])]}")
+        Caption(names[int(better.seen.labels[place])], f"{other}: {names[int(worse.predicted[place])]}")
         for place in chosen.tolist()
     ]
     figure = gallery(
-        better.images[chosen], min(10, len(chosen)), f"Right in {one} rather than in {other}", captions,
+        better.seen.images[chosen], min(10, len(chosen)), f"Right in {one} rather than in {other}", captions,
         note=f"Black: true class. Orange: what {other} predicts.",
     )  # fmt: skip
-    save(png(pixels(figure)), folder / f"{one.lower()}_rather_than_{other.lower()}.png")
+    save_figure(figure, folder / f"{one.lower()}_rather_than_{other.lower()}.png")

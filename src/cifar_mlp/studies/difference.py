@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import binomtest, bootstrap
 from torch import Tensor
 
-from cifar_mlp.reproduction.paired import MORE, Part
+from cifar_mlp.common.spread import Sample
 from cifar_mlp.studies.groups import Group
 
 RESAMPLES = 2_000
@@ -54,8 +54,8 @@ def over_seeds(first: Group, second: Group) -> Difference | None:
     seeds = sorted(first.by_seed.keys() & second.by_seed.keys())
     if len(seeds) < 2:
         return None
-    part = Part("", MORE, tuple(100 * (first.by_seed[seed] - second.by_seed[seed]) for seed in seeds))
-    return Difference(part.mean, *part.interval())
+    found = Sample([100 * (first.by_seed[seed] - second.by_seed[seed]) for seed in seeds])
+    return Difference(found.mean, *found.interval())
 
 
 class McNemar(NamedTuple):

@@ -10,7 +10,7 @@ from cifar_mlp.cli.checkpoint_option import checkpoint_file
 from cifar_mlp.studies.members import VALIDATION, Seen, each, same_images
 from cifar_mlp.studies.study import finished
 
-# Shape legend: N = images, C = classes
+# Shape legend: N = images
 
 
 class Group(NamedTuple):
@@ -19,24 +19,23 @@ class Group(NamedTuple):
     Attributes:
         name: For people.
         runs: Networks in it.
-        indices: Of the images, rising, int64 ``(N,)``.
-        images: uint8 ``(N, channels, height, width)``.
-        labels: int64 ``(N,)``.
+        seen: These images, rising, with the mean of the networks' probabilities.
         right: The share of the networks that are right, float64 ``(N,)``.
-        predicted: The class of the mean probability, ``(N,)``.
         by_seed: Accuracy of each network on all the images, by its seed; empty where they saw different ones.
         class_names: By label.
     """
 
     name: str
     runs: int
-    indices: Tensor
-    images: Tensor
-    labels: Tensor
+    seen: Seen
     right: Tensor
-    predicted: Tensor
     by_seed: dict[int, float]
     class_names: list[str]
+
+    @property
+    def predicted(self) -> Tensor:
+        """The class of the mean probability, ``(N,)``."""
+        return self.seen.probabilities.argmax(1)
 
 
 def checkpoints_of(path: Path) -> list[Path]:
@@ -84,10 +83,7 @@ def read_group(path: Path, which: str) -> Group:
         order = found.indices.argsort()
         found, by_seed = Seen(*(column[order] for column in found)), {}
         right = (found.probabilities.argmax(1) == found.labels).double()
-    return Group(
-        str(path), len(parts), found.indices, found.images, found.labels, right, found.probabilities.argmax(1),
-        by_seed, names,
-    )  # fmt: skip
+    return Group(str(path), len(parts), found, right, by_seed, names)
 
 
 def require_same_images(first: Group, second: Group, which: str) -> None:
@@ -96,10 +92,9 @@ def require_same_images(first: Group, second: Group, which: str) -> None:
     Raises:
         ValueError: Says what to do.
     """
-    same = torch.equal(first.indices, second.indices) and torch.equal(first.images, second.images)
-    if not same or first.class_names != second.class_names:
+    if not same_images([first.seen, second.seen]) or first.class_names != second.class_names:
         remedy = "; give --on test" if which == VALIDATION else ""
         raise ValueError(
-            f"{first.name} and {second.name} do not have the same {which} images ({len(first.indices):,} and "
-            f"{len(second.indices):,}): only the same images can be compared{remedy}"
+            f"{first.name} and {second.name} do not have the same {which} images ({len(first.right):,} and "
+            f"{len(second.right):,}): only the same images can be compared{remedy}"
         )

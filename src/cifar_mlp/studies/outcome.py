@@ -1,7 +1,6 @@
 """What a study found: a table, predictions for images that were not trained on, a confusion matrix, an ensemble."""
 
 import csv
-import statistics
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,10 +12,10 @@ from torchmetrics.functional.classification import multiclass_confusion_matrix
 from cifar_mlp.common import markdown
 from cifar_mlp.common.atomic_write import replacing, write_whole
 from cifar_mlp.common.results import Row
-from cifar_mlp.common.spread import half_interval
+from cifar_mlp.common.spread import Sample
 from cifar_mlp.models.ensemble import Ensemble
 from cifar_mlp.pictures.confusion import confusion_matrix
-from cifar_mlp.pictures.style import pixels, png, save
+from cifar_mlp.pictures.style import save_figure
 from cifar_mlp.studies.members import TEST, VALIDATION, Seen, each, load_member, same_images, seen
 from cifar_mlp.studies.study import SEEDS, StudyPlan
 from cifar_mlp.training.ensemble_file import write_ensemble
@@ -32,21 +31,16 @@ def lines_of(study: StudyPlan, rows: Sequence[Row]) -> tuple[list[str], list[lis
     """Heading and rows of the table: accuracy at the last epoch, each run, then mean, deviation and interval."""
     known = [metric for metric in METRICS if all(metric in row["last"] for row in rows)]
     heads = ["accuracy at the last epoch, %", *(METRICS[metric] for metric in known)]
-    columns = [[100 * row["last"][metric] for row in rows] for metric in known]
+    columns = [Sample([100 * row["last"][metric] for row in rows]) for metric in known]
     found = [
-        [study.label(planned), *(f"{column[place]:.2f}" for column in columns)]
+        [study.label(planned), *(f"{column.values[place]:.2f}" for column in columns)]
         for place, planned in enumerate(study.planned)
     ]
-    found.append(["mean", *(f"{statistics.fmean(column):.2f}" for column in columns)])
+    found.append(["mean", *(f"{column.mean:.2f}" for column in columns)])
     if len(rows) > 1:
-        found.append(["standard deviation", *(f"{statistics.stdev(column):.2f}" for column in columns)])
-        found.append(["95 % interval", *map(_interval, columns)])
+        found.append(["standard deviation", *(f"{column.deviation:.2f}" for column in columns)])
+        found.append(["95 % interval", *("{:.2f} to {:.2f}".format(*column.interval()) for column in columns)])
     return heads, found
-
-
-def _interval(values: Sequence[float]) -> str:
-    mean, half = statistics.fmean(values), half_interval(values)
-    return f"{mean - half:.2f} to {mean + half:.2f}"
 
 
 def write_outcome(study: StudyPlan, rows: Sequence[Row]) -> Table:
@@ -102,5 +96,4 @@ def draw_confusion(study: StudyPlan, parts: Sequence[Seen], names: Sequence[str]
     """``confusion.png``: the same predictions, counted."""
     counts = sum(multiclass_confusion_matrix(part.probabilities, part.labels, len(names)) for part in parts)
     assert isinstance(counts, Tensor)
-    drawn = confusion_matrix(counts, names, "Held out, all runs")
-    save(png(pixels(drawn)), study.folder / "confusion.png")
+    save_figure(confusion_matrix(counts, names, "Held out, all runs"), study.folder / "confusion.png")

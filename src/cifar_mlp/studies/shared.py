@@ -1,14 +1,12 @@
 """A study whose runs are shared by several processes or machines: the sweep's workers, with a run for each slot."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import optuna
 from optuna.pruners import NopPruner
 from optuna.trial import Trial
 from rich.console import Console
 
-from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.common.results import Row, config_fingerprint
 from cifar_mlp.reproduction.plan import Planned
 from cifar_mlp.reproduction.store import Store
@@ -46,33 +44,21 @@ def work_on(study: StudyPlan, store: Store, where: str, program: Sequence[str], 
     def say(line: str) -> None:
         console.print(line, highlight=False, soft_wrap=True)
 
-    def propose(trial: Trial, slot: int) -> list[str]:
-        training = trainings[slot]
-        if training.result(keep_checkpoint=True) is None:
-            say(f"{study.label(training.planned)}: started")
-            training.folder.mkdir(parents=True, exist_ok=True)
-            write_whole(training.source.read_text(), training.config)
-        return ["--config", str(training.config), f"--seed_everything={training.planned.seed}",
-                *training.planned.variant.options, "--resume=auto"]  # fmt: skip
-
-    def train(
-        arguments: list[str], folder: Path, go_on: Callable[[int, float], bool], alive: Callable[[], None], beat: float
-    ) -> Outcome:
-        training = next(one for one in trainings if one.folder == folder)
-        if (row := training.result(keep_checkpoint=True)) is None:
-            outcome = run_fit(arguments, folder, go_on, alive, beat, program)
+    def train(trial: Trial, slot: int, go_on: Callable[[int, float], bool], alive: Callable[[], None]) -> Outcome:
+        training, label = trainings[slot], study.label(trainings[slot].planned)
+        row = training.result(keep_checkpoint=True)
+        if row is None:
+            say(f"{label}: started")
+            outcome = run_fit(training.begin(), training.folder, go_on, alive, program=program)
             row = training.result(keep_checkpoint=True)
             if row is None:
                 reason = outcome.reason or "it left no results"
-                say(f"FAILED  {study.label(training.planned)}: {reason}")
+                say(f"FAILED  {label}: {reason}")
                 return outcome._replace(reason=reason)
-            say(f"{study.label(training.planned)}: validation {100 * row['last'][MONITOR]:.1f} %")
+            say(f"{label}: validation {100 * row['last'][MONITOR]:.1f} %")
         return Outcome([row["last"][MONITOR]], False, None)
 
-    def place(number: int, slot: int) -> str:
-        return str(trainings[slot].folder.relative_to(runs))
-
-    work(Search(shared, len(trainings), propose, runs, lambda: None, place, train))
+    work(Search(shared, len(trainings), train, runs))
     rows = {training.planned: training.result(keep_checkpoint=True) for training in trainings}
     add(store, [row for row in rows.values() if row is not None])
     return [planned for planned, row in rows.items() if row is None]

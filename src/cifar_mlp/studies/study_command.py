@@ -9,10 +9,9 @@ from rich.console import Console
 
 from cifar_mlp.cli.parser import errors_in_one_line
 from cifar_mlp.common.interruption import answering_interrupts
-from cifar_mlp.common.parallel_runs import default_jobs, threads_of
 from cifar_mlp.common.results import Row
 from cifar_mlp.common.script_parser import OneLineParser
-from cifar_mlp.reproduction.pool import Bar, expected_seconds, run_all
+from cifar_mlp.reproduction.pool import run_all
 from cifar_mlp.reproduction.store import Store
 from cifar_mlp.studies.outcome import write_outcome
 from cifar_mlp.studies.study import FOLDS, SEEDS, StudyPlan, plan
@@ -86,10 +85,7 @@ def perform(
     console.print(f"{len(study.planned)} runs wanted, {done} of them done: {study.folder}", highlight=False)
     if missing:
         if storage is None:
-            jobs = min(jobs or default_jobs(), len(missing))
-            known = store.document()["runs"]
-            bar = Bar({planned: expected_seconds(planned, known, False) for planned in missing}, jobs, console)
-            failed = run_all(bar, store, program, threads_of(jobs), lambda planned: True, resume=True)
+            failed = run_all(missing, store, program, jobs, console, resume=True)
         else:
             try:
                 from cifar_mlp.studies.shared import work_on

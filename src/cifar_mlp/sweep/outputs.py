@@ -1,6 +1,5 @@
 """What a sweep leaves: the best config with its provenance, and pictures of the search."""
 
-import io
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,14 +8,13 @@ import optuna
 from matplotlib.figure import Figure
 from optuna.trial import FrozenTrial, TrialState
 
-from cifar_mlp.common.atomic_write import write_whole_bytes
 from cifar_mlp.common.results import percent
+from cifar_mlp.pictures.style import save_figure
 from cifar_mlp.pictures.sweep_plots import history, importance, parallel_coordinates
 from cifar_mlp.sweep.config import arguments, config_text, write_config
 from cifar_mlp.sweep.search import Candidate, Found
 from cifar_mlp.sweep.sweep_file import Space
 
-PICTURE_DPI = 150
 SEEN_BY = 4  # completed trials that importance and parallel coordinates need to show anything
 
 
@@ -66,7 +64,6 @@ def candidate_lines(space: Space, candidates: Sequence[Candidate]) -> list[str]:
 
 def write_pictures(space: Space, study_name: str, trials: Sequence[FrozenTrial], output: Path) -> list[Path]:
     """Draw the search; returns the pictures' paths. Those that need more completed trials are left out."""
-    output.mkdir(parents=True, exist_ok=True)  # other machines may have run every trial
     drawn: dict[str, Figure] = {
         "history": history(
             study_name,
@@ -88,10 +85,6 @@ def write_pictures(space: Space, study_name: str, trials: Sequence[FrozenTrial],
             apart, params=list(space.search), evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0)
         )
         drawn["importance"] = importance(study_name, shares, len(complete))
-    paths = []
     for name, figure in drawn.items():
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=PICTURE_DPI)
-        paths.append(output / f"{name}.png")
-        write_whole_bytes(buffer.getvalue(), paths[-1])
-    return paths
+        save_figure(figure, output / f"{name}.png")
+    return [output / f"{name}.png" for name in drawn]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cifar_mlp.callbacks.pruning import CONTINUE, REPORT
+from cifar_mlp.sweep.heartbeat import HEARTBEAT
 
 FIT = [sys.executable, "-m", "cifar_mlp", "fit"]
 CALLBACK = "cifar_mlp.callbacks.pruning.AskToGoOn"
@@ -35,7 +36,7 @@ def run_fit(
     folder: Path,
     go_on: Callable[[int, float], bool],
     alive: Callable[[], None],
-    heartbeat: float,
+    heartbeat: float = HEARTBEAT,
     program: Sequence[str] | None = None,
 ) -> Outcome:
     """Train, and keep what was printed in ``output.txt``.

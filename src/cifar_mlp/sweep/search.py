@@ -1,23 +1,26 @@
 """A whole sweep: search, confirm, and leave the best config and its pictures."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.pruners import BasePruner, MedianPruner, NopPruner
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 from rich.console import Console
 
+from cifar_mlp.callbacks.run_record import records
 from cifar_mlp.sweep.config import arguments, base_values, require_options
+from cifar_mlp.sweep.process import Outcome, run_fit
 from cifar_mlp.sweep.samplers import GivenPoint, grid_of, sampler_of
 from cifar_mlp.sweep.storage import open_storage, open_study
 from cifar_mlp.sweep.sweep_file import Options, Space
 from cifar_mlp.sweep.table import BASE_CONFIG, LiveTable
-from cifar_mlp.sweep.worker import Propose, Search, work
+from cifar_mlp.sweep.worker import Search, work
+
+Propose = Callable[[Trial, int], list[str]]  # given a trial and its slot, what cifar-mlp fit takes
 
 
 class Candidate(NamedTuple):
@@ -126,7 +129,17 @@ def _shown(
     console: Console, title: str, study: optuna.Study, size: int, propose: Propose, folder: Path
 ) -> list[FrozenTrial]:
     with LiveTable(console, study, size, title) as board:
-        return work(Search(study, size, propose, folder, board.changed))
+
+        def train(trial: Trial, slot: int, go_on: Callable[[int, float], bool], alive: Callable[[], None]) -> Outcome:
+            fit_arguments, place = propose(trial, slot), folder / f"{trial.number:04d}"
+            trial.set_user_attr("folder", str(place))
+            board.changed()
+            outcome = run_fit(fit_arguments, place, go_on, alive)
+            for record in place.rglob("provenance.json"):
+                trial.set_user_attr("provenance", records(record.parent)[-1])
+            return outcome
+
+        return work(Search(study, size, train, folder, board.changed))
 
 
 def _pruner(space: Space) -> BasePruner:
@@ -139,20 +152,9 @@ def _proposals(space: Space, study: optuna.Study, base: Options, grid: list[Opti
     def propose(trial: Trial, slot: int) -> list[str]:
         drawn = space.search if slot else {name: space.search[name] for name in base}
         study.sampler = sampler_of(space, slot, grid) if slot else GivenPoint(base)
-        options = {name: _draw(trial, name, distribution) for name, distribution in drawn.items()}
+        options = {name: trial._suggest(name, distribution) for name, distribution in drawn.items()}
         if slot == 0:
             trial.set_user_attr(BASE_CONFIG, space.base.stem)
         return arguments(space, options if slot else None)
 
     return propose
-
-
-def _draw(trial: Trial, name: str, distribution: BaseDistribution) -> Any:
-    if isinstance(distribution, CategoricalDistribution):
-        return trial.suggest_categorical(name, distribution.choices)
-    if isinstance(distribution, IntDistribution):
-        return trial.suggest_int(
-            name, distribution.low, distribution.high, step=distribution.step, log=distribution.log
-        )
-    assert isinstance(distribution, FloatDistribution)
-    return trial.suggest_float(name, distribution.low, distribution.high, step=distribution.step, log=distribution.log)

@@ -8,28 +8,22 @@ Killed and started again it continues. The same command started several times, o
 --storage, shares the trials. Test images are never looked at.
 """
 
-import os
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from cifar_mlp.cli import USER_ERRORS
-from cifar_mlp.cli.messages import one_line
+from cifar_mlp.cli.parser import errors_in_one_line
 from cifar_mlp.common.interruption import answering_interrupts
 from cifar_mlp.common.script_parser import OneLineParser
 
 ABOUT = str(__doc__).partition("\n\n")[2]
 
 
-def main(given: list[str] | None = None, program: str = "cifar-mlp sweep") -> int:
-    """Sweep; a mistake is one line and exit code 1.
-
-    Args:
-        given: As typed after the command; ``None`` takes them from the process.
-        program: Name before each message.
-    """
-    parser = OneLineParser(prog=program, description=ABOUT)
+@answering_interrupts("cifar-mlp")
+def main(arguments: Sequence[str]) -> None:
+    """Sweep; a mistake is one line and exit code 1."""
+    parser = OneLineParser(prog="cifar-mlp sweep", description=ABOUT)
     parser.add_argument("file", type=Path, metavar="SWEEP", help="sweep file, e.g. configs/sweeps/q3.yaml")
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="folder of trials, config, pictures; default sweeps/NAME"
@@ -39,27 +33,20 @@ def main(given: list[str] | None = None, program: str = "cifar-mlp sweep") -> in
         metavar="WHERE",
         help="journal file, default DIR/journal.log, or postgresql://USER:PASSWORD@HOST/DATABASE",
     )
-    options = parser.parse_args(given)
+    options = parser.parse_args(arguments)
     try:
-        _sweep(options.file, options.output, options.storage)
-    except ModuleNotFoundError as error:
-        if error.name != "optuna":
-            raise
-        print(f"{program.split()[0]}: needs Optuna, the extra sweep: pip install optuna", file=sys.stderr)
-        return 1
-    except USER_ERRORS as error:
-        if os.environ.get("CIFAR_MLP_DEBUG"):
-            raise
-        print(f"{program.split()[0]}: {one_line(str(error))}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"{program.split()[0]}: stopped; the same command resumes", file=sys.stderr)
-        return 130
-    return 0
+        with errors_in_one_line():
+            _sweep(options.file, options.output, options.storage)
+    except KeyboardInterrupt as error:
+        error.add_note("the same command resumes")
+        raise
 
 
 def _sweep(file: Path, output: Path | None, storage: str | None) -> None:
-    import optuna
+    try:
+        import optuna
+    except ModuleNotFoundError as error:
+        raise ValueError("sweep needs Optuna: pip install 'cifar-mlp[sweep]'") from error
 
     from cifar_mlp.sweep.outputs import candidate_lines, write_best_config, write_pictures
     from cifar_mlp.sweep.search import run_sweep
@@ -78,9 +65,3 @@ def _sweep(file: Path, output: Path | None, storage: str | None) -> None:
     pictures = write_pictures(space, space.name, found.trials, output)
     config = write_best_config(space, found, output)
     print(f"pictures: {', '.join(str(path) for path in pictures)}\nbest config: {config}", flush=True)
-
-
-def command(arguments: list[str]) -> None:
-    """As ``cifar-mlp sweep``."""
-    with answering_interrupts("cifar-mlp"):
-        sys.exit(main(arguments))

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,15 +10,15 @@ from optuna import Study
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from cifar_mlp.callbacks.run_record import records
-from cifar_mlp.sweep.heartbeat import HEARTBEAT, beat, sign_up
-from cifar_mlp.sweep.process import Outcome, run_fit
+from cifar_mlp.sweep.heartbeat import beat, sign_up
+from cifar_mlp.sweep.process import Outcome
 from cifar_mlp.sweep.slots import REASON, claim, give_up, holders, slots, take_up_lost
 
 WAIT = 1.0  # seconds between looks at what other workers do
 FAILURES = 3  # so many at the start, and nothing else, are no accident
 
-Propose = Callable[[Trial, int], list[str]]
+Train = Callable[[Trial, int, Callable[[int, float], bool], Callable[[], None]], Outcome]
+"""Runs one trial, given its slot; for the other two see :func:`cifar_mlp.sweep.process.run_fit`."""
 
 
 class Search(NamedTuple):
@@ -26,24 +27,16 @@ class Search(NamedTuple):
     Attributes:
         study: Where trials are kept.
         size: Trials in all.
-        propose: Given a trial and its slot, what ``cifar-mlp fit`` takes.
-        folder: Where the trials' folders are made.
+        train: Runs one trial.
+        folder: Of the trials, for messages.
         changed: Called after each change, to update a display.
-        place: Given a trial's number and its slot, the name of its folder.
-        train: Runs one trial, as :func:`run_fit` does.
     """
 
     study: Study
     size: int
-    propose: Propose
+    train: Train
     folder: Path
-    changed: Callable[[], None]
-    place: Callable[[int, int], str] = lambda number, slot: f"{number:04d}"
-    train: Callable[..., Outcome] = run_fit
-
-
-class AllFailedError(ValueError):
-    """The first trials all failed."""
+    changed: Callable[[], None] = lambda: None
 
 
 def work(search: Search) -> list[FrozenTrial]:
@@ -53,7 +46,7 @@ def work(search: Search) -> list[FrozenTrial]:
         The trials in their slots.
 
     Raises:
-        AllFailedError: If this worker's first trials failed.
+        ValueError: If this worker's first trials failed.
     """
     study, ended = search.study, 0
     failed: list[str] = []
@@ -81,15 +74,11 @@ def work(search: Search) -> list[FrozenTrial]:
         ended += 1
         failed += [reason] if reason else []
         if ended == len(failed) == FAILURES:
-            raise AllFailedError(f"the first {FAILURES} trials all failed, see {search.folder}: {failed[-1]}")
+            raise ValueError(f"the first {FAILURES} trials all failed, see {search.folder}: {failed[-1]}")
 
 
 def conduct(search: Search, trial: Trial, slot: int) -> str | None:
     """Run one trial to its end; returns why it failed, if it did."""
-    fit_arguments = search.propose(trial, slot)
-    folder = search.folder / search.place(trial.number, slot)
-    trial.set_user_attr("folder", str(folder))
-    search.changed()
 
     def go_on(epoch: int, value: float) -> bool:
         trial.report(value, epoch)
@@ -97,13 +86,8 @@ def conduct(search: Search, trial: Trial, slot: int) -> str | None:
         search.changed()
         return not trial.should_prune()
 
-    def alive() -> None:
-        beat(trial)
-
     try:
-        outcome = search.train(fit_arguments, folder, go_on, alive, HEARTBEAT)
-        for record in folder.rglob("provenance.json"):
-            trial.set_user_attr("provenance", records(record.parent)[-1])
+        outcome = search.train(trial, slot, go_on, partial(beat, trial))
         if outcome.reason is not None:
             trial.set_user_attr(REASON, outcome.reason)
             search.study.tell(trial, state=TrialState.FAIL)

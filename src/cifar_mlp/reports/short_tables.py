@@ -1,5 +1,6 @@
-"""The README's short table of speed, from the job ``train``."""
+"""README's tables of gradient errors and speed."""
 
+from cifar_mlp.common import markdown
 from cifar_mlp.common.results import Document, Row
 from cifar_mlp.reports.performance_tables import (
     INPUTS,
@@ -11,8 +12,34 @@ from cifar_mlp.reports.performance_tables import (
     speed_ratio,
 )
 
+CASE = "510-600-10:200"
+COLUMNS = {
+    "NumPy, float64": ("numpy", "float64"),
+    "hand-derived, float64": ("hand: loss_and_gradients", "float64"),
+    "hand-derived, float32": ("hand: loss_and_gradients", "float32"),
+    "hand-derived, bfloat16": ("hand: loss_and_gradients", "bfloat16"),
+}
 SHORT = ("plain", "lightning", "sklearn", "jax")  # baselines of the short table
 SHORT_VERSIONS = ("lightning", "scikit-learn", "jax")  # their packages
+
+
+def parity_table(evidence: Document) -> str:
+    """Relative errors of the loss and the four gradients on the CPU against autograd in float64."""
+    errors = {
+        (row["witness"], row["dtype"], row["tensor"]): row.get("normwise_error")
+        for row in evidence["rows"]
+        if row["case"] == CASE and row["device"] == "cpu"
+    }
+    body = [
+        [tensor, *(f"{errors[(*column, tensor)]:.1e}" for column in COLUMNS.values())]
+        for tensor in ("loss", "w1", "b1", "w2", "b2")
+    ]
+    outcome = evidence["outcome"][:1].upper() + evidence["outcome"][1:]
+    return (
+        markdown.table(["tensor", *COLUMNS], body)
+        + f"\nIn the bfloat16 column, autograd starts from the same rounded pre-activations z2 and scores. {outcome}. "
+        + f"{measured_where(evidence['environment'])}\n"
+    )
 
 
 def speed_short(document: Document) -> str:
