@@ -34,15 +34,24 @@ def test_each_is_trained_once_with_each_seed_and_nothing_twice(tmp_path: Path, m
     assert measure(OPTIONS, [0, 1], tmp_path, without) == found
     assert len(started) == 4
     assert [("--model.optimizer.lr=1e-9" in one) for one in started] == [False, False, True, True]
-    assert min(found[WHOLE]) > max(found["rate"])
-    assert json.loads((tmp_path / "ablation.json").read_text())["options"] == OPTIONS
+    accuracy = {(row["without"], row["seed"]): row["validation"] for row in found["rows"]}
+    assert list(accuracy) == [(WHOLE, 0), (WHOLE, 1), ("rate", 0), ("rate", 1)]
+    assert min(accuracy[WHOLE, seed] for seed in (0, 1)) > max(accuracy["rate", seed] for seed in (0, 1))
+    assert json.loads((tmp_path / "ablation.json").read_text()) == found
+    assert (found["options"], found["epochs"]) == (OPTIONS, 3)
     with pytest.raises(ValueError, match=r"holds runs with .* choose another folder"):
         measure([*OPTIONS, "--model.dropout", "0.1"], [0], tmp_path, without)
 
 
 def test_the_table_pairs_seeds():
-    text = table({WHOLE: [0.70, 0.72, 0.71], "crop": [0.65, 0.67, 0.66], "flip": [0.69, 0.72, 0.72]})
-    assert "| everything | 71.0 ± 1.0 |  |" in text
+    values = {WHOLE: [0.70, 0.72, 0.71], "crop": [0.65, 0.67, 0.66], "flip": [0.69, 0.72, 0.72]}
+    rows = [
+        {"without": name, "seed": seed, "validation": value}
+        for name, accuracies in values.items()
+        for seed, value in enumerate(accuracies)
+    ]
+    text = table({"rows": rows})
+    assert f"| {WHOLE} | 71.0 ± 1.0 |  |" in text
     assert "| crop | 66.0 ± 1.0 | -5.0 ± 0.0 |" in text
     assert "| flip | 71.0 ± 1.7 | +0.0 ± 2.5 |" in text
 

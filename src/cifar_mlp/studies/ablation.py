@@ -1,18 +1,20 @@
-"""What each ingredient of a record config is worth: it is taken away, and the rest trains again."""
+"""What each ingredient of a record config is worth: training without it."""
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from cifar_mlp.cli import run
 from cifar_mlp.common import markdown
-from cifar_mlp.common.atomic_write import write_whole
 from cifar_mlp.common.bounded_yaml import load_yaml
+from cifar_mlp.common.json_files import read_json, write_json_rows
+from cifar_mlp.common.provenance import provenance
 from cifar_mlp.common.results import percent
 from cifar_mlp.common.spread import Sample
 
-WHOLE = "everything"
+WHOLE = "nothing (the config)"
 WITHOUT: dict[str, list[str]] = {
     "whitening": ["--data.whiten=false", "--data.whiten_epsilon=0"],
     "PCA (pixels instead)": ["--data.n_components=null", "--data.whiten=false", "--data.whiten_epsilon=0"],
@@ -41,8 +43,8 @@ def ingredients(config: Path) -> dict[str, list[str]]:
 
 def measure(
     options: Sequence[str], seeds: Sequence[int], folder: Path, without: Mapping[str, list[str]]
-) -> dict[str, list[float]]:
-    """Validation accuracy at the last epoch by what was left out, a number for each seed; the test set is not read.
+) -> dict[str, Any]:
+    """Train once with each seed whole, then without each ingredient; the test set is not read.
 
     Args:
         options: Of ``cifar-mlp fit``, for all runs.
@@ -50,35 +52,48 @@ def measure(
         folder: Of the runs and ``ablation.json``; what is there already is not trained again.
         without: What to leave out, and the options that do it.
 
+    Returns:
+        The content of ``ablation.json``: validation accuracy at the last epoch, a row for each run.
+
     Raises:
         ValueError: If the folder holds runs with other options.
     """
     kept = folder / "ablation.json"
-    found: dict[str, Any] = {"options": list(options), "validation": {}}
+    found: dict[str, Any] = {"schema": 1, "options": list(options), "provenance": {}, "rows": []}
     if kept.is_file():
-        found = json.loads(kept.read_text())
+        found = read_json(kept)
     if found["options"] != list(options):
         raise ValueError(f"--output {folder} holds runs with {' '.join(found['options'])}: choose another folder")
-    for number, (name, changed) in enumerate({WHOLE: [], **without}.items()):
-        for seed in map(str, seeds):
-            known = found["validation"].setdefault(name, {})
-            if seed in known:
-                continue
-            place = ["--seed_everything", seed, "--trainer.default_root_dir", str(folder / f"{number}-{seed}")]
-            command = run(["fit", *options, *changed, *place])
-            metric = command.model.metric_name("val/accuracy")
-            known[seed] = round(float(command.trainer.callback_metrics[metric]), 4)
-            folder.mkdir(parents=True, exist_ok=True)
-            write_whole(json.dumps(found, indent=1) + "\n", kept)
-    return {name: [found["validation"][name][str(seed)] for seed in seeds] for name in (WHOLE, *without)}
+    for (name, changed), seed in product({WHOLE: [], **without}.items(), seeds):
+        if any((row["without"], row["seed"]) == (name, seed) for row in found["rows"]):
+            continue
+        place = folder / "runs" / f"{name.replace(' ', '_')}-{seed}"
+        command = run(["fit", *options, *changed, "--seed_everything", str(seed), *_in(place)])
+        accuracy = command.trainer.callback_metrics[command.model.metric_name("val/accuracy")]
+        found["rows"].append({"without": name, "seed": seed, "validation": round(float(accuracy), 4)})
+        found["epochs"] = command.trainer.current_epoch
+        found["provenance"] = provenance(command.trainer.strategy.root_device)
+        write_json_rows(kept, found, ["rows"])
+    return found
 
 
-def table(found: Mapping[str, Sequence[float]]) -> str:
-    """Markdown: accuracy, and the difference from the whole with its 95 % interval over paired seeds."""
-    whole = found[WHOLE]
-    lines = []
-    for name, values in found.items():
-        gain = Sample([100 * (value - other) for value, other in zip(values, whole, strict=True)])
-        interval = f"{gain.mean:+.1f} ± {gain.half():.1f}" if len(values) > 1 else f"{gain.mean:+.1f}"
-        lines.append([name, percent(values), "" if name == WHOLE else interval])
+def _in(folder: Path) -> list[str]:
+    folder.mkdir(parents=True, exist_ok=True)
+    return ["--trainer.default_root_dir", str(folder)]
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """Markdown: accuracy, and the difference from the whole with its 95 % interval over paired seeds.
+
+    Args:
+        found: What :func:`measure` returns.
+    """
+    values: dict[str, dict[int, float]] = {}
+    for row in found["rows"]:
+        values.setdefault(row["without"], {})[row["seed"]] = row["validation"]
+    whole, lines = values[WHOLE], []
+    for name, by_seed in values.items():
+        gain = Sample([100 * (value - whole[seed]) for seed, value in by_seed.items()])
+        interval = f"{gain.mean:+.1f} ± {gain.half():.1f}" if len(by_seed) > 1 else f"{gain.mean:+.1f}"
+        lines.append([name, percent(list(by_seed.values())), "" if name == WHOLE else interval])
     return markdown.table(["without", "validation", "difference, 95 % interval"], lines)
