@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"--seeds must be at least 1, not {options.seeds}")
     try:
         config = find_config(options.config)
-        shared = ["--config", str(config), "--views.all", "false", *of_fit]
+        shared = ["--config", options.config, "--views.all", "false", *of_fit]
         print(table(measure(shared, range(options.seeds), options.output, ingredients(config))))
     except USER_ERRORS as error:
         print(f"ablation.py: {error}", file=sys.stderr)
