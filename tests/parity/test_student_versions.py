@@ -151,6 +151,29 @@ def affine(x: Any, w: Any, b: Any) -> Any:
     return x @ w + b, (x, w)
 
 
+class Accumulating:
+    """Gradients that are added to those of the last call."""
+
+    def __init__(self) -> None:
+        self.params, self.grads = zeros(TWO_SHAPES), dict.fromkeys(TWO_SHAPES, 0.0)
+
+    def loss(self, X: Any, y: Any, reg: float) -> Any:
+        space: dict[str, Any] = {}
+        exec(BASES["two"], space)
+        loss, found = space["mine"](self.params, X, y, reg)
+        self.grads = {name: self.grads[name] + gradient for name, gradient in found.items()}
+        return loss, self.grads
+
+
+def test_what_an_object_keeps_from_call_to_call_is_found():
+    network = Accumulating()
+    report = check.gradients(network, np.zeros((N, D)), np.arange(N) % C, 0.05)
+    assert report.causes == [
+        "a second call adds its gradients to those of the first: they must begin at 0 at every call"
+    ]
+    assert network.grads == dict.fromkeys(TWO_SHAPES, 0.0)
+
+
 LAYERS = {
     "ones for the upstream gradient": (affine, lambda dy, c: (0 * dy + 1) @ c[1].T, "upstream gradient is not used"),
     "transposed": (affine, lambda dy, c: (dy @ c[1].T, dy.T @ c[0], dy.sum(0)), "w: shape (3, 4), expected (4, 3)"),
@@ -158,6 +181,16 @@ LAYERS = {
     "summed over all": (affine, lambda dy, c: (dy @ c[1].T, c[0].T @ dy, dy.sum() + 0 * dy[0]), "b: the same number"),
     "no mask": (lambda x: (np.maximum(x, 0), x), lambda dy, x: dy, "dx: mask skipped"),
     "the output": (lambda x: (np.tanh(x),) * 2, lambda dy, y: dy * (1 - np.tanh(y) ** 2), "takes y, the output"),
+    "not summed": (
+        lambda x: (x - np.log(np.exp(x).sum(1, keepdims=True)),) * 2,
+        lambda dy, y: dy - np.exp(y),
+        "x: it is written as dy - exp(y), and should be dy - exp(y) sum(dy) of the row",
+    ),
+    "of the upstream": (
+        lambda x: (np.tanh(x), x),
+        lambda dy, x: 1 - np.tanh(dy) ** 2,
+        "the derivative taken of dy, which is not multiplied in",
+    ),
     "a root": (lambda x: (np.log(x), x), lambda dy, x: 2 * dy / x, "twice the right one"),
 }
 

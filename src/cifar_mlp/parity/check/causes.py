@@ -44,8 +44,10 @@ class Answered:
             errors.append(error if error == error else math.inf)
         return errors, abs(self.answer.loss - loss) / max(abs(loss), 1e-3)
 
-    def of_gradients(self, declared: Guess, guess: Guess | None, rights: list[bool], words: list[str]) -> list[str]:
-        """The shortest exact story among the functions that the loss may be of; else where to look."""
+    def of_gradients(
+        self, declared: Guess, guess: Guess | None, rights: list[bool], words: list[str]
+    ) -> tuple[list[str], bool]:
+        """The shortest exact story among the functions that the loss may be of; else where to look, and ``False``."""
         best: list[str] | None = None
         part: list[str] = []
         stuck: int | None = None
@@ -59,10 +61,10 @@ class Answered:
             elif unexplained is not None and not part:
                 part, stuck = story, unexplained
         if best is not None:
-            return best or [ROUNDING]
+            return best or [ROUNDING], True
         where = [] if stuck is None else [self.where(rights, words, stuck)]
         first = first_wrong_intermediate(self.answer.extra, self._sought(declared))
-        return [*first, *part, *where]
+        return [*first, *part, *where], False
 
     def _story(self, guess: Guess) -> tuple[list[str], int | None]:
         """Of one mistake in all gradients, else of the fewest, and the layer that none explains."""
@@ -84,7 +86,7 @@ class Answered:
         floor = 1e-4 * max(float(g.norm()) for parts in gradients for g in parts.values())
         penalty = {"weight": weight, "bias": weight if c.biases else 0.0}
         return Sought(guess.forward_pass(self.drawn), gradients, self.function.part_names, c.reduction, penalty,
-                      MATCH[self.answer.single], floor)  # fmt: skip
+                      MATCH[self.answer.single], floor, self.function.layout.transposed)  # fmt: skip
 
     def not_finite(self) -> str:
         """Where that may come from."""

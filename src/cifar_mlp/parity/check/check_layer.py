@@ -1,6 +1,7 @@
 """``check.layer``: one forward and one backward function, with a drawn upstream gradient."""
 
 import inspect
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -14,10 +15,12 @@ from torch import Tensor
 from cifar_mlp.parity import layers
 from cifar_mlp.parity.check import report as verdicts
 from cifar_mlp.parity.check.calling import guarded, quietly
+from cifar_mlp.parity.check.central_differences import quotients
 from cifar_mlp.parity.check.check_function import check_function
 from cifar_mlp.parity.check.forward_pass import ACTIVATIONS
 from cifar_mlp.parity.check.loss_variants import EPSILONS
 from cifar_mlp.parity.check.mistakes import through_activation
+from cifar_mlp.parity.check.relations import combination, sum_words
 from cifar_mlp.parity.check.report import Report
 from cifar_mlp.parity.check.structures import as_tensor, like
 from cifar_mlp.parity.faults import FAULTS, planted
@@ -86,8 +89,9 @@ def _check(forward: Callable[..., Any], backward: Callable[..., Any] | None, arg
     if report.verdict == verdicts.WRONG and report.tensors:
         answered = {name: as_tensor(value) for name, value in guarded(function, drawn)[1].items()}
         inputs = [as_tensor(value) for value in drawn.values()]
-        causes = _of_an_activation(list(answered.values()), inputs, y, upstream[0])
-        report.causes = causes or _of_the_table(list(answered.values()), inputs, y, upstream[0]) or report.causes
+        given = (list(answered.values()), inputs, y, upstream[0])
+        causes = _of_an_activation(*given) or _of_the_table(*given)
+        report.causes = causes or _as_written(function, drawn, report, y, upstream[0]) or report.causes
         upstream[0] = torch.ones_like(upstream[0])
         again = guarded(function, drawn)[1]
         if not any(tensor.right for tensor in report.tensors) and all(
@@ -133,11 +137,56 @@ def _of_an_activation(mine: list[Tensor], inputs: list[Tensor], y: Tensor, dy: T
         if _same(forward(x), y):
             passed: Any = SimpleNamespace(u=[x], a=[y], xhat=lambda index: None, activation_backward=backward,
                                         architecture=SimpleNamespace(activation=name),
-                                        drawn=SimpleNamespace(kept=[]))  # fmt: skip
+                                        drawn=SimpleNamespace(kept=[]), theirs=[], z=[])  # fmt: skip
             for step in through_activation(passed, 0, dy, dy):
-                if step.words and _same(step.value, mine[0]):
-                    return [step.words.replace("z1", "x").replace("a1", "y").replace("dz1", "dx")]
+                summed = combination(mine[0], step.terms, 1e-9) if step.terms else {}
+                if summed or (step.words and _same(step.value, mine[0])):
+                    words = f"{step.words} {sum_words(summed)}".strip()
+                    return [re.sub(r"\ba\b", "y", re.sub(r"\bz\b", "x", words.replace("z1", "x").replace("a1", "y")))]
     return []
+
+
+def _as_written(
+    function: Callable[..., Any], drawn: dict[str, Any], report: Report, y: Tensor, dy: Tensor
+) -> list[str]:
+    """Each wrong gradient, and what it should be, as sums of what people write."""
+    values = {name: as_tensor(value) for name, value in drawn.items()}
+    answered = {name: as_tensor(value) for name, value in guarded(function, drawn)[1].items()}
+    names = [tensor.name for tensor in report.tensors]
+
+    def loss(point: list[Tensor]) -> float:
+        moved = {name: like(value, drawn[name]) for name, value in zip(names, point, strict=True)}
+        return float(guarded(function, moved)[0])
+
+    point, mine = [values[name] for name in names], [answered[name] for name in names]
+    said = []
+    for tensor, x, g, own in zip(report.tensors, point, mine, quotients(loss, point, mine, False), strict=True):
+        terms = _terms(x.shape, point[0], y, dy)
+        if tensor.right or not terms or len(own.entries) < x.numel():
+            continue
+        found, right = (combination(value.reshape(-1), terms, close) for value, close in ((g, 1e-9), (own.value, 1e-7)))
+        if found and right:
+            said.append(f"{tensor.name}: it is written as {sum_words(found)}, and should be {sum_words(right)}")
+    return said
+
+
+def _terms(shape: torch.Size, x: Tensor, y: Tensor, dy: Tensor) -> dict[str, Tensor]:
+    """Of the gradient in a tensor of this shape."""
+    of = {"": torch.ones_like(y), "y": y, "exp(y)": y.exp()} | ({"x": x} if x.shape == y.shape else {})
+    if y.dim() != 2 or shape not in (y.shape, y.shape[1:]):
+        return {}
+    if shape != y.shape:
+        if x.shape == y.shape:
+            of |= {"x [x <= 0]": x * (x <= 0), "x [x > 0]": x * (x > 0)}
+            of |= {f"xhat of the {what}": layers.standardize_forward(x, dim, EPSILON)[0]
+                   for dim, what in ((0, "examples"), (1, "features"))}  # fmt: skip
+        return {f"sum(dy {words})".replace(" )", ")"): (dy * factor).sum(0) for words, factor in of.items()}
+    terms = {words or "1": factor for words, factor in of.items()}
+    terms |= {f"dy {words}".strip(): dy * factor for words, factor in of.items()}
+    for (outer, one), (inner, other), (dim, what) in product(of.items(), of.items(), ((1, "row"), (0, "column"))):
+        words = f"{outer} sum(dy {inner})".replace(" )", ")").strip()
+        terms[f"{words} of the {what}"] = one * (dy * other).sum(dim, keepdim=True)
+    return terms
 
 
 def _of_the_table(mine: list[Tensor], inputs: list[Tensor], y: Tensor, dy: Tensor) -> list[str]:
@@ -146,7 +195,7 @@ def _of_the_table(mine: list[Tensor], inputs: list[Tensor], y: Tensor, dy: Tenso
         with quietly(), suppress(RuntimeError, TypeError, ValueError, IndexError):  # takes other arguments
             if not _same(forward(*inputs), y):
                 continue
-            wrong = {words: version(dy, y) for words, version in SOFTMAX.items()} if forward is _softmax else {}
+            wrong = {}
             for name in FAULTS:
                 with planted(name):
                     wrong[name] = backward(dy, *inputs)
@@ -176,22 +225,9 @@ def _normalization(dim: int, epsilon: float, dy: Tensor, x: Tensor, gamma: Tenso
     return layers.standardize_backward(dxhat, xhat, r, dim), dgamma, dbeta
 
 
-def _softmax(x: Tensor) -> Tensor:
-    """Of rows."""
-    return x.softmax(1)
-
-
-SOFTMAX: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "softmax's Jacobian is taken as diagonal, p (1 - p)": lambda dy, p: dy * p * (1 - p),
-    "softmax's Jacobian lacks the sum over the classes": lambda dy, p: dy * p,
-    "softmax's sum is over the examples, not over the classes": lambda dy, p: p * (dy - (dy * p).sum(0)),
-    "softmax's sum lacks p": lambda dy, p: p * (dy - dy.sum(1, keepdim=True)),
-    "softmax's last factor p is missing": lambda dy, p: dy - (dy * p).sum(1, keepdim=True),
-}
 KNOWN: list[tuple[Callable[..., Tensor], Callable[..., Any]]] = [
     (lambda x, w, *b: x @ w + sum(b), _affine),
     (lambda x, w, *b: x @ w.T + sum(b), _outward),
-    (_softmax, lambda dy, x: dy),
     *((partial(_normalized, dim, eps), partial(_normalization, dim, eps))
       for dim, eps in product((0, 1), (EPSILON, *EPSILONS))),
 ]  # fmt: skip

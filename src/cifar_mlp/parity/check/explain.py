@@ -1,7 +1,7 @@
 """The mistakes that reproduce a student's gradients exactly, found layer by layer from the scores down."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -12,13 +12,12 @@ from torch import Tensor
 from cifar_mlp.parity import layers
 from cifar_mlp.parity.check import mistakes
 from cifar_mlp.parity.check.forward_pass import ForwardPass
-from cifar_mlp.parity.check.one_tensor import Sought, in_one_tensor
-from cifar_mlp.parity.check.relations import factor_words
+from cifar_mlp.parity.check.one_tensor import SOLVABLE, Sought, in_one_tensor
+from cifar_mlp.parity.check.relations import combination, factor_words, sum_words, unequal_counts
 
 # Shape legend: N = examples, I, O = input and output features of a layer
 
 WIDTH = 5  # explanations kept from layer to layer
-SOLVABLE = 10**6  # numbers in a system of equations
 MOST = 2  # mistakes in one layer's part of the chain
 
 
@@ -95,7 +94,7 @@ def _chain(sought: Sought, index: int, story: Story, count: int) -> Iterator[tup
                     if three + bool(name) == count:
                         passed.before[index] = second.value
                         words = [words for words in (first.words, second.words, third.words, name) if words]
-                        yield words, mistakes.Step("", third.value, direction, said), norm
+                        yield words, mistakes.Step("", third.value, direction, said, third.terms), norm
 
 
 def _allowed(versions: Iterator[Any], room: int) -> Iterator[Any]:
@@ -110,6 +109,11 @@ def _locals(sought: Sought, index: int, story: Story, words: list[str], step: mi
         tensors, dz = passed.layer_backward(index, step.value, norm)
     except (RuntimeError, IndexError):
         return None
+    if step.terms:
+        summed = _summed(sought, index, step.terms, norm)
+        if summed is None:
+            return None
+        words, tensors, dz = [*words[:-1], f"{words[-1]} {summed[0]}"], summed[1], summed[2]
     if step.direction is not None:
         more, dz_more = passed.layer_backward(index, step.direction, norm)
         c = _multiple(sought, index, tensors, more)
@@ -137,6 +141,21 @@ def _locals(sought: Sought, index: int, story: Story, words: list[str], step: mi
             for one in said:
                 new = new.plus(one, names[part])
     return new
+
+
+def _summed(sought: Sought, index: int, terms: Mapping[str, Tensor], norm: Any) -> Any:
+    """The sum of a few multiples of terms that gives the student's tensors: in words, those tensors, and dz."""
+    passed, mine = sought.passed, sought.gradients[index]
+    part = "bias" if "bias" in mine and not passed.standardized else "beta" if "beta" in mine else "weight"
+    target = mine[part] - sought.penalty.get(part, 0.0) * passed.drawn.parameters[index][part]
+    if float(target.norm()) <= sought.floor:
+        return None
+    given = {name: passed.layer_backward(index, term, norm)[0][part] for name, term in terms.items()}
+    factors = combination(target, given, sought.tolerance)
+    if factors.keys() <= {"1"}:  # nothing, or a derivative that is missing
+        return None
+    tensors, dz = passed.layer_backward(index, sum(c * terms[name] for name, c in factors.items()), norm)  # type: ignore[arg-type]
+    return sum_words(factors), tensors, dz
 
 
 def _follows(sought: Sought, index: int, part: str, right: Tensor) -> bool:
@@ -209,20 +228,7 @@ def example_weights(sought: Sought) -> str:
                 base = sought.base(index, part)
                 rows.append(each[part])
                 left.append((gradient - (0 if base is None else sought.penalty[part] * base)).reshape(-1))
-        per_example, whole = torch.cat(rows), torch.cat(left)
-        solved = torch.linalg.lstsq(per_example, whole[:, None], driver="gelsd")
-        weights = solved.solution[:, 0]
-        rest = float((per_example @ weights - whole).norm())
-        if int(solved.rank) == n < len(whole) and rest <= sought.tolerance * float(whole.norm()):
+        if counted := unequal_counts(torch.cat(rows), torch.cat(left), n, sought.tolerance):
             line = f"dz{top + 1}" if top + 1 < len(right) else "dscores"
-            return f"{line}: the examples do not count alike: {_counts(weights)}"
+            return f"{line}: {counted}"
     return ""
-
-
-def _counts(weights: Tensor) -> str:
-    values = weights.round(decimals=5).add(0.0).unique().tolist()
-    if len(values) > 4:
-        return f"{values[0]:.4g} to {values[-1]:.4g} times"
-    rows = {value: ((weights - value).abs() < 1e-5).nonzero().reshape(-1).tolist() for value in values}
-    few = {value: f" (rows {', '.join(map(str, found))})" if len(found) < 5 else "" for value, found in rows.items()}
-    return ", ".join(f"{len(found)} count {value:.4g} times{few[value]}" for value, found in rows.items())

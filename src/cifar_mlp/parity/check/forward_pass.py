@@ -53,6 +53,7 @@ class Architecture:
     smoothing: float = 0.0  # of the labels
     wrong: Mapping[str, Callable[..., Any]] = field(default_factory=dict)  # forward functions of ``layers``, by name
     without: tuple[str, int] | None = None  # "bias" or "activation" of a layer
+    skip: bool = False  # a hidden layer's input is added to its output where the widths agree
 
 
 class ForwardPass(Formulas):
@@ -71,6 +72,7 @@ class ForwardPass(Formulas):
         self.u: list[Tensor] = []  # (N, O), the activation's input
         self.a: list[Tensor] = []  # (N, O), the activation's output
         self.before: dict[int, Tensor] = {}  # (N, O), the gradient in a layer's output, as it is explained
+        self.theirs: list[Tensor | None] = []  # the user's dz; if known, dscores is that of the user's own loss
         self.network, labels = _network(drawn, kind), drawn.labels
         if kind.smoothing:
             labels = layers.smoothed_targets(labels, drawn.sizes[-1], kind.smoothing, torch.float64)
@@ -90,7 +92,16 @@ class ForwardPass(Formulas):
         left_out = self.architecture.without == ("activation", len(self.u))
         self.u.append(u_NO)
         self.a.append(u_NO if left_out else self.activation(u_NO))
-        return self.a[-1]
+        return self.a[-1] + self.x[-1] if self.skips(len(self.a)) else self.a[-1]
+
+    def skips(self, number: int) -> bool:
+        """Whether there is a way around the hidden layer of this number, from 1."""
+        parts = self.drawn.parameters[number - 1]["weight"]
+        return self.architecture.skip and parts.shape[0] == parts.shape[1]
+
+    def around(self, number: int, da: Tensor | None, through: Tensor) -> Tensor:
+        """The gradient in the input of layer ``number`` + 1: through it, and around it from its output's."""
+        return through if da is None or not self.skips(number + 1) else through + da
 
     def normalization_forward(
         self, number: int, x_NO: Tensor, normalization: Normalization, training: bool

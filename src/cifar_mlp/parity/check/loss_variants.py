@@ -138,12 +138,16 @@ def _odd_losses(passed: ForwardPass, regularization: float, declared: Convention
         "the penalty is of the weights' sums, not of their squares": at * sum(float(w.sum()) for w in weights),
         "the penalty is of absolute values, not of squares": at * sum(float(w.abs().sum()) for w in weights),
     }
-    for index, square in enumerate(each if len(each) > 1 else ()):
-        counted[f"the penalty counts only the weights of layer {index + 1}"] = at * square
-        counted[f"the penalty leaves out the weights of layer {index + 1}"] = at * (whole - square)
     scale = n if declared.reduction == "sum" else 1
     for (said, value), (also, added) in product(datas.items(), counted.items()):
         yield [words for words in (said, also) if words], scale * value + regularization * added
+    if 1 < len(each) <= 4:
+        for times in product((0.0, 0.5, 1.0, 2.0, 3.0), repeat=len(each)):
+            said = "; ".join(
+                f"the penalty counts the weights of layer {index} {c:g} times" if c else
+                f"the penalty leaves out the weights of layer {index}"
+                for index, c in enumerate(times, 1) if c != 1)  # fmt: skip
+            yield [said], scale * data + regularization * at * sum(c * w for c, w in zip(times, each, strict=True))
 
 
 def _networks(drawn: Drawn, architectures: list[Architecture]) -> Iterator[tuple[list[str], int, Architecture]]:

@@ -10,6 +10,7 @@ from torch.nn.functional import one_hot
 from cifar_mlp.parity import layers
 from cifar_mlp.parity.check.forward_pass import ACTIVATIONS, ForwardPass
 from cifar_mlp.parity.check.loss_variants import PROBABILITIES
+from cifar_mlp.parity.check.written_forms import formula_terms, of_own_dscores
 from cifar_mlp.parity.faults import FAULTS
 
 # Shape legend: N = examples, I, O = input and output features of a layer
@@ -24,6 +25,7 @@ class Step(NamedTuple):
     value: Tensor
     direction: Tensor | None = None
     of_factor: Callable[[float], str] = "{:.4g} times".format
+    terms: Mapping[str, Tensor] | None = None  # the value may be any sum of a few multiples of these
 
 
 def table(function: str, *arguments: Any, at: str = "") -> Iterator[Step]:
@@ -38,6 +40,12 @@ def table(function: str, *arguments: Any, at: str = "") -> Iterator[Step]:
 
 def in_scores(passed: ForwardPass, reduction: str) -> Iterator[Step]:
     """The gradient in the scores."""
+    if passed.theirs:
+        yield Step("", passed.dscores)
+        yield Step("dscores", torch.zeros_like(passed.dscores), passed.dscores)
+        if (theirs := passed.theirs[-1]) is not None:
+            yield from (Step(words, theirs) for words in of_own_dscores(passed, theirs))
+        return
     p, scores, scale = passed.p, passed.scores, float(len(passed.p)) if reduction == "sum" else 1.0
     hot = one_hot(passed.drawn.labels, p.shape[1]).double()
     right = passed.dscores * scale
@@ -70,8 +78,13 @@ def into_output(
 ) -> Iterator[Step]:
     """The gradient in a hidden layer's output, from dz and da of the layer above and that layer's weight gradient."""
     w, above = passed.drawn.parameters[index + 1]["weight"], index + 1
-    right = layers.affine_backward_input(dz, w)
+    through = layers.affine_backward_input(dz, w)
+    right = passed.around(above, da, through)
     yield Step("", right)
+    if da is not None and passed.skips(above + 1):
+        yield Step(f"da{above} lacks the gradient of the way around layer {above + 1}, the skip connection", through)
+        yield Step(f"da{above} has only the gradient of the way around layer {above + 1}", da)
+        yield Step(f"da{above} of the way around layer {above + 1}", through, da, "{:.4g} times".format)
     yield from table("affine_backward_input", dz, w, at=f"da{above}")
     yield Step(f"da{above} takes the absolute weights", dz @ w.abs().T)
     yield Step(f"da{above} takes the sign of dz{above + 1}", dz.sign() @ w.T)
@@ -131,13 +144,16 @@ def through_activation(passed: ForwardPass, index: int, dy: Tensor, original: Te
     yield Step(f"dz{layer} is the derivative itself; da{layer} is missing", backward(torch.ones_like(dy), u))
     yield Step(f"da{layer} is multiplied by a{layer}, the output, not by the derivative", dy * a)
     yield Step(f"da{layer} is multiplied by z{layer}, not by the derivative", dy * u)
-    for words, factor in _formulas(u, a).items():
-        yield Step(f"the derivative of {name} is written as {words}", dy * factor)
-    if base == "elu":
-        for words, below in {"a": a, "1 - a": 1 - a, "z": u}.items():
-            yield Step(
-                f"the derivative of elu is written as 1 or, below 0, {words}", dy * torch.where(u > 0, 1.0, below)
-            )
+    yield Step(f"dz{layer} is the derivative taken of da{layer}, which is not multiplied in",
+               backward(torch.ones_like(dy), dy))  # fmt: skip
+    if passed.drawn.kept:
+        words = f"the mask of dropout is used in place of the derivative of {name}"
+        yield Step(words, original * passed.drawn.kept[index])
+    if passed.xhat(index) is not None:
+        yield Step(f"the derivative of {name} takes z before the normalization, not its own input",
+                   backward(dy, passed.z[index]))  # fmt: skip
+    for other_name, wrong_input in of_width(passed, dy.shape[1]) if passed.z else ():
+        yield Step(f"the derivative of {name} takes {other_name}, not its own input", backward(dy, wrong_input))
     if base == "gelu_tanh":
         root, t = (2 / torch.pi) ** 0.5, (2 * a / u - 1)  # a = u (1 + t) / 2
         outer = dy * 0.5 * u * (1 - t * t) * root  # times 1 + 3 * 0.044715 z^2
@@ -147,25 +163,15 @@ def through_activation(passed: ForwardPass, index: int, dy: Tensor, original: Te
     if base in ("silu", "gelu"):
         gate = u.sigmoid() if base == "silu" else torch.special.ndtr(u)
         yield Step(f"the second term of the derivative of {name}", dy * gate, backward(dy, u) - dy * gate)
+    written = {"": (u, a)}
     if (xhat := passed.xhat(index)) is not None:
-        for words, wrong_input in {"z before the normalization": passed.z[index], "xhat": xhat}.items():
-            yield Step(f"the derivative of {name} takes {words}, not its own input", backward(dy, wrong_input))
-            for formula, factor in _formulas(wrong_input, wrong_input).items():
-                yield Step(f"the derivative of {name} is written as {formula} of {words}", dy * factor)
+        written |= {", of z before the normalization": (passed.z[index],) * 2, ", of xhat": (xhat, xhat)}
     if passed.drawn.kept:
-        words = f"the mask of dropout is used in place of the derivative of {name}"
-        yield Step(words, original * passed.drawn.kept[index])
-        for formula, factor in _formulas(passed.x[index + 1], passed.x[index + 1]).items():
-            yield Step(f"the derivative of {name} is written as {formula} of the output after dropout", dy * factor)
+        written[", of the output after dropout"] = (passed.x[index + 1],) * 2
+    for of, pair in written.items():
+        terms = {words: dy * factor for words, factor in formula_terms(*pair).items()}
+        yield Step(f"the derivative of {name}{of} is written as", torch.zeros_like(dy), terms=terms)
     yield Step(f"dz{layer}", torch.zeros_like(dy), backward(dy, u))
-
-
-def _formulas(z: Tensor, a: Tensor) -> dict[str, Tensor]:
-    """What people write for an activation's derivative."""
-    return {"1 - a": 1 - a, "1 - a^2": 1 - a * a, "1 + a^2": 1 + a * a, "a (1 - a)": a * (1 - a),
-            "z (1 - z)": z * (1 - z), "1 - z^2": 1 - z * z, "a^2": a * a, "a (1 + a)": a * (1 + a),
-            "a (a - 1)": a * (a - 1), "a^2 - 1": a * a - 1, "1 - |a|": 1 - a.abs(), "(1 - a)^2": (1 - a) ** 2,
-            "tanh(z)": z.tanh(), "s(z)": z.sigmoid()}  # fmt: skip
 
 
 def of_normalization(passed: ForwardPass, index: int) -> Iterator[tuple[str, Mapping[str, Callable[..., Any]]]]:

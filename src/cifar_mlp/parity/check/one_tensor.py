@@ -1,7 +1,7 @@
 """Exact matches of a student's tensor: with the right one in any multiple, with a penalty, or with a known mistake."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -9,14 +9,16 @@ from torch import Tensor
 
 from cifar_mlp.parity.check.forward_pass import ForwardPass
 from cifar_mlp.parity.check.mistakes import of_width
-from cifar_mlp.parity.check.relations import factor_words, share_of
+from cifar_mlp.parity.check.relations import factor_words, relation, share_of, unequal_counts
 
-SOME = {
-    "it is that of one example, the first; the others are not added": slice(1),
-    "it is that of one example, the last; the others are not added": slice(-1, None),
-    "one example is left out, the first": slice(1, None),
-    "one example is left out, the last": slice(-1),
-}  # of the examples
+SOLVABLE = 10**6  # numbers in a system of equations
+SOME: dict[str, Callable[[Tensor], Tensor]] = {  # how often each counts, by its number from 0 and counted from the end
+    "it is that of one example, the first; the others are not added": lambda at: (at == 0).double(),
+    "it is that of one example, the last; the others are not added": lambda at: (at == len(at) - 1).double(),
+    "one example is left out, the first": lambda at: (at > 0).double(),
+    "one example is left out, the last": lambda at: (at < len(at) - 1).double(),
+    "it is divided by N inside the loop over the examples, once for each": lambda at: len(at) ** (at - len(at)),
+}
 
 
 @dataclass
@@ -30,6 +32,7 @@ class Sought:
     penalty: dict[str, float]  # the penalty's gradient is this times a weight, a bias
     tolerance: float
     floor: float  # below this a norm is rounding
+    turned: bool = False  # whether the user has weights as (O, I)
 
     def base(self, index: int, part: str) -> Tensor | None:
         """What a penalty of this tensor would be a multiple of."""
@@ -74,6 +77,8 @@ def in_one_tensor(sought: Sought, index: int, part: str, right: Tensor, dz: Tens
     target = sought.penalty.get(part, 0.0)
     if float(mine.norm()) == 0:
         return ["the gradient is 0: it is never computed or added"]
+    if mine.numel() > 1 and abs(float(mine.norm()) - 1) < 1e-9:
+        return ["its norm is 1: it is divided by its own norm"]
     if base is not None and (found := sought.shares(mine, right, base, target)) is not None:
         return share_of(found[0], found[1], target, drawn, part, base)
     if base is None and (found := sought.fit(mine, [right])) is not None:
@@ -104,7 +109,18 @@ def in_one_tensor(sought: Sought, index: int, part: str, right: Tensor, dz: Tens
         "it is the sign of the gradient": whole.sign(),
         **{f"it is rounded to {digits} digits": whole.round(decimals=digits) for digits in range(1, 6)},
     }
-    return next(([words] for words, changed in treated.items() if sought.close(mine, changed)), None)
+    for words, changed in treated.items():
+        if sought.close(mine, changed):
+            return [words]
+    if part == "weight" and mine.shape == right.shape and len(dz) * mine.numel() <= SOLVABLE:
+        each = torch.einsum("ni,no->ion", sought.passed.x[index], dz).flatten(0, 1)
+        left = mine if base is None else mine - target * base
+        if counted := unequal_counts(each, left.reshape(-1), len(dz), sought.tolerance):
+            return [counted]
+    given = [x.T if x.dim() == 2 and sought.turned else x for x in (mine, whole, own)]
+    words = relation(given[0], given[1], lambda c: factor_words(c, drawn), 10 * sought.tolerance, given[2])
+    wrong = int(((mine - whole).abs() > sought.tolerance * whole.abs().max()).sum())
+    return [words] if words.startswith("wrong in") and ": " in words and 2 * wrong <= mine.numel() else None
 
 
 def _penalties(own: Tensor) -> Iterator[tuple[str, Tensor]]:
@@ -126,8 +142,8 @@ def _candidates(
     others = [*(backs if hidden else []), *of_width(passed, dz.shape[1])]
     if part in ("bias", "beta"):
         own, gradient = (dz, "dz") if part == "bias" else (du, "dy")
-        for words, rows in SOME.items():
-            yield words, own[rows].sum(0)
+        for words, count in SOME.items():
+            yield words, (own * count(torch.arange(len(own)).double())[:, None]).sum(0)
         yield "it is one sum over everything", torch.full_like(right, float(own.sum()))
         yield "it is one mean over everything", torch.full_like(right, float(own.mean()))
         yield "it is the largest over the examples, not their sum", own.amax(0)
@@ -148,6 +164,10 @@ def _candidates(
         yield "it sums dz xhat, not dy xhat", (dz * xhat).sum(0)
         yield "it sums da xhat, not dy xhat", (passed.before.get(index, du) * xhat).sum(0)
     else:
+        yield (
+            "it is the product of two sums over the examples, not the sum of products",
+            torch.outer(x.sum(0), dz.sum(0)),
+        )
         yield "it is reshaped, not transposed", right.T.reshape(right.shape)
         yield "it is reshaped, not transposed", right.reshape(right.shape[::-1]).T
         yield "the inputs are reshaped, not transposed", x.reshape(x.shape[1], len(x)) @ dz
@@ -155,8 +175,8 @@ def _candidates(
             yield f"it is rolled by one {what}", right.roll(1, dim)
             yield f"it is rolled by one {what}", right.roll(-1, dim)
             yield "it is flipped", right.flip(dim)
-        for words, rows in SOME.items():
-            yield words, x[rows].T @ dz[rows]
+        for words, count in SOME.items():
+            yield words, (x * count(torch.arange(len(x)).double())[:, None]).T @ dz
         yield "it uses the absolute values of the inputs", x.abs().T @ dz
         yield "it is multiplied by the weights", right * base if base is not None else right
         for back_name, back in [("", dz), *others]:

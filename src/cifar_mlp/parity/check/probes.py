@@ -10,8 +10,10 @@ from cifar_mlp.parity.check.layout import Drawn
 from cifar_mlp.parity.check.user_function import UserFunction
 
 OFFSET = {False: 800.0, True: 110.0}  # exp overflows in float64 above 709, in float32 above 88
-OVERFLOW = "not finite with scores near 800 (float32: 100): the exponential lacks the shift by the maximum"
+NOT_FINITE = "not finite with scores near 800 (float32: 100)"
+OVERFLOW = "the exponential lacks the shift by the maximum"
 LOGARITHM = "where a probability rounds to 0 its logarithm is not finite; log-softmax, scores - log(sum), is"
+ADDED = "a second call adds its gradients to those of the first: they must begin at 0 at every call"
 KINK = "at the kink, z = 0, your derivative is not PyTorch's 0 (1 or another subgradient); no fault"
 
 
@@ -23,7 +25,9 @@ def calls_that_differ(first: Answer, again: Answer, last: Answer) -> list[str]:
         same = all(a.shape == b.shape and torch.allclose(a, b, rtol=1e-9, atol=1e-12, equal_nan=True) for a, b in pairs)
         close = abs(first.loss - other.loss) <= 1e-9 * max(1.0, abs(first.loss)) or first.loss != first.loss
         if not (same and close):
-            return [words]
+            sums = [2 * a for a, _ in pairs] if other is again else []
+            added = any(float(a.norm()) > 0 and torch.allclose(s, b) for s, (a, b) in zip(sums, pairs, strict=False))
+            return [ADDED if added else words]
     return []
 
 

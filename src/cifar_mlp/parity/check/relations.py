@@ -1,6 +1,6 @@
 """What relates a wrong tensor to the right one, in the words of the problem: 57 = N."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -11,7 +11,11 @@ from cifar_mlp.parity.check.layout import Drawn
 def factor_words(c: float, drawn: Drawn) -> str:
     """What a gradient that is c times the right one lacks or has too much."""
     n, classes, d = len(drawn.labels), drawn.sizes[-1], drawn.sizes[0]
-    known = {
+    known = {} if drawn.keep == 1 else {
+        drawn.keep: "keep times the right one: dropout's division by the keep probability is missing",
+        1 / drawn.keep: "1/keep times the right one: divided by the keep probability once too often",
+    }  # fmt: skip
+    known |= {
         0.0: "0: the gradient is never computed",
         -1.0: "-1 times the right one: the sign is reversed",
         2.0: "twice the right one",
@@ -33,11 +37,6 @@ def factor_words(c: float, drawn: Drawn) -> str:
     }
     for keep in {round(float(mask.double().mean()), 12) for mask in drawn.kept}:
         known.setdefault(keep, "the share of kept units times the right one")
-    if drawn.keep < 1:
-        known |= {
-            drawn.keep: "keep times the right one: dropout's division by the keep probability is missing",
-            1 / drawn.keep: "1/keep times the right one: divided by the keep probability once too often",
-        }
     for i, width in enumerate(drawn.sizes[1:-1]):
         known.setdefault(
             n / width, f"N/{width} times the right one: divided by the width of layer {i + 1} in place of N"
@@ -55,6 +54,38 @@ def factor_words(c: float, drawn: Drawn) -> str:
 
 def _times(c: float) -> str:
     return f"{c:.5g} times the right one"
+
+
+def combination(y: Tensor, terms: Mapping[str, Tensor], tolerance: float, most: int = 3) -> dict[str, float]:
+    """The exact sum of the fewest multiples of named tensors: the factors by name; empty if there is none."""
+    names = [name for name, x in terms.items() if float(x.norm()) > 0 and bool(torch.isfinite(x).all())]
+    if not names:
+        return {}
+    columns = torch.stack([terms[name].reshape(-1) for name in names], 1)
+    scale, y = columns.norm(dim=0), y.reshape(-1)
+    columns = columns / scale
+    gram, along, size = columns.T @ columns, columns.T @ y, float(y.norm())
+    for count in range(1, min(most, len(y) - 2) + 1):
+        chosen = torch.combinations(torch.arange(len(names)), count)
+        systems = gram[chosen[:, :, None], chosen[:, None, :]]
+        able = torch.linalg.det(systems) > 1e-9
+        chosen, systems = chosen[able], systems[able]
+        solved = torch.linalg.solve(systems, along[chosen][:, :, None])[:, :, 0]
+        errors = ((columns[:, chosen] * solved).sum(2) - y[:, None]).norm(dim=0)
+        if len(errors) and float(errors.min()) <= tolerance * size:
+            best = int(errors.argmin())
+            factors = (solved[best] / scale[chosen[best]]).tolist()
+            return {names[i]: c for c, i in zip(factors, chosen[best].tolist(), strict=True)}
+    return {}
+
+
+def sum_words(factors: Mapping[str, float]) -> str:
+    """A sum as people write it: 1 - a^2."""
+    said = ""
+    for name, c in sorted(factors.items(), key=lambda pair: pair[1] < 0):
+        number = "" if abs(abs(c) - 1) <= 1e-5 else f"{abs(c):.4g}" + f" {name}" * (name != "1")
+        said += (" - " if c < 0 else " + ") + (number or name)
+    return said.removeprefix(" + ").strip()
 
 
 def share_of(a: float, b: float, target: float, drawn: Drawn, part: str, base: Tensor) -> list[str]:
@@ -128,11 +159,14 @@ def relation(mine: Tensor, right: Tensor, factor: Callable[[float], str], tolera
         return "0 everywhere"
     c = float((mine * right).sum() / right.square().sum().clamp_min(1e-300))
     if float((mine - c * right).norm()) <= tolerance * size:
-        return factor(c)
+        return factor(c) if abs(c - 1) > tolerance else ""
     if mine.numel() > 1 and float(mine.std()) <= 1e-9 * largest:
         return "the same number everywhere: it is summed over too much"
     off = mine - right
     if parameter is not None and mine.numel() > 1:
+        c = float((mine * parameter).sum() / parameter.square().sum().clamp_min(1e-300))
+        if float((mine - c * parameter).norm()) <= tolerance * size:
+            return f"{c:.5g} times the parameter, the gradient of a penalty: the data's part is missing"
         c = float((off * parameter).sum() / parameter.square().sum().clamp_min(1e-300))
         if float((off - c * parameter).norm()) <= tolerance * float(off.norm()):
             how = "too much" if c > 0 else "missing"
@@ -152,3 +186,23 @@ def relation(mine: Tensor, right: Tensor, factor: Callable[[float], str], tolera
     own = None if parameter is None else parameter[wrong]
     more = relation(mine[wrong], right[wrong], factor, tolerance, own) if wrong.any() else ""
     return f"{where}: {more}" if more else where
+
+
+def unequal_counts(per_example: Tensor, whole: Tensor, n: int, tolerance: float) -> str:
+    """How often each example counts, where any such weights of the columns (numbers, N) give the whole (numbers,)."""
+    solved = torch.linalg.lstsq(per_example, whole[:, None], driver="gelsd")
+    weights = solved.solution[:, 0]
+    rest = float((per_example @ weights - whole).norm())
+    alike = float((weights - 1).abs().max()) < 1e-5
+    if alike or not int(solved.rank) == n < len(whole) or rest > tolerance * float(whole.norm()):
+        return ""
+    return f"the examples do not count alike: {_counts(weights)}"
+
+
+def _counts(weights: Tensor) -> str:
+    values = weights.round(decimals=5).add(0.0).unique().tolist()
+    if len(values) > 4:
+        return f"{values[0]:.4g} to {values[-1]:.4g} times"
+    rows = {value: ((weights - value).abs() < 1e-5).nonzero().reshape(-1).tolist() for value in values}
+    few = {value: f" (rows {', '.join(map(str, found))})" if len(found) < 5 else "" for value, found in rows.items()}
+    return ", ".join(f"{len(found)} count {value:.4g} times{few[value]}" for value, found in rows.items())

@@ -92,10 +92,13 @@ def misshapen(answer: Answer, shapes: Shapes, examples: int = 0) -> dict[str, st
 
 
 def of_object(network: Any) -> Callable[..., Any]:
-    """``network.loss(X, y, reg)`` of an object with ``.params``, as a function of its parameters."""
+    """``network.loss(X, y, reg)`` of an object with ``.params``, as a function of its parameters.
+
+    All calls are to one copy of the object: what it keeps from a call, it has at the next.
+    """
+    one = copy.deepcopy(network)
 
     def function(parameters: Any, inputs: Any, labels: Any, regularization: float) -> Any:
-        one = copy.deepcopy(network)
         one.params = parameters
         names = [name for name in inspect.signature(one.loss).parameters if name in ("reg", "regularization", "lam")]
         if hasattr(one, "reg") and not names:

@@ -1,0 +1,143 @@
+"""Mistakes under any loss: its differences give the right gradient in the scores, which no formula has to.
+
+With few examples a layer's gradients determine its dz: the right one from differences, the user's own from the answer.
+"""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from cifar_mlp.parity import layers
+from cifar_mlp.parity.check.calling import Answer, SubmissionError
+from cifar_mlp.parity.check.central_differences import EVERY, quotients
+from cifar_mlp.parity.check.explain import explain
+from cifar_mlp.parity.check.forward_pass import Architecture, ForwardPass
+from cifar_mlp.parity.check.layout import Drawn
+from cifar_mlp.parity.check.one_tensor import Sought
+from cifar_mlp.parity.check.relations import combination, sum_words
+from cifar_mlp.parity.check.user_function import UserFunction
+from cifar_mlp.parity.check.written_forms import CLOSE
+
+# Shape legend: N = examples, I, O = input and output features of a layer, C = classes
+
+EXAMPLES = 6  # fewer than the last layer's inputs, so that its gradients determine dscores
+MASKED = 4  # fewer than the classes, so that the space of the last layer's inputs shows
+SHARE = 1e-5  # of a difference that may be an error of differences
+Layered = list[dict[str, Tensor]]
+
+
+def by_own_differences(function: UserFunction, kinds: list[Architecture], seed: int) -> list[str]:
+    """All mistakes in words, if they explain everything; else nothing."""
+    for examples in (EXAMPLES, MASKED):
+        more = examples == EXAMPLES and function.layout.sizes[-1] == EXAMPLES - 1  # or N - 1 were C
+        layout = function.layout.of_sizes(function.layout.sizes, examples + more)
+        drawn = layout.draw(seed + 3)
+        if sum(x.numel() for x in layout.flat(drawn)) > EVERY:
+            return []
+        try:
+            free = UserFunction(function.function, layout, 0.0)
+            data, right = _both(free, drawn)
+            whole, right_whole = _both(replace(free, regularization=function.regularization), drawn)
+        except (SubmissionError, ValueError, RuntimeError):
+            return []
+        mine = free.by_layer(data)
+        skips = [replace(kind, skip=True) for kind in kinds[:1] if len(set(layout.sizes[1:-1])) < len(layout.sizes) - 2]
+        for kind in (*kinds, *skips):
+            plain = ForwardPass(drawn, kind)
+            passed = plain if examples == EXAMPLES else _with_its_masks(plain, right[-1])
+            dscores = None if passed is None else _dz(passed, -1, right[-1])
+            if passed is None or dscores is None:
+                continue
+            passed.dscores = dscores
+            if not _explains(passed, right):
+                continue
+            passed.theirs = [_dz(passed, index, found) for index, found in enumerate(mine)]
+            floor = 1e-4 * max(float(g.norm()) for parts in mine for g in parts.values())
+            sought = Sought(passed, mine, free.part_names, "mean", {}, CLOSE, floor, layout.transposed)
+            story, stuck = explain(sought)
+            penalty = _of_the_penalty(function, drawn, [whole, data], [right_whole, right])
+            return [*story, *penalty] if stuck is None else []
+    return []
+
+
+def _both(function: UserFunction, drawn: Drawn) -> tuple[Answer, Layered]:
+    """The answer, and the right gradients by differences."""
+    answer, layout = function(drawn), function.layout
+    found = quotients(lambda values: function(drawn, values).loss, layout.flat(drawn),
+                      [answer.gradients[name] for name in layout.names], answer.single)  # fmt: skip
+    values = [one.value.reshape(shape) for one, shape in zip(found, layout.shapes, strict=True)]
+    return answer, layout.by_layer(values)
+
+
+def _dz(passed: ForwardPass, index: int, given: dict[str, Tensor]) -> Tensor | None:
+    """The gradient in a layer's affine output (N, O) that gives its gradients; ``None`` if none does, or several."""
+    x, whole = passed.x[index], given["weight"]
+    if "bias" in given:
+        x, whole = torch.cat([x, torch.ones(len(x), 1).double()], 1), torch.cat([whole, given["bias"][None]])
+    solved = torch.linalg.lstsq(x.T, whole, driver="gelsd")
+    if int(solved.rank) < len(x) or float((x.T @ solved.solution - whole).norm()) > CLOSE * float(whole.norm()):
+        return None
+    return solved.solution
+
+
+def _with_its_masks(passed: ForwardPass, last: dict[str, Tensor]) -> ForwardPass | None:
+    """The same with the masks of dropout that the function draws itself, found from the last layer's gradients.
+
+    Every row (a, 1) of the last layer's inputs is in the space that its gradients span.
+    """
+    if len(passed.a) != 1 or passed.a[0].shape[1] > 12 or "bias" not in last:
+        return None
+    a, (n, width) = passed.a[0], passed.a[0].shape
+    left, sizes, _ = torch.linalg.svd(torch.cat([last["weight"], last["bias"][None]]))
+    if len(sizes) <= n or not float(sizes[n]) < CLOSE * float(sizes[0]) < float(sizes[n - 1]):
+        return None
+    beside = left[:, n:].T  # orthogonal to all rows
+    masks = torch.cartesian_prod(*[torch.tensor([0.0, 1.0]).double()] * width).reshape(-1, width)
+    kept, scales = [], []
+    for row in a:
+        given = (masks * row) @ beside[:, :-1].T
+        scale = -(given @ beside[:, -1]) / given.square().sum(1).clamp_min(1e-300)
+        error = (given * scale[:, None] + beside[:, -1]).norm(dim=1)
+        best = int(error.argmin())
+        if float(error[best]) > SHARE:
+            return None
+        kept.append(masks[best] > 0)
+        scales.append(float(scale[best]))
+    if max(scales) - min(scales) > 1e-4 or scales[0] < 1.001:
+        return None
+    keep = 1 / scales[0]
+    return ForwardPass(replace(passed.drawn, kept=[torch.stack(kept)], keep=keep),
+                       replace(passed.architecture, dropout=1 - keep))  # fmt: skip
+
+
+def _explains(passed: ForwardPass, right: Layered) -> bool:
+    """Whether this network under these dscores has these gradients in all layers."""
+    dz, da = passed.dscores, None
+    largest = max(float(g.norm()) for parts in right for g in parts.values())
+    for index in reversed(range(len(right))):
+        found, dz = passed.layer_backward(index, dz, {})
+        if any(float((found[part] - g).norm()) > SHARE * max(float(g.norm()), 1e-2 * largest)
+               for part, g in right[index].items()):  # fmt: skip
+            return False
+        if index:
+            da = passed.around(index, da, layers.affine_backward_input(dz, passed.drawn.parameters[index]["weight"]))
+            dz = passed.into(index - 1, da)
+    return True
+
+
+def _of_the_penalty(function: UserFunction, drawn: Drawn, mine: list[Answer], right: list[Layered]) -> list[str]:
+    """Mistakes in what the penalty adds to each gradient."""
+    said = []
+    layout = function.layout
+    for name, *each in zip(layout.names, *map(layout.in_order, right), strict=True):
+        added, expected = (a.reshape(-1) - b.reshape(-1) for a, b in (
+            [answer.gradients[name].T if layout.transposed and answer.gradients[name].dim() == 2
+             else answer.gradients[name] for answer in mine], each))  # fmt: skip
+        if float((added - expected).norm()) > SHARE * max(1.0, float(expected.norm())):
+            w = dict(zip(layout.names, layout.flat(drawn), strict=True))[name]
+            w = (w.T if layout.transposed and w.dim() == 2 else w).reshape(-1)
+            terms = {"w": w, "sign(w)": w.sign(), "|w|": w.abs(), "w^2": w * w, "1": torch.ones_like(w)}
+            should, is_now = (sum_words(combination(one, terms, SHARE)) or "0" for one in (expected, added))
+            said.append(f"{name}: the penalty's part is {is_now}, and should be {should}")
+    return said
