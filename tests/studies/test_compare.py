@@ -109,6 +109,24 @@ def test_what_is_written_of_the_differing_images(monkeypatch: pytest.MonkeyPatch
     assert drawn["Right in B rather than in A"] == ([1], [("y", "A: x")])
 
 
+def test_each_network_is_asked_once_however_many_images_differ(monkeypatch: pytest.MonkeyPatch):
+    asked: list[Group] = []
+    of_group = Group.predicted.fget
+    assert of_group is not None
+
+    def predicted(group: Group) -> torch.Tensor:
+        asked.append(group)
+        return of_group(group)
+
+    monkeypatch.setattr(Group, "predicted", property(predicted))
+    monkeypatch.setattr(compare_command, "save_figure", lambda figure, path: None)
+    groups = {"A": planted(torch.ones(9), {}), "B": planted(torch.zeros(9), {})}
+    compare_command.write_differing(groups, Path("differences.csv"))
+    assert len(asked) == 2
+    compare_command.draw_differing(groups, "A", "B", Path())
+    assert len(asked) == 3
+
+
 def test_networks_whose_seeds_drew_other_images_are_not_taken_for_one_group(monkeypatch: pytest.MonkeyPatch):
     """Own images without a val/: each seed holds out the last images of an order of its own."""
     labels, probabilities = torch.arange(4) % 2, torch.eye(2)[torch.arange(4) % 2]

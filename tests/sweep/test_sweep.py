@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 from PIL import Image
 
 from cifar_mlp.cli import run
-from cifar_mlp.sweep import process
+from cifar_mlp.sweep import process, search
 from cifar_mlp.sweep.slots import RETRY_OF, holder, holders, is_lost, slots
 from cifar_mlp.sweep.storage import open_storage
 from tests.sweep.fake_worker import FAKE_FIT, SCRIPT
@@ -242,3 +242,18 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
         assert stopped.value.code == 1
         assert capsys.readouterr().err.count("\n") == 1
     assert not Path("sweeps").exists()
+
+
+def test_ctrl_c_says_how_to_continue_and_gives_its_trial_to_others(
+    main: Callable[[list[str]], None], sweep_file: Sweep, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):  # fmt: skip
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(search, "run_fit", interrupted)
+    with pytest.raises(SystemExit) as stopped:
+        main([str(sweep_file())])
+    assert stopped.value.code == 130
+    assert capsys.readouterr().err == "cifar-mlp: interrupted; the same command resumes\n"
+    assert [is_lost(trial) for trial in study().trials] == [True]

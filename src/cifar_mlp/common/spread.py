@@ -35,7 +35,7 @@ class Sample:
     """One value or more of the same kind, such as an accuracy for each seed, and what they say of their mean.
 
     Attributes:
-        values: In any unit, which all others have too.
+        values: In any unit; mean, deviation and intervals have the same.
     """
 
     values: Sequence[float]

@@ -121,14 +121,15 @@ def write_differing(groups: Groups, path: Path) -> None:
     """Every image on which any two differ."""
     first, members = groups["A"], list(groups.values())
     names = first.class_names
+    answers = [first.seen.labels, *(group.predicted for group in members)]  # each over all images at once
     with replacing(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as text:
         writer = csv.writer(text)
         told = [f"{letter}{what}" for what in (" predicts", ", share right") for letter in groups]
         writer.writerow(["image", "class", *told])
         for place in differing(members).tolist():
-            labels = (first.seen.labels[place], *(group.predicted[place] for group in members))
+            labels = (int(one[place]) for one in answers)
             shares = (f"{float(group.right[place]):.2f}" for group in members)
-            writer.writerow([int(first.seen.indices[place]), *(names[int(label)] for label in labels), *shares])
+            writer.writerow([int(first.seen.indices[place]), *(names[label] for label in labels), *shares])
 
 
 def draw_differing(groups: Groups, one: str, other: str, folder: Path) -> None:
@@ -138,10 +139,8 @@ def draw_differing(groups: Groups, one: str, other: str, folder: Path) -> None:
     chosen = places[better.right[places] > worse.right[places]][:SHOWN]
     if len(chosen) == 0:
         return
-    captions = [
-        Caption(names[int(better.seen.labels[place])], f"{other}: {names[int(worse.predicted[place])]}")
-        for place in chosen.tolist()
-    ]
+    true, predicted = better.seen.labels[chosen].tolist(), worse.predicted[chosen].tolist()
+    captions = [Caption(names[right], f"{other}: {names[wrong]}") for right, wrong in zip(true, predicted, strict=True)]
     figure = gallery(
         better.seen.images[chosen], min(10, len(chosen)), f"Right in {one} rather than in {other}", captions,
         note=f"Black: true class. Orange: what {other} predicts.",
