@@ -3,9 +3,10 @@
 import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.pruners import BasePruner, MedianPruner, NopPruner
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -152,9 +153,17 @@ def _proposals(space: Space, study: optuna.Study, base: Options, grid: list[Opti
     def propose(trial: Trial, slot: int) -> list[str]:
         drawn = space.search if slot else {name: space.search[name] for name in base}
         study.sampler = sampler_of(space, slot, grid) if slot else GivenPoint(base)
-        options = {name: trial._suggest(name, distribution) for name, distribution in drawn.items()}
+        options = {name: _draw(trial, name, distribution) for name, distribution in drawn.items()}
         if slot == 0:
             trial.set_user_attr(BASE_CONFIG, space.base.stem)
         return arguments(space, options if slot else None)
 
     return propose
+
+
+def _draw(trial: Trial, name: str, distribution: BaseDistribution) -> Any:
+    if isinstance(distribution, CategoricalDistribution):
+        return trial.suggest_categorical(name, distribution.choices)
+    assert isinstance(distribution, IntDistribution | FloatDistribution)
+    suggest = trial.suggest_int if isinstance(distribution, IntDistribution) else trial.suggest_float
+    return suggest(name, distribution.low, distribution.high, step=distribution.step, log=distribution.log)
