@@ -165,5 +165,5 @@ def _draw(trial: Trial, name: str, distribution: BaseDistribution) -> Any:
     if isinstance(distribution, CategoricalDistribution):
         return trial.suggest_categorical(name, distribution.choices)
     assert isinstance(distribution, IntDistribution | FloatDistribution)
-    suggest = trial.suggest_int if isinstance(distribution, IntDistribution) else trial.suggest_float
+    suggest: Any = trial.suggest_int if isinstance(distribution, IntDistribution) else trial.suggest_float
     return suggest(name, distribution.low, distribution.high, step=distribution.step, log=distribution.log)
