@@ -4,6 +4,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import yaml
 from torch import nn
 
 from cifar_mlp.cli import run
@@ -39,6 +40,14 @@ def test_a_record_network_is_fully_connected_without_shared_weights(small_cifar:
     found = [(layer.in_features, layer.out_features) for layer in network.modules() if isinstance(layer, nn.Linear)]
     assert found == list(pairwise(widths)), "every unit sees every unit before it"
     assert command.model.preprocessing.pca.components.shape == (20, 3072)
+
+
+def test_the_config_of_all_images_is_the_other_one_without_validation():
+    chosen, on_all = (yaml.safe_load((CONFIGS[0].parent / f"{name}.yaml").read_text())
+                      for name in ("cpu_10min", "cpu_10min_all"))  # fmt: skip
+    chosen["data"]["val_size"] = 0
+    del chosen["trainer"]["check_val_every_n_epoch"]
+    assert on_all == chosen
 
 
 def test_the_inspection_finds_a_convolution_and_a_shared_weight():

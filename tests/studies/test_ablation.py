@@ -43,6 +43,12 @@ def test_each_is_trained_once_with_each_seed_and_nothing_twice(tmp_path: Path, m
         measure([*OPTIONS, "--model.dropout", "0.1"], [0], tmp_path, without)
 
 
+def test_runs_of_another_version_are_refused_before_any_training(tmp_path: Path):
+    (tmp_path / "ablation.json").write_text(json.dumps({"options": OPTIONS, "validation": {}}))
+    with pytest.raises(ValueError, match=r"ablation.json is of another version: choose another --output$"):
+        measure(OPTIONS, [0], tmp_path, {})
+
+
 def test_the_table_pairs_seeds():
     values = {WHOLE: [0.70, 0.72, 0.71], "crop": [0.65, 0.67, 0.66], "flip": [0.69, 0.72, 0.72]}
     rows = [

@@ -62,6 +62,8 @@ def measure(
     found: dict[str, Any] = {"schema": 1, "options": list(options), "provenance": {}, "rows": []}
     if kept.is_file():
         found = read_json(kept)
+    if found.get("schema") != 1:
+        raise ValueError(f"{kept} is of another version: choose another --output")
     if found["options"] != list(options):
         raise ValueError(f"--output {folder} holds runs with {' '.join(found['options'])}: choose another folder")
     for (name, changed), seed in product({WHOLE: [], **without}.items(), seeds):
