@@ -11,6 +11,7 @@ from PIL import Image
 from cifar_mlp import Classifier
 from cifar_mlp.cli import export_command, run
 from cifar_mlp.cli.checkpoint_option import WITH_THE_PACKAGE, checkpoint_file
+from cifar_mlp.training.checkpoint import read_checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 ORIGIN = json.loads((WITH_THE_PACKAGE / "small.json").read_text())
@@ -28,6 +29,12 @@ def test_it_is_small_and_agrees_with_its_card():
     model = Classifier.load_from_checkpoint(FILE)
     assert model.settings["hidden_sizes"] == [1000, 192]
     assert next(model.parameters()).dtype == torch.float32
+
+
+def test_reading_the_file_gives_the_numbers_that_loading_gives():
+    read, loaded = read_checkpoint(str(FILE))["state_dict"], Classifier.load_from_checkpoint(FILE).state_dict()
+    assert read.keys() == loaded.keys()
+    assert all(torch.equal(read[name], loaded[name]) for name in loaded)
 
 
 def test_it_predicts_by_its_name(tmp_path: Path):

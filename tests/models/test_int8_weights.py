@@ -25,6 +25,7 @@ def test_no_entry_moves_by_more_than_half_a_step_of_its_row():
     state = content["state_dict"]
     assert {name: value.dtype for name, value in state.items() if value.dtype == torch.int8} == {"large": torch.int8}
     assert content[SCALES].keys() == {"large"}
+    assert content[SCALES]["large"][3] == 1  # of zeros: not 0, by which nothing can be divided
     restore_matrices(content)
     restored = content["state_dict"]["large"]
     step = before["large"].abs().amax(1, keepdim=True) / 127
