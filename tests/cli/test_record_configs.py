@@ -42,9 +42,10 @@ def test_a_record_network_is_fully_connected_without_shared_weights(small_cifar:
     assert command.model.preprocessing.pca.components.shape == (20, 3072)
 
 
-def test_the_config_of_all_images_is_the_other_one_without_validation():
-    chosen, on_all = (yaml.safe_load((CONFIGS[0].parent / f"{name}.yaml").read_text())
-                      for name in ("cpu_10min", "cpu_10min_all"))  # fmt: skip
+@pytest.mark.parametrize("name", ["cpu_10min", "cpu_60min"])
+def test_the_config_of_all_images_is_the_other_one_without_validation(name: str):
+    chosen, on_all = (yaml.safe_load((CONFIGS[0].parent / f"{one}.yaml").read_text())
+                      for one in (name, f"{name}_all"))  # fmt: skip
     chosen["data"]["val_size"] = 0
     del chosen["trainer"]["check_val_every_n_epoch"]
     assert on_all == chosen

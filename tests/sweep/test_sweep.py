@@ -169,7 +169,7 @@ def postgresql(tmp_path: Path) -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_workers_share_a_postgresql_server(sweep_file: Sweep, postgresql: str):
     share(sweep_file(trials=5), postgresql)
 
