@@ -14,7 +14,7 @@ from cifar_mlp.models import Classifier
 from cifar_mlp.models.averaged_views import mean_probabilities
 from cifar_mlp.reports.record_pictures import accuracy_per_flop, draw
 from cifar_mlp.reports.record_rows import add_ensemble, add_runs, flop_of_an_image
-from cifar_mlp.reports.record_tables import record_provenance, record_short, record_table
+from cifar_mlp.reports.record_tables import best_rows, record_provenance, record_table
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -65,12 +65,15 @@ def test_a_run_becomes_a_row_once_and_its_lines_say_what_it_did(run: Path, tmp_p
     assert "| 71.2 | 73.0 (18) |" in first
     assert "| 1.5 | EPYC |" in first
     assert "| other | 72.0 |" in second
-    assert "| 73.0 (18) | 71.2 | 1 | 10 |" in record_short(found)
+    name = "**[fast](configs/record/fast.yaml)**, 18 views, 1 seed"
+    assert best_rows(found) == [[f"{name}, 1.5 minutes", "10", "", "72.5", "73.0"]]
     assert "seed 3; 45,000 training images, validation 70.0 % (72.5 % averaged); EPYC; 32-true" in record_provenance(
         found
     )
     add_runs(document, [run], tmp_path / "configs", busy=True)
-    assert "| not measured | EPYC |" in record_table(json.loads(document.read_text()))
+    found = json.loads(document.read_text())
+    assert "| not measured | EPYC |" in record_table(found)
+    assert best_rows(found)[0][0] == name
 
 
 def test_the_picture_shows_each_network_at_its_operations():
@@ -145,4 +148,5 @@ def test_validation_by_views_is_given_only_if_every_run_has_it(run: Path, tmp_pa
     assert "validation 70.0 % (72.5 % averaged)" in record_provenance(found)
     older = {name: value for name, value in found["runs"][0].items() if name != "val_views"}
     found["runs"].append({**older, "seed": 4})
+    assert best_rows(found)[0][2:] == ["", "", "73.0 ± 0.0"]
     assert "validation 70.0 ± 0.0 %; EPYC" in record_provenance(found)

@@ -1,4 +1,4 @@
-"""Measured accuracies in README, configs and docs, made from docs/results.json alone."""
+"""Measured accuracies in README, configs and docs, made from docs/results.json."""
 
 import statistics
 from collections.abc import Sequence
@@ -42,19 +42,20 @@ def config_text(rows: Sequence[Row], name: str, settings: str, figure: Figure) -
     return "".join(f"# {line}\n" for line in lines)
 
 
-def results_table(rows: Sequence[Row], configs: str) -> str:
-    """Accuracies of the report's networks and our best at the last epoch; ``configs`` is the path to their configs."""
+def results_table(rows: Sequence[Row], further: Sequence[Sequence[str]]) -> str:
+    """README's accuracies at the last epoch: the report's networks, our best without augmentation, further rows."""
     linked = {
-        name: (f"[{figure.network}]({configs}/report/{name}.yaml)", figure.val_text) for name, figure in REPORT.items()
+        name: (f"[{figure.network}](configs/report/{name}.yaml)", figure.val_text) for name, figure in REPORT.items()
     }
     best = "our best without augmentation, 1400 on 100 components, GELU"
-    linked[BEST] = (f"**[{best}]({configs}/sweeps/best/{BEST}.yaml)**", "")
+    linked[BEST] = (f"**[{best}](configs/sweeps/best/{BEST}.yaml)**", "")
     lines = [
         [network, str(mine[0]["last"]["epoch"]), stated, _percent(mine, "last", "val/accuracy"),
          _percent(mine, "last", "test/accuracy")]
         for name, (network, stated) in linked.items() if (mine := of_config(rows, name))
     ]  # fmt: skip
-    return markdown.table(("network", "epochs", "validation, report", "validation, ours", "test, ours"), lines)
+    header = ("network", "epochs", "validation, report", "validation, ours", "test, ours")
+    return markdown.table(header, [*lines, *further])
 
 
 def provenance_text(rows: Sequence[Row]) -> str:
@@ -64,7 +65,8 @@ def provenance_text(rows: Sequence[Row]) -> str:
         return "Not measured.\n"
     seeds = _range([len(of_config(mine, row["config"])) for row in mine])
     return (
-        f"Last epoch, mean ± standard deviation over {seeds} seeds; 1,000 validation and 10,000 test images. "
+        f"Last epoch, mean ± standard deviation. Without augmentation: {seeds} seeds; 1,000 validation and 10,000 test "
+        f"images. "
         f"{same(mine, 'device')}; {same(mine, 'precision')}; torch {same(mine, 'torch')}; {days(mine)}; "
         f"{_seconds(mine)} s per fit.\n"
     )

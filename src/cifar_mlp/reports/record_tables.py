@@ -20,15 +20,19 @@ def record_table(document: Document) -> str:
     return markdown.table(COLUMNS, [line for _, line in sorted(lines, key=lambda line: -line[0])], words=1)
 
 
-def record_short(document: Document) -> str:
-    """Our configs alone, for the README."""
-    lines = [
-        [_link(config, "configs/record"), _views(rows), percent([row["test"] for row in rows]), str(len(rows)),
-         str(rows[0]["epochs"]), _flop(rows[0]["flop"]), _minutes(rows)]
-        for config, rows in by_config(document).items()
-    ]  # fmt: skip
-    header = ("config", "test, averaged over augmented views", "test", "seeds", "epochs", "training FLOPs", "minutes")
-    return markdown.table(header, lines)
+def best_rows(document: Document) -> list[list[str]]:
+    """Our configs averaged over views, as rows of README's table of accuracies."""
+    lines = []
+    for config, rows in by_config(document).items():
+        what = [f"**{_link(config, 'configs/record')}**", f"{rows[0]['views']} views"]
+        what.append("1 seed" if len(rows) == 1 else f"{len(rows)} seeds")
+        if any(row["seconds"] is not None for row in rows):
+            what.append(f"{_minutes(rows)} minutes")
+        validated = all(row.get("val_views") for row in rows)  # without validation, and in older rows, there is none
+        validation = percent([row["val_views"] for row in rows]) if validated else ""
+        test = percent([row["test_views"] for row in rows])
+        lines.append([", ".join(what), str(rows[0]["epochs"]), "", validation, test])
+    return lines
 
 
 def record_provenance(document: Document) -> str:

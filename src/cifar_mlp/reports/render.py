@@ -15,7 +15,7 @@ from cifar_mlp.reports.accuracy_tables import config_text, dropout_table, proven
 from cifar_mlp.reports.measured_files import FILES, Measured, blaming, read_measured
 from cifar_mlp.reports.performance_tables import MAKERS, job_text
 from cifar_mlp.reports.performance_targets import targets_text
-from cifar_mlp.reports.record_tables import record_provenance, record_short, record_table
+from cifar_mlp.reports.record_tables import best_rows, record_provenance, record_table
 from cifar_mlp.reports.short_tables import parity_table, speed_short
 from cifar_mlp.reproduction.result_plots import Picture
 from cifar_mlp.reproduction.write_up import outcome
@@ -38,7 +38,8 @@ def _config(measured: Measured, root: Path, config: Path) -> str:
 
 
 def _table(measured: Measured, root: Path, page: Path) -> str:
-    return results_table(measured["results"]["runs"], "configs" if page.parent == root else "../configs")
+    rows = measured["results"]["runs"]
+    return f"{results_table(rows, best_rows(measured['record']))}\n{provenance_text(rows)}"
 
 
 def _dropout(measured: Measured, root: Path, page: Path) -> str:
@@ -60,12 +61,10 @@ def _of(name: str, make: Callable[[Document], str]) -> Content:
 CONFIG_BLOCK = "config"
 CONTENTS: dict[str, Content] = {
     CONFIG_BLOCK: Content(("results",), _config),
-    "table": Content(("results",), _table),
-    "provenance": _of("results", lambda document: provenance_text(document["runs"])),
+    "table": Content(("results", "record"), _table),
     "dropout": Content(("results",), _dropout),
     "reproduction": Content(("results",), _reproduction),
     "record": _of("record", record_table),
-    "record-short": _of("record", record_short),
     "record-provenance": _of("record", record_provenance),
     "parity": _of("evidence", parity_table),
     "speed-short": _of("train", speed_short),

@@ -20,6 +20,7 @@ COLUMNS = {
     "hand-derived, bfloat16": ("hand: loss_and_gradients", "bfloat16"),
 }
 SHORT = ("plain", "lightning", "sklearn", "jax")  # baselines of the short table
+MORE = "More baselines, raw pixels, PCA, other sizes and threads: [docs/performance.md](docs/performance.md)."
 SHORT_VERSIONS = ("lightning", "scikit-learn", "jax")  # their packages
 
 
@@ -62,4 +63,5 @@ def speed_short(document: Document) -> str:
     cells = [
         [row["title"], speed(row), *(f"{speed_ratio(mine, row).median:.2f}" for mine in ours)] for row in baselines
     ]
-    return TextTable(title, header, cells).markdown() + measured_where(document["environment"], SHORT_VERSIONS) + "\n"
+    where = measured_where(document["environment"], SHORT_VERSIONS)
+    return f"{TextTable(title, header, cells).markdown()}{where} {MORE}\n"
