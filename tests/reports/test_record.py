@@ -14,7 +14,8 @@ from cifar_mlp.models import Classifier
 from cifar_mlp.models.averaged_views import mean_probabilities
 from cifar_mlp.reports.record_pictures import accuracy_per_flop, draw
 from cifar_mlp.reports.record_rows import add_ensemble, add_runs, flop_of_an_image
-from cifar_mlp.reports.record_tables import best_rows, record_provenance, record_table
+from cifar_mlp.reports.record_tables import best_rows, record_ablation, record_provenance, record_table
+from cifar_mlp.studies.ablation import WHOLE
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -74,6 +75,15 @@ def test_a_run_becomes_a_row_once_and_its_lines_say_what_it_did(run: Path, tmp_p
     found = json.loads(document.read_text())
     assert "| not measured | EPYC |" in record_table(found)
     assert best_rows(found)[0][0] == name
+
+
+def test_the_ablation_says_where_its_figures_come_from():
+    rows = [{"without": what, "seed": seed, "validation": value + seed / 100}
+            for what, value in ((WHOLE, 0.70), ("crop", 0.65)) for seed in (0, 1)]  # fmt: skip
+    where = {"device": "EPYC, 1 thread", "torch": "2", "date": "2026-11-27T07:00:00", "commit": "abc"}
+    *lines, said = record_ablation({"rows": rows, "epochs": 10, "provenance": where}).splitlines()
+    assert "| crop | 65.5 ± 0.7 | -5.0 ± 0.0 |" in lines
+    assert said == "10 epochs, 2 seeds; EPYC, 1 thread; torch 2; 2026-11-27; commit abc."
 
 
 def test_the_picture_shows_each_network_at_its_operations():

@@ -34,6 +34,8 @@ FILES = {
     "results": MeasuredFile("docs/results.json", {"schema": SCHEMA}, "runs", "python scripts/reproduce.py --publish"),
     "record": MeasuredFile("docs/record.json", {"schema": 1}, "runs",
                            "scripts/fit.sh --config CONFIG, then python scripts/render_results.py --record RUN"),
+    "ablation": MeasuredFile("docs/record/ablation.json", {"schema": 1}, "rows",
+                             "python scripts/ablation.py --config record/cpu_2min --trainer.max_epochs 10"),
     "evidence": MeasuredFile("docs/parity/parity.json", {"schema_version": 4}, "rows",
                              "python scripts/parity.py compare --output docs/parity"),
     "parity": _benchmark("parity", "timings", "docs/parity"),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from cifar_mlp.common import markdown
 from cifar_mlp.common.results import Document, Row, days, percent, same
+from cifar_mlp.studies.ablation import table
 
 COLUMNS = ["network", "test", "test with TTA (views)", "parameters", "epochs", "training FLOPs", "minutes"]
 COLUMNS += ["hardware", "source"]
@@ -48,6 +49,15 @@ def record_provenance(document: Document) -> str:
             f"{same(rows, 'precision')}; torch {same(rows, 'torch')}; {days(rows)}; commit {same(rows, 'commit')}.\n"
         )
     return "\n".join(texts)
+
+
+def record_ablation(found: Document) -> str:
+    """What each ingredient of a record config is worth, and where the figures come from."""
+    where, seeds = found["provenance"], {row["seed"] for row in found["rows"]}
+    return (
+        f"{table(found)}\n{found['epochs']} epochs, {len(seeds)} seeds; {where['device']}; torch {where['torch']}; "
+        f"{where['date'][:10]}; commit {where['commit']}.\n"
+    )
 
 
 def by_config(document: Document) -> dict[str, list[Row]]:

@@ -15,7 +15,7 @@ from cifar_mlp.reports.accuracy_tables import config_text, dropout_table, proven
 from cifar_mlp.reports.measured_files import FILES, Measured, blaming, read_measured
 from cifar_mlp.reports.performance_tables import MAKERS, job_text
 from cifar_mlp.reports.performance_targets import targets_text
-from cifar_mlp.reports.record_tables import best_rows, record_provenance, record_table
+from cifar_mlp.reports.record_tables import best_rows, record_ablation, record_provenance, record_table
 from cifar_mlp.reports.short_tables import parity_table, speed_short
 from cifar_mlp.reproduction.result_plots import Picture
 from cifar_mlp.reproduction.write_up import outcome
@@ -66,6 +66,7 @@ CONTENTS: dict[str, Content] = {
     "reproduction": Content(("results",), _reproduction),
     "record": _of("record", record_table),
     "record-provenance": _of("record", record_provenance),
+    "record-ablation": _of("ablation", record_ablation),
     "parity": _of("evidence", parity_table),
     "speed-short": _of("train", speed_short),
     "benchmark-targets": Content(("train", "scaling", "pca"), lambda measured, root, page: targets_text(measured)),
