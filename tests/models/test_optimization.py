@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch.optim import SGD, Adam
 from torch.optim.lr_scheduler import CosineAnnealingLR, CyclicLR, OneCycleLR
 
@@ -37,6 +38,13 @@ def test_a_rate_that_the_schedule_replaces_is_named(schedule: partial[Any]):
     ):
         rate = configure(partial(SGD, lr=0.3), schedule)
     assert rate == configure(partial(SGD, lr=0.5), schedule)
+
+
+def test_one_process_of_several_names_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        configure(partial(SGD, lr=0.3), partial(OneCycleLR, max_lr=0.5))
 
 
 @pytest.mark.parametrize(

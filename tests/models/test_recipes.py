@@ -70,6 +70,14 @@ def test_a_recipe_from_a_file_imports_nothing(tmp_path, monkeypatch: pytest.Monk
             {"lr_scheduler": functools.partial(OneCycleLR, max_lr=0.1, total_steps=-1)},
             "^lr_scheduler .*OneCycleLR: .* total_steps",
         ),
+        (
+            {"lr_scheduler": functools.partial(OneCycleLR, max_lr=-1)},
+            "^lr_scheduler .*OneCycleLR: the learning rate becomes -0.04; give the schedule settings that keep it pos",
+        ),
+        (
+            {"lr_scheduler": functools.partial(ExponentialLR, gamma=-0.5)},
+            "^lr_scheduler .*ExponentialLR: the learning rate becomes -0.0005; ",
+        ),
     ],
 )
 def test_settings_that_an_optimizer_or_schedule_refuses_are_refused_at_once_by_name(

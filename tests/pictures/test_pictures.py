@@ -175,3 +175,11 @@ def test_every_picture_is_drawn_on_white_and_nothing_is_cut(images: torch.Tensor
         assert (edge == 255).all(), f"{name}: something touches the edge"
         assert (drawn < 128).any(), f"{name}: nothing is drawn"
         figure.clear()
+
+
+def test_a_comparison_is_of_two_runs_not_three():
+    runs = [("a", {}), ("b", {}), ("c", {})]
+    with pytest.raises(ValueError, match="shorter than argument 1"):
+        compared_curves(runs)
+    with pytest.raises(ValueError, match="too many values"):
+        compared_classes(runs)

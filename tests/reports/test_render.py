@@ -149,6 +149,8 @@ def test_another_jobs_numbers_and_those_that_lack_something_are_refused(script, 
         (STALE, "# /results", "#", "line 4: results:config is not closed"),
         (STALE, "results:config", "results:table", "line 4: no block results:table; there are: config"),
         (STALE, "model:", "model: [", "while parsing"),
+        (STALE, "model:", "day: 2026-13-45\nmodel:", "month must be in 1..12; take it back from git"),
+        (STALE, "model:", "day: 2026-11-27\nmodel:", "not JSON serializable; take it back from git"),
     ],
 )  # fmt: skip
 def test_markers_that_do_not_fit_are_named(script, capsys, path, old, new, words):

@@ -2,10 +2,10 @@
 
 import inspect
 import math
-import warnings
 from collections.abc import Callable
 from typing import Any
 
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from torch.optim import Optimizer
 
 from cifar_mlp.models.recipes import Recipe, from_recipe, fused, needs_total_steps, with_total_steps
@@ -71,8 +71,7 @@ def _say_if_rate_is_unused(settings: dict[str, Any]) -> None:
     default = parameters["lr"].default if "lr" in parameters else None
     if "max_lr" in own and given.get("lr", default) not in (default, own["max_lr"]):
         name = settings["lr_scheduler"]["class_path"].rpartition(".")[2]
-        warnings.warn(
+        rank_zero_warn(
             f"--model.optimizer.lr {given['lr']:g} has no effect: {name} takes its rates from "
-            f"--model.lr_scheduler.max_lr {own['max_lr']}",
-            stacklevel=2,
+            f"--model.lr_scheduler.max_lr {own['max_lr']}"
         )

@@ -68,7 +68,7 @@ def _imported(recipe: Recipe) -> Any:
 
 
 def try_out(optimizer: Recipe, schedule: Recipe | None, parameters: Iterable[Tensor]) -> None:
-    """Create both once, so that settings which PyTorch rejects are reported before any work.
+    """Create both once, so that settings which PyTorch rejects, or should, are reported before any work.
 
     Args:
         optimizer: The optimizer's recipe.
@@ -76,7 +76,7 @@ def try_out(optimizer: Recipe, schedule: Recipe | None, parameters: Iterable[Ten
         parameters: The parameters to optimize; not changed.
 
     Raises:
-        ValueError: Naming the option, the class, and what PyTorch says.
+        ValueError: Naming the option, the class, and what PyTorch says or which learning rate is negative.
     """
     option, recipe = "optimizer", optimizer
     try:
@@ -84,11 +84,20 @@ def try_out(optimizer: Recipe, schedule: Recipe | None, parameters: Iterable[Ten
         if schedule is not None:
             option, recipe = "lr_scheduler", schedule
             advance = from_recipe(with_total_steps(schedule, 1_000))(made).step
+            _refuse_negative_rate(made)
             made._opt_called = True  # a schedule warns where the optimizer has not stepped yet
             with suppress(ValueError, TypeError):  # planned for one step only; in want of a metric
                 advance()
+            _refuse_negative_rate(made)
     except (ValueError, TypeError, ArithmeticError, RuntimeError) as error:
         raise ValueError(f"{option} {recipe['class_path']}: {error}") from error
+
+
+def _refuse_negative_rate(optimizer: Optimizer) -> None:
+    """PyTorch checks the optimizer's own rate alone; with a schedule's negative one, training climbs."""
+    lowest = min(float(group.get("lr", 0)) for group in optimizer.param_groups)
+    if lowest < 0:
+        raise ValueError(f"the learning rate becomes {lowest:.3g}; give the schedule settings that keep it positive")
 
 
 def fused(recipe: Recipe) -> Recipe:

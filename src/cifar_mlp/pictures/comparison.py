@@ -18,7 +18,7 @@ def compared_curves(runs: Sequence[tuple[str, Curves]]) -> Figure:
     """
     figure = new_figure(9.5, 4)
     for axes, quantity in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        for (name, curves), colour in zip(runs, COLOURS, strict=False):
+        for (name, curves), colour in zip(runs, COLOURS[:2], strict=True):
             for stage, style in (("train", {"ls": "--", "lw": 1.0}), ("val", {"ls": "-", "lw": 2.0})):
                 steps, values = curves.get(f"{stage}/{quantity}", ((), ()))
                 alone = {"marker": "o", "ms": 3.5} if len(steps) < 2 else {}
@@ -43,7 +43,7 @@ def compared_classes(runs: Sequence[tuple[str, Mapping[str, float]]]) -> Figure:
     places = range(len(names))
     axes.hlines(places, [100 * first[name] for name in names], [100 * second[name] for name in names],
                 color=GREY, lw=1.5, zorder=1)  # fmt: skip
-    for (name, accuracy), colour, mark in zip(runs, COLOURS, MARKS, strict=False):
+    for (name, accuracy), colour, mark in zip(runs, COLOURS[:2], MARKS, strict=True):
         values = [100 * accuracy[one] for one in names]
         axes.scatter(values, places, color=colour, marker=mark, s=34, label=name, zorder=2)
     axes.set_yticks(places, names)

@@ -90,8 +90,10 @@ def documents(root: Path) -> dict[Path, str]:
 
 def fill(path: Path, root: Path, measured: Measured) -> str:
     """What a config or page must read: between ``results:NAME`` and ``/results`` stands the block of that name."""
-    with _reading(path, root):
+    with _reading(path, root, ValueError, TypeError):
         text = path.read_text()
+        if path.suffix == ".yaml":
+            config_fingerprint(path)  # here, so that the measured files are not blamed for a config without one
     names = [CONFIG_BLOCK] if path.suffix == ".yaml" else CONTENTS.keys() - {CONFIG_BLOCK}
     check_markers(text, str(path.relative_to(root)), names)
 
@@ -130,9 +132,10 @@ def sources_of(text: str) -> list[str]:
 
 
 @contextmanager
-def _reading(path: Path, root: Path) -> Iterator[None]:
+def _reading(path: Path, root: Path, *further: type[Exception]) -> Iterator[None]:
+    """Name the text where one of the usual errors of reading, or of these further ones, is raised within."""
     try:
         yield
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, *further) as error:
         said = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise ValueError(f"{path.relative_to(root)}: {said}; take it back from git") from error
