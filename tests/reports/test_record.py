@@ -14,7 +14,7 @@ from cifar_mlp.models import Classifier
 from cifar_mlp.models.averaged_views import mean_probabilities
 from cifar_mlp.reports.record_pictures import accuracy_per_flop, draw
 from cifar_mlp.reports.record_rows import add_ensemble, add_runs, flop_of_an_image
-from cifar_mlp.reports.record_tables import best_rows, record_ablation, record_provenance, record_table
+from cifar_mlp.reports.record_tables import best_rows, record_ablation, record_line, record_provenance, record_table
 from cifar_mlp.studies.ablation import WHOLE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,6 +75,15 @@ def test_a_run_becomes_a_row_once_and_its_lines_say_what_it_did(run: Path, tmp_p
     found = json.loads(document.read_text())
     assert "| not measured | EPYC |" in record_table(found)
     assert best_rows(found)[0][0] == name
+
+
+def test_the_first_screen_names_the_configs_with_a_time():
+    rows = [{"config": config, "seed": 0, "flop": flop, "epochs": 34, "test_views": 0.741}
+            for config, flop in (("cpu_60min", 3), ("cpu_2min", 1), ("cpu_2min_all", 2), ("small", 1))]  # fmt: skip
+    said = record_line({"runs": rows})
+    assert "74.1 % ([cpu_2min](configs/record/cpu_2min.yaml), 34 epochs), 74.1 % ([cpu_60min]" in said
+    assert "_all" not in said
+    assert "small" not in said
 
 
 def test_the_ablation_says_where_its_figures_come_from():

@@ -1,5 +1,6 @@
 """The record's tables, made from docs/record.json alone."""
 
+import re
 import statistics
 from collections.abc import Sequence
 
@@ -19,6 +20,16 @@ def record_table(document: Document) -> str:
     for ensemble in document.get("ensembles", []):
         lines.append((100 * ensemble["test_views"], _ensemble(ensemble, by_config(document)[ensemble["config"]])))
     return markdown.table(COLUMNS, [line for _, line in sorted(lines, key=lambda line: -line[0])], words=1)
+
+
+def record_line(document: Document) -> str:
+    """A sentence for README's first screen: what each config with a time in its name reaches."""
+    each = []
+    for config, rows in by_config(document).items():
+        if re.fullmatch(r"cpu_\d+min", config):
+            test, epochs = percent([row["test_views"] for row in rows]), rows[0]["epochs"]
+            each.append(f"{test} % ({_link(config, 'configs/record')}, {epochs} epochs)")
+    return f"Larger MLPs, trained on shifted and flipped images, reach on all test images: {', '.join(each)}.\n"
 
 
 def best_rows(document: Document) -> list[list[str]]:

@@ -15,7 +15,7 @@ from cifar_mlp.reports.accuracy_tables import config_text, dropout_table, proven
 from cifar_mlp.reports.measured_files import FILES, Measured, blaming, read_measured
 from cifar_mlp.reports.performance_tables import MAKERS, job_text
 from cifar_mlp.reports.performance_targets import targets_text
-from cifar_mlp.reports.record_tables import best_rows, record_ablation, record_provenance, record_table
+from cifar_mlp.reports.record_tables import best_rows, record_ablation, record_line, record_provenance, record_table
 from cifar_mlp.reports.short_tables import parity_table, speed_short
 from cifar_mlp.reproduction.result_plots import Picture
 from cifar_mlp.reproduction.write_up import outcome
@@ -65,6 +65,7 @@ CONTENTS: dict[str, Content] = {
     "dropout": Content(("results",), _dropout),
     "reproduction": Content(("results",), _reproduction),
     "record": _of("record", record_table),
+    "record-line": _of("record", record_line),
     "record-provenance": _of("record", record_provenance),
     "record-ablation": _of("ablation", record_ablation),
     "parity": _of("evidence", parity_table),
