@@ -130,7 +130,7 @@ def read_answer(result: Any, tree: Any, names: list[str], shapes: list[tuple[int
     Raises:
         SubmissionError: If there is no loss, or fewer gradients than parameters.
     """
-    loss, rest = _split(result)
+    loss, rest = split(result)
     found: list[tuple[str, Any]] = []
     for name, value in leaves(rest):
         with contextlib.suppress(ValueError, TypeError):
@@ -156,7 +156,8 @@ def read_answer(result: Any, tree: Any, names: list[str], shapes: list[tuple[int
     return Answer(loss, gradients, extra, single)
 
 
-def _split(result: Any) -> tuple[float, Any]:
+def split(result: Any) -> tuple[float, Any]:
+    """The loss, and whatever came with it."""
     if isinstance(result, Mapping):
         for key in result:
             if re.search("loss|cost|^j$", str(key).lower()) and _scalar(result[key]) is not None:

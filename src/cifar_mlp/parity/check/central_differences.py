@@ -41,7 +41,7 @@ def quotients(
     chosen = [torch.randperm(tensor.numel(), generator=generator)[:most].sort().values for tensor in point]
 
     def at(index: int, step: float) -> Tensor:
-        found = [_entry(loss, point, index, int(entry), step) for entry in chosen[index]]
+        found = [difference(loss, point, index, int(entry), step) for entry in chosen[index]]
         return torch.tensor(found, dtype=torch.float64)
 
     first, *others = STEPS[single]
@@ -67,7 +67,10 @@ def quotients(
     return found
 
 
-def _entry(loss: Callable[[list[Tensor]], float], point: list[Tensor], index: int, entry: int, step: float) -> float:
+def difference(
+    loss: Callable[[list[Tensor]], float], point: list[Tensor], index: int, entry: int, step: float
+) -> float:
+    """The derivative of ``loss`` in one entry of one tensor; the step is relative where the entry is above 1."""
     step *= max(1.0, abs(float(point[index].reshape(-1)[entry])))
     found = []
     for sign in (1, -1):

@@ -18,7 +18,7 @@ from cifar_mlp.parity.check.calling import guarded, quietly
 from cifar_mlp.parity.check.central_differences import quotients
 from cifar_mlp.parity.check.check_function import check_function
 from cifar_mlp.parity.check.forward_pass import ACTIVATIONS
-from cifar_mlp.parity.check.loss_variants import EPSILONS
+from cifar_mlp.parity.check.loss_variants import EVERY_EPSILON
 from cifar_mlp.parity.check.mistakes import through_activation
 from cifar_mlp.parity.check.relations import combination, sum_words
 from cifar_mlp.parity.check.report import Report
@@ -229,5 +229,5 @@ KNOWN: list[tuple[Callable[..., Tensor], Callable[..., Any]]] = [
     (lambda x, w, *b: x @ w + sum(b), _affine),
     (lambda x, w, *b: x @ w.T + sum(b), _outward),
     *((partial(_normalized, dim, eps), partial(_normalization, dim, eps))
-      for dim, eps in product((0, 1), (EPSILON, *EPSILONS))),
+      for dim, eps in product((0, 1), EVERY_EPSILON)),
 ]  # fmt: skip

@@ -18,6 +18,7 @@ from cifar_mlp.parity.check.loss_variants import Convention, Guess, architecture
 from cifar_mlp.parity.check.own_loss import by_own_differences
 from cifar_mlp.parity.check.relations import factor_words, relation
 from cifar_mlp.parity.check.report import Report, TensorReport
+from cifar_mlp.parity.check.single_examples import by_single_examples
 from cifar_mlp.parity.check.user_function import UserFunction
 
 EXACT = {False: 1e-6, True: 1e-3}  # normwise; a student's small constant in a logarithm or a root must pass
@@ -129,7 +130,8 @@ class NetworkCheck:
                 found.verdict, found.causes = verdicts.LOSS, [f"{probes.NOT_FINITE}: {probes.OVERFLOW}"]
         elif not self.declared.biases and probes.overflows(self.function, drawn, self.single, of_one_class=True):
             found.notes.append(probes.LOGARITHM)
-        relu = declared.architecture.activation.startswith("relu") and len(drawn.parameters) > 1
+        kind = declared.architecture
+        relu = kind.activation.startswith("relu") and not kind.normalization and len(drawn.parameters) > 1
         if relu and found.verdict == verdicts.RIGHT and (kink := probes.at_a_kink(self.function, drawn)) is not None:
             wrong = max(Answered(self.function, *kink).errors(declared)[0]) > EXACT[self.single]
             found.notes += [probes.KINK] if wrong else []
@@ -185,12 +187,15 @@ class NetworkCheck:
             report.causes = [ROUGH]
         if guess is not None and guess.architecture.activation != "relu" and self.question.activation is None:
             report.notes.append(f"activation found from the loss: {guess.architecture.activation}")
+        if guess is not None and guess.architecture.inputs != "as given":
+            report.notes.append(f"found from the loss: {guess.architecture.inputs}")
         return report
 
     def _by_own_differences(self, pair: Answered) -> list[str]:
         if self.single or self.question.own is not None or pair.drawn.kept:
             return []
-        return by_own_differences(self.function, self.question.architectures(pair.drawn), self.question.seed)
+        known = by_own_differences(self.function, self.question.architectures(pair.drawn), self.question.seed)
+        return known or by_single_examples(self.function, self.question.seed)
 
     def _by_differences(self, pair: Answered, own: list[Quotient], factor: Callable[[float], str]) -> list[str]:
         """What relates each gradient to its differences, with the penalty's part and without it."""
@@ -209,7 +214,7 @@ class NetworkCheck:
 
         def loss(values: list[Tensor]) -> float:
             try:
-                return self.function(drawn, values).loss
+                return self.function.loss(drawn, values)
             except SubmissionError:
                 return math.nan
 

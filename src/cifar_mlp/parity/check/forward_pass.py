@@ -42,6 +42,21 @@ ACTIVATIONS: dict[str, Pair] = {
 }
 
 
+PREPARED: dict[str, Callable[[Tensor], Tensor]] = {
+    "as given": lambda x: x,
+    "the inputs are standardized by feature": lambda x: (x - x.mean(0)) / x.std(0, unbiased=False),
+    "the inputs are standardized by feature, plus 1e-8": lambda x: (x - x.mean(0)) / (x.std(0, unbiased=False) + 1e-8),
+    "the inputs are standardized by feature, with N - 1": lambda x: (x - x.mean(0)) / x.std(0),
+    "the inputs are centred by feature": lambda x: x - x.mean(0),
+    "the inputs are standardized by example": lambda x: (
+        (x - x.mean(1, keepdim=True)) / x.std(1, unbiased=False, keepdim=True)),
+    "the inputs are divided by each example's norm": lambda x: x / x.norm(dim=1, keepdim=True),
+    "the inputs are divided by the batch's largest": lambda x: x / x.max(),
+    "the inputs are divided by 255": lambda x: x / 255,
+    "the inputs are scaled to 0 to 1 by feature": lambda x: (x - x.amin(0)) / (x.amax(0) - x.amin(0)),
+}  # fmt: skip
+
+
 @dataclass
 class Architecture:
     """What a network's tensors do not say."""
@@ -53,7 +68,7 @@ class Architecture:
     smoothing: float = 0.0  # of the labels
     wrong: Mapping[str, Callable[..., Any]] = field(default_factory=dict)  # forward functions of ``layers``, by name
     without: tuple[str, int] | None = None  # "bias" or "activation" of a layer
-    skip: bool = False  # a hidden layer's input is added to its output where the widths agree
+    inputs: str = "as given"  # what is done to them before the first layer
 
 
 class ForwardPass(Formulas):
@@ -78,7 +93,8 @@ class ForwardPass(Formulas):
             labels = layers.smoothed_targets(labels, drawn.sizes[-1], kind.smoothing, torch.float64)
         self.labels, kept = labels, drawn.kept if kind.dropout else []
         with replaced(kind.wrong):
-            passes = n_layer.forward_and_backward(self.network, drawn.inputs, labels, 0.0, self, True, kept)
+            inputs = PREPARED[kind.inputs](drawn.inputs)
+            passes = n_layer.forward_and_backward(self.network, inputs, labels, 0.0, self, True, kept)
         self.loss, self.scores, self._gradients = passes.loss, passes.scores, passes.gradients
 
     def affine_forward(self, number: int, x_NI: Tensor, affine: AffineTensors) -> Tensor:
@@ -92,16 +108,7 @@ class ForwardPass(Formulas):
         left_out = self.architecture.without == ("activation", len(self.u))
         self.u.append(u_NO)
         self.a.append(u_NO if left_out else self.activation(u_NO))
-        return self.a[-1] + self.x[-1] if self.skips(len(self.a)) else self.a[-1]
-
-    def skips(self, number: int) -> bool:
-        """Whether there is a way around the hidden layer of this number, from 1."""
-        parts = self.drawn.parameters[number - 1]["weight"]
-        return self.architecture.skip and parts.shape[0] == parts.shape[1]
-
-    def around(self, number: int, da: Tensor | None, through: Tensor) -> Tensor:
-        """The gradient in the input of layer ``number`` + 1: through it, and around it from its output's."""
-        return through if da is None or not self.skips(number + 1) else through + da
+        return self.a[-1]
 
     def normalization_forward(
         self, number: int, x_NO: Tensor, normalization: Normalization, training: bool
@@ -161,8 +168,8 @@ def _network(drawn: Drawn, kind: Architecture) -> Network:
         bias = parts.get("bias", zeros) if kind.without != ("bias", index) else zeros
         affines.append(AffineTensors(parts["weight"].T, bias))
         normalization = None
-        if "gamma" in parts:
+        if "gamma" in parts or (kind.normalization and index + 1 < len(drawn.parameters)):
             moments = (zeros, zeros + 1) if kind.normalization == "batch" else ()
-            normalization = Normalization(parts["gamma"], parts.get("beta", zeros), *moments)
+            normalization = Normalization(parts.get("gamma", zeros + 1), parts.get("beta", zeros), *moments)
         hidden.append(HiddenLayer(affines[-1], normalization))
     return Network(tuple(hidden[:-1]), affines[-1])

@@ -76,7 +76,7 @@ class Layout:
         self.examples, classes = x[1] if self.columns else x[0], self.sizes[-1]
         if self.examples not in y:
             raise ValueError(f"labels of shape {y} do not fit inputs of shape {x}")
-        self.onehot = len(y) == 2 and classes in y and classes > 1 and min(y) > 1
+        self.onehot = len(y) == 2 and classes in y and classes > 1 and (min(y) > 1 or self.examples == 1)
 
     def _layers(self) -> list[dict[str, int]]:
         roles = [_role(name, shape) for name, shape in zip(self.names, self.shapes, strict=True)]

@@ -10,12 +10,14 @@ from typing import Any
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from cifar_mlp.parity.check.forward_pass import ACTIVATIONS, Architecture, ForwardPass
+from cifar_mlp.parity.check.forward_pass import ACTIVATIONS, PREPARED, Architecture, ForwardPass
 from cifar_mlp.parity.check.layout import Drawn
 from cifar_mlp.parity.faults import FAULTS
+from cifar_mlp.parity.network import EPSILON
 
 PENALTIES = {"full": 1.0, "half": 0.5, "none": 0.0}
 EPSILONS = (1e-8, 1e-6, 1e-7, 1e-4, 1e-3, 1e-12, 1e-9, 1e-10, 0.0)
+EVERY_EPSILON = (EPSILON, *EPSILONS)
 SMOOTHINGS = (0.1, 0.05, 0.2)
 
 
@@ -153,6 +155,11 @@ def _odd_losses(passed: ForwardPass, regularization: float, declared: Convention
 def _networks(drawn: Drawn, architectures: list[Architecture]) -> Iterator[tuple[list[str], int, Architecture]]:
     for architecture in architectures:
         yield [], 0, architecture
+    for architecture in architectures[:8]:
+        for inputs in PREPARED:
+            yield [], 0, replace(architecture, inputs=inputs)
+        for kind, eps in product(("batch", "layer"), EVERY_EPSILON[:3]) if architecture.normalization is None else ():
+            yield [], 0, replace(architecture, normalization=kind, epsilon=eps)  # without scale and shift
     for architecture in architectures:
         for smoothing in SMOOTHINGS:
             yield [f"labels smoothed by {smoothing}"], 0, replace(architecture, smoothing=smoothing)

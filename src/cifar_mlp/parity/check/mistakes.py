@@ -78,13 +78,8 @@ def into_output(
 ) -> Iterator[Step]:
     """The gradient in a hidden layer's output, from dz and da of the layer above and that layer's weight gradient."""
     w, above = passed.drawn.parameters[index + 1]["weight"], index + 1
-    through = layers.affine_backward_input(dz, w)
-    right = passed.around(above, da, through)
+    right = layers.affine_backward_input(dz, w)
     yield Step("", right)
-    if da is not None and passed.skips(above + 1):
-        yield Step(f"da{above} lacks the gradient of the way around layer {above + 1}, the skip connection", through)
-        yield Step(f"da{above} has only the gradient of the way around layer {above + 1}", da)
-        yield Step(f"da{above} of the way around layer {above + 1}", through, da, "{:.4g} times".format)
     yield from table("affine_backward_input", dz, w, at=f"da{above}")
     yield Step(f"da{above} takes the absolute weights", dz @ w.abs().T)
     yield Step(f"da{above} takes the sign of dz{above + 1}", dz.sign() @ w.T)
@@ -197,6 +192,11 @@ def of_width(passed: ForwardPass, width: int) -> Iterator[tuple[str, Tensor]]:
     for index, (u, a) in enumerate(zip(passed.u, passed.a, strict=True), 1):
         found += [(f"a{index}", a), (f"u{index}", u), (f"the mask of layer {index}", (u > 0).double()),
                   (f"xhat{index}", passed.xhat(index - 1))]  # fmt: skip
+    if passed.architecture.inputs != "as given":
+        given, (first, *_) = passed.drawn.inputs, passed.drawn.parameters
+        affine = given @ first["weight"] + first.get("bias", 0.0)
+        words = "the inputs as they were passed"
+        found += [(words, given), (f"z1 of {words}", affine)]
     found += [("the inputs", passed.x[0]), *((f"the output of layer {i}", x) for i, x in enumerate(passed.x[1:], 1))]
     found += [("the probabilities", passed.p), ("the one-hot labels", hot), ("p - onehot", passed.p - hot)]
     yield from ((name, tensor) for name, tensor in found if tensor is not None and tensor.shape[1] == width)

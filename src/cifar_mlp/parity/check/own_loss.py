@@ -22,49 +22,47 @@ from cifar_mlp.parity.check.written_forms import CLOSE
 # Shape legend: N = examples, I, O = input and output features of a layer, C = classes
 
 EXAMPLES = 6  # fewer than the last layer's inputs, so that its gradients determine dscores
-MASKED = 4  # fewer than the classes, so that the space of the last layer's inputs shows
 SHARE = 1e-5  # of a difference that may be an error of differences
 Layered = list[dict[str, Tensor]]
 
 
 def by_own_differences(function: UserFunction, kinds: list[Architecture], seed: int) -> list[str]:
     """All mistakes in words, if they explain everything; else nothing."""
-    for examples in (EXAMPLES, MASKED):
-        more = examples == EXAMPLES and function.layout.sizes[-1] == EXAMPLES - 1  # or N - 1 were C
-        layout = function.layout.of_sizes(function.layout.sizes, examples + more)
-        drawn = layout.draw(seed + 3)
-        if sum(x.numel() for x in layout.flat(drawn)) > EVERY:
+    more = function.layout.sizes[-1] == EXAMPLES - 1  # or N - 1 were C
+    layout = function.layout.of_sizes(function.layout.sizes, EXAMPLES + more)
+    drawn = layout.draw(seed + 3)
+    if sum(x.numel() for x in layout.flat(drawn)) > EVERY:
+        return []
+    try:
+        free = UserFunction(function.function, layout, 0.0)
+        data, right = _both(free, drawn)
+    except (SubmissionError, ValueError, RuntimeError):
+        return []
+    mine = free.by_layer(data)
+    for kind in kinds:
+        passed = ForwardPass(drawn, kind)
+        dscores = _dz(passed, -1, right[-1])
+        if dscores is None:
+            continue
+        passed.dscores = dscores
+        if not _explains(passed, right):
+            continue
+        passed.theirs = [_dz(passed, index, found) for index, found in enumerate(mine)]
+        floor = 1e-4 * max(float(g.norm()) for parts in mine for g in parts.values())
+        sought = Sought(passed, mine, free.part_names, "mean", {}, CLOSE, floor, layout.transposed)
+        story, stuck = explain(sought)
+        if stuck is not None:
             return []
-        try:
-            free = UserFunction(function.function, layout, 0.0)
-            data, right = _both(free, drawn)
-            whole, right_whole = _both(replace(free, regularization=function.regularization), drawn)
-        except (SubmissionError, ValueError, RuntimeError):
-            return []
-        mine = free.by_layer(data)
-        skips = [replace(kind, skip=True) for kind in kinds[:1] if len(set(layout.sizes[1:-1])) < len(layout.sizes) - 2]
-        for kind in (*kinds, *skips):
-            plain = ForwardPass(drawn, kind)
-            passed = plain if examples == EXAMPLES else _with_its_masks(plain, right[-1])
-            dscores = None if passed is None else _dz(passed, -1, right[-1])
-            if passed is None or dscores is None:
-                continue
-            passed.dscores = dscores
-            if not _explains(passed, right):
-                continue
-            passed.theirs = [_dz(passed, index, found) for index, found in enumerate(mine)]
-            floor = 1e-4 * max(float(g.norm()) for parts in mine for g in parts.values())
-            sought = Sought(passed, mine, free.part_names, "mean", {}, CLOSE, floor, layout.transposed)
-            story, stuck = explain(sought)
-            penalty = _of_the_penalty(function, drawn, [whole, data], [right_whole, right])
-            return [*story, *penalty] if stuck is None else []
+        whole, right_whole = _both(replace(free, regularization=function.regularization), drawn)
+        penalty = _of_the_penalty(function, drawn, [whole, data], [right_whole, right])
+        return [*story, *penalty]
     return []
 
 
 def _both(function: UserFunction, drawn: Drawn) -> tuple[Answer, Layered]:
     """The answer, and the right gradients by differences."""
     answer, layout = function(drawn), function.layout
-    found = quotients(lambda values: function(drawn, values).loss, layout.flat(drawn),
+    found = quotients(lambda values: function.loss(drawn, values), layout.flat(drawn),
                       [answer.gradients[name] for name in layout.names], answer.single)  # fmt: skip
     values = [one.value.reshape(shape) for one, shape in zip(found, layout.shapes, strict=True)]
     return answer, layout.by_layer(values)
@@ -81,39 +79,9 @@ def _dz(passed: ForwardPass, index: int, given: dict[str, Tensor]) -> Tensor | N
     return solved.solution
 
 
-def _with_its_masks(passed: ForwardPass, last: dict[str, Tensor]) -> ForwardPass | None:
-    """The same with the masks of dropout that the function draws itself, found from the last layer's gradients.
-
-    Every row (a, 1) of the last layer's inputs is in the space that its gradients span.
-    """
-    if len(passed.a) != 1 or passed.a[0].shape[1] > 12 or "bias" not in last:
-        return None
-    a, (n, width) = passed.a[0], passed.a[0].shape
-    left, sizes, _ = torch.linalg.svd(torch.cat([last["weight"], last["bias"][None]]))
-    if len(sizes) <= n or not float(sizes[n]) < CLOSE * float(sizes[0]) < float(sizes[n - 1]):
-        return None
-    beside = left[:, n:].T  # orthogonal to all rows
-    masks = torch.cartesian_prod(*[torch.tensor([0.0, 1.0]).double()] * width).reshape(-1, width)
-    kept, scales = [], []
-    for row in a:
-        given = (masks * row) @ beside[:, :-1].T
-        scale = -(given @ beside[:, -1]) / given.square().sum(1).clamp_min(1e-300)
-        error = (given * scale[:, None] + beside[:, -1]).norm(dim=1)
-        best = int(error.argmin())
-        if float(error[best]) > SHARE:
-            return None
-        kept.append(masks[best] > 0)
-        scales.append(float(scale[best]))
-    if max(scales) - min(scales) > 1e-4 or scales[0] < 1.001:
-        return None
-    keep = 1 / scales[0]
-    return ForwardPass(replace(passed.drawn, kept=[torch.stack(kept)], keep=keep),
-                       replace(passed.architecture, dropout=1 - keep))  # fmt: skip
-
-
 def _explains(passed: ForwardPass, right: Layered) -> bool:
     """Whether this network under these dscores has these gradients in all layers."""
-    dz, da = passed.dscores, None
+    dz = passed.dscores
     largest = max(float(g.norm()) for parts in right for g in parts.values())
     for index in reversed(range(len(right))):
         found, dz = passed.layer_backward(index, dz, {})
@@ -121,7 +89,7 @@ def _explains(passed: ForwardPass, right: Layered) -> bool:
                for part, g in right[index].items()):  # fmt: skip
             return False
         if index:
-            da = passed.around(index, da, layers.affine_backward_input(dz, passed.drawn.parameters[index]["weight"]))
+            da = layers.affine_backward_input(dz, passed.drawn.parameters[index]["weight"])
             dz = passed.into(index - 1, da)
     return True
 

@@ -5,12 +5,13 @@ import inspect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from cifar_mlp.parity.check.calling import Answer, arguments_for, guarded, read_answer
+from cifar_mlp.parity.check.calling import Answer, arguments_for, guarded, read_answer, split
 from cifar_mlp.parity.check.layout import Drawn, Layout
 from cifar_mlp.parity.check.structures import TRANSPOSED, as_tensor, leaves, rebuild, shape_words
 from cifar_mlp.parity.evidence.autograd import objective
@@ -40,17 +41,23 @@ class UserFunction:
 
     def __call__(self, drawn: Drawn, values: list[Tensor] | None = None) -> Answer:
         """One call on copies of a problem; ``values`` replace its parameters."""
+        call, tree, others = self._on_copies(drawn, values)
+        answer, wrote = call_on_copies(call, tree, others, self.layout.paths, self.layout.shapes)
+        if wrote is not None:
+            self.wrote = self.wrote or [*self.layout.names, "inputs", "labels"][wrote]
+        return answer._replace(gradients=dict(zip(self.layout.names, answer.gradients.values(), strict=True)))
+
+    def loss(self, drawn: Drawn, values: list[Tensor]) -> float:
+        """The loss of one call, for differences: its gradients are not read."""
+        return split(self._on_copies(drawn, values)[0]())[0]
+
+    def _on_copies(self, drawn: Drawn, values: list[Tensor] | None) -> tuple[Callable[[], Any], Any, tuple[Any, Any]]:
         layout = self.layout
         tree = rebuild(layout.tree, iter(values if values is not None else layout.flat(drawn)))
         inputs, labels, masks = layout.present(drawn)
         by_role = {"inputs": inputs, "labels": labels, "regularization": self.regularization, "masks": masks}
         positional, named = arguments_for(self.function, tree, by_role)
-        answer, wrote = call_on_copies(
-            lambda: guarded(self.function, *positional, **named), tree, (inputs, labels), layout.paths, layout.shapes
-        )
-        if wrote is not None:
-            self.wrote = self.wrote or [*layout.names, "inputs", "labels"][wrote]
-        return answer._replace(gradients=dict(zip(layout.names, answer.gradients.values(), strict=True)))
+        return partial(guarded, self.function, *positional, **named), tree, (inputs, labels)
 
     def misshapen(self, answer: Answer) -> dict[str, str]:
         """What is wrong with the shape of each gradient that has another than its parameter."""
