@@ -323,7 +323,48 @@ def mine(p, X, y, reg):
     return loss, g
 """
 
+SHARED = """
+import numpy as np
+
+def mine(params, X, y, reg):
+    (W1, b1), (W2, b2), (W3, b3) = params
+    h0 = np.tanh(X @ W1 + b1)
+    h1 = np.tanh(h0 @ W2 + b2)
+    h2 = np.tanh(h1 @ W2 + b2)
+    s = h2 @ W3 + b3
+    p = np.exp(s - s.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    n = len(y)
+    loss = -np.log(p[range(n), y]).mean() + reg * ((W1 ** 2).sum() + (W2 ** 2).sum() + (W3 ** 2).sum())
+    p[range(n), y] -= 1
+    ds = p / n
+    d2 = ds @ W3.T * (1 - h2 ** 2)
+    d1 = d2 @ W2.T * (1 - h1 ** 2)
+    d0 = d1 @ W2.T * (1 - h0 ** 2)
+    g2 = (h1.T @ d2 + h0.T @ d1 + 2 * reg * W2, d2.sum(0) + d1.sum(0))
+    return loss, [(X.T @ d0 + 2 * reg * W1, d0.sum(0)), g2, (h2.T @ ds + 2 * reg * W3, ds.sum(0))]
+"""
+
+HINGE = """
+import numpy as np
+
+def mine(params, X, y, reg):
+    h = np.maximum(0, X @ params["W1"] + params["b1"])
+    s = h @ params["W2"] + params["b2"]
+    n = len(y)
+    m = np.maximum(0, s - s[range(n), y][:, None] + 1)
+    loss = (m.sum() - n) / n + reg * ((params["W1"] ** 2).sum() + (params["W2"] ** 2).sum())
+    d = (m > 0) * 1.0
+    d[range(n), y] = 1 - d.sum(1)
+    d /= n
+    da = d @ params["W2"].T * (h > 0)
+    return loss, {"W1": X.T @ da + 2 * reg * params["W1"], "b1": da.sum(0),
+                  "W2": h.T @ d + 2 * reg * params["W2"], "b2": d.sum(0)}
+"""
+
 BASES = {
+    "shared": SHARED,
+    "hinge": HINGE,
     "softsign": SOFTSIGN,
     "swish": SWISH,
     "hardtanh": HARDTANH,
@@ -340,6 +381,20 @@ BASES = {
 
 # base, what is replaced, by what, what the student did, words that the cause must hold
 WRONG = [
+    (
+        "shared",
+        "g2 = (h1.T @ d2 + h0.T @ d1 + 2 * reg * W2, d2.sum(0) + d1.sum(0))",
+        "g2 = (h1.T @ d2 + 2 * reg * W2, d2.sum(0))",
+        "the first use of shared weights is forgotten",
+        "are used more than once, and their gradients hold one use alone",
+    ),
+    (
+        "hinge",
+        "d[range(n), y] = 1 - d.sum(1)",
+        "d[range(n), y] = -d.sum(1)",
+        "the label's own margin is counted",
+        "wrong in the label's column alone: it is -1 / N off everywhere",
+    ),
     (
         "softsign",
         "d = d / (1 + np.abs(zs[k - 2])) ** 2",

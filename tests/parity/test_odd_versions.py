@@ -18,7 +18,7 @@ WIDTHS = {
     **dict.fromkeys(("softsign", "hardtanh", "owndrop", "relu6"), (D, H, K, C)),
     "residual": (D, H, H, H, C),
     "block": (D, H, K, H, C),
-    "post": (D, H, H, C),
+    **dict.fromkeys(("post", "shared"), (D, H, H, C)),
 }
 
 
@@ -31,7 +31,7 @@ def parameters(base: str) -> Any:
         names = (f"fc{number}.weight", f"fc{number}.bias") if base == "swish" else (f"W{number}", f"b{number}")
         named |= dict(zip(names, (kind(np.zeros(turned)), kind(np.zeros(o))), strict=True))
     values = list(named.values())
-    if base in ("block", "relu6"):
+    if base in ("block", "relu6", "shared"):
         return list(zip(values[::2], values[1::2], strict=True))
     return values if base == "hardtanh" else SimpleNamespace(**named) if base == "plainbn" else named
 

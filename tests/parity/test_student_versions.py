@@ -84,7 +84,8 @@ def test_smoothed_labels_are_another_function_and_a_loss_without_them_is_named()
     report = report_of("two", [loss, ("ds[np.arange(N), y] -= 1", f"ds -= {SMOOTH}")], {})
     assert (report.verdict, report.causes) == ("another function", ["labels smoothed by 0.1"])
     report = report_of("two", [loss], {})
-    assert (report.verdict, report.causes) == ("loss wrong", ["the loss's value is wrong: labels smoothed by 0.1"])
+    said = "the loss's value is wrong: labels smoothed by 0.1; if you mean that loss, its gradients are missing it"
+    assert (report.verdict, report.causes) == ("loss wrong", [said])
 
 
 def test_of_a_loss_that_is_unknown_its_own_differences_say_where_it_is_wrong():

@@ -78,7 +78,7 @@ def test_a_run_becomes_a_row_once_and_its_lines_say_what_it_did(run: Path, tmp_p
 
 
 def test_the_first_screen_names_the_configs_with_a_time():
-    rows = [{"config": config, "seed": 0, "flop": flop, "epochs": 34, "test_views": 0.741}
+    rows = [{"config": config, "seed": 0, "flop": flop, "epochs": 34, "views": 18, "test_views": 0.741}
             for config, flop in (("cpu_60min", 3), ("cpu_2min", 1), ("cpu_2min_all", 2), ("small", 1))]  # fmt: skip
     said = record_line({"runs": rows})
     assert "74.1 % ([cpu_2min](configs/record/cpu_2min.yaml), 34 epochs), 74.1 % ([cpu_60min]" in said

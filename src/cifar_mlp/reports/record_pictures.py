@@ -56,7 +56,7 @@ def accuracy_per_flop(document: Document) -> Figure:
             axes.errorbar(rows[0]["flop"], found.mean, found.deviation, fmt="D", color=BLUE, mfc=face, ms=6, capsize=3,
                           label=label)  # fmt: skip
             if filled:
-                _label(axes, rows[0]["flop"], found.mean, name, BLUE)
+                _label(axes, rows[0]["flop"], found.mean, name, BLUE, above=True)  # ours are close to each other
     axes.set(xscale="log", ylabel="test accuracy, %")
     axes.set_xlabel("floating-point operations of the training (grey: estimated)")
     axes.set_xlim(right=axes.get_xlim()[1] * 6)  # room for names
@@ -82,5 +82,6 @@ def of_network(checkpoint: Path) -> Iterator[tuple[str, Figure]]:
     yield "errors", error_gallery(predictions, model.class_names, title)
 
 
-def _label(axes: Axes, x: float, y: float, text: str, colour: str) -> None:
-    axes.annotate(text, (x, y), (6, 3), textcoords="offset points", fontsize=SMALL, color=colour)
+def _label(axes: Axes, x: float, y: float, text: str, colour: str, above: bool = False) -> None:
+    place, aligned = ((0, 7), "center") if above else ((6, 3), "left")
+    axes.annotate(text, (x, y), place, textcoords="offset points", ha=aligned, fontsize=SMALL, color=colour)

@@ -29,7 +29,9 @@ def record_line(document: Document) -> str:
         if re.fullmatch(r"cpu_\d+min", config):
             test, epochs = percent([row["test_views"] for row in rows]), rows[0]["epochs"]
             each.append(f"{test} % ({_link(config, 'configs/record')}, {epochs} epochs)")
-    return f"Larger MLPs, trained on shifted and flipped images, reach on all test images: {', '.join(each)}.\n"
+    views = f"averaged over {document['runs'][0]['views']} views of an image"
+    before = f"Larger MLPs, trained on shifted and flipped images, have these test accuracies, {views}:"
+    return f"{before} {', '.join(each)} ([how](docs/record.md)).\n"
 
 
 def best_rows(document: Document) -> list[list[str]]:

@@ -114,6 +114,7 @@ class Answered:
     def of_loss(self, declared: Guess, guess: Guess | None) -> list[str]:
         """What is wrong with the loss's value."""
         if guess is not None and (guess.words or guess.loss_only):
-            return ["the loss's value is wrong: " + words for words in [*(guess.loss_only or []), *guess.words]]
+            said = ", ".join([*(guess.loss_only or []), *guess.words])
+            return [f"the loss's value is wrong: {said}; if you mean that loss, its gradients are missing it"]
         expected, _ = declared.reference(self.drawn, self.function.regularization)
         return [f"the loss's value is {self.answer.loss:.6g}, the right one {expected:.6g}"]

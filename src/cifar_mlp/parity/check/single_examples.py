@@ -64,10 +64,13 @@ def by_single_examples(function: UserFunction, seed: int) -> list[str]:
         shown = _shown(replace(function, regularization=0.0), seed)
     except (SubmissionError, ValueError, RuntimeError):
         return []
+    if isinstance(shown, str):
+        return [shown]
     return _compared(shown) if shown is not None else []
 
 
-def _shown(function: UserFunction, seed: int) -> Shown | None:
+def _shown(function: UserFunction, seed: int) -> Shown | str | None:
+    """All that shows, or what is wrong with weights that are used more than once."""
     layout = function.layout.of_sizes(function.layout.sizes, 1)
     if any(layer.keys() != {"weight", "bias"} for layer in layout.layers):
         return None
@@ -91,11 +94,13 @@ def _shown(function: UserFunction, seed: int) -> Shown | None:
                 break  # every unit is off: nothing shows
             columns = [[i * high + o if not layout.transposed else o * wide + i for i in range(wide)] for o in largest]
             x, other = (right(places["weight"], found) / dz[o] for o, found in zip(largest, columns, strict=True))
-            if abs(float(dz[largest[1]])) > SMALL * float(dz.abs().max()) and not _near(x, other, 1e-3):
-                return None  # no outer product: the weights are used more than once
             theirs = mine["bias"]
             their_x = mine["weight"] @ theirs / theirs.square().sum().clamp_min(1e-300)
             outer = _near(torch.outer(their_x, theirs), mine["weight"])
+            if abs(float(dz[largest[1]])) > SMALL * float(dz.abs().max()) and not _near(x, other, 1e-3):
+                names = " and ".join(one.part_names[index].values())  # used more than once: no outer product
+                of_one = f"{names} are used more than once, and their gradients hold one use alone: add up all"
+                return of_one if outer else None
             each.append((x, x @ parts["weight"] + parts["bias"], dz, theirs, their_x if outer else x * torch.nan))
         if len(each) == len(layout.layers):
             rows.append((each, drawn))

@@ -47,9 +47,11 @@ def of_own_dscores(passed: ForwardPass, theirs: Tensor) -> Iterator[str]:
         yield words
     for words, where in (("the label's column", hot > 0), ("the columns of the other classes", hot == 0)):
         if float((theirs - right)[~where].norm()) <= CLOSE * float(right.norm()):
-            values = theirs[where] * n
-            alike = float(values.std()) < CLOSE * float(values.abs().max())
-            yield f"dscores is wrong in {words} alone" + f": it is {float(values.mean()):.4g} / N everywhere" * alike
+            for values, so in ((theirs, "it is {:.4g} / N"), (theirs - right, "it is {:+.4g} / N off")):
+                values = values[where] * n
+                if float(values.std()) < CLOSE * float(values.abs().max()):
+                    yield f"dscores is wrong in {words} alone: {so.format(float(values.mean()))} everywhere"
+            yield f"dscores is wrong in {words} alone"
     of_label = (scores * hot).sum(1, keepdim=True) * torch.ones_like(p)
     terms = {"p": p, "onehot": hot, "scores": scores, "s(scores)": scores.sigmoid(), "tanh(scores)": scores.tanh(),
              "1": torch.ones_like(p), "onehot / p": hot / p, "onehot scores": hot * scores, "p^2": p * p,
