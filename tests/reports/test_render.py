@@ -85,7 +85,7 @@ def test_what_changed_is_written_and_said_with_its_sources(script, capsys):
     said = capsys.readouterr().out.splitlines()
     assert said[0] == f"{STALE}: written from docs/results.json"
     assert [line.split(":")[0] for line in said[1:]] == ["README.md", "docs/performance.md"]
-    assert "docs/results.json, docs/record.json, docs/parity/parity.json, " + TRAIN in said[1]
+    assert "docs/record.json, docs/results.json, docs/parity/parity.json, " + TRAIN in said[1]
     assert all(f"docs/performance/{job}/benchmark.json" in said[2] for job in ("train", "pca", "scaling"))
     assert "docs/results.json" not in said[2]
     assert script.main(["--check"]) == 0
@@ -141,7 +141,7 @@ def test_another_jobs_numbers_and_those_that_lack_something_are_refused(script, 
 @pytest.mark.parametrize(
     ("path", "old", "new", "words"),
     [
-        ("README.md", "<!-- /results -->\n", "", "results:table is not closed"),
+        ("README.md", "<!-- /results -->\n", "", "results:record-line is not closed"),
         ("README.md", "<!-- results:table -->\n", "", "/results closes nothing"),
         ("README.md", "<!-- results:table -->", "<!-- results:tabel -->", "no block results:tabel; there are: "),
         ("docs/log.md", "<!-- results:dropout -->", "<!-- results: -->", "no block results:;"),
