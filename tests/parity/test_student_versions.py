@@ -84,7 +84,7 @@ def test_smoothed_labels_are_another_function_and_a_loss_without_them_is_named()
     report = report_of("two", [loss, ("ds[np.arange(N), y] -= 1", f"ds -= {SMOOTH}")], {})
     assert (report.verdict, report.causes) == ("another function", ["labels smoothed by 0.1"])
     report = report_of("two", [loss], {})
-    said = "the loss's value is wrong: labels smoothed by 0.1; if you mean that loss, its gradients are missing it"
+    said = "the loss's value is wrong: labels smoothed by 0.1; if you mean it so, change the gradients instead"
     assert (report.verdict, report.causes) == ("loss wrong", [said])
 
 

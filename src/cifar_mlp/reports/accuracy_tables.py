@@ -66,8 +66,7 @@ def provenance_text(rows: Sequence[Row]) -> str:
     seeds = _range([len(of_config(mine, row["config"])) for row in mine])
     return (
         f"Last epoch, mean ± standard deviation. Without augmentation: {seeds} seeds; 1,000 validation and 10,000 test "
-        f"images. "
-        f"{same(mine, 'device')}; {same(mine, 'precision')}; torch {same(mine, 'torch')}; {days(mine)}; "
+        f"images. {same(mine, 'device')}; {same(mine, 'precision')}; torch {same(mine, 'torch')}; {days(mine)}; "
         f"{_seconds(mine)} s per fit.\n"
     )
 

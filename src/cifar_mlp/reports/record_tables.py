@@ -1,4 +1,4 @@
-"""The record's tables, made from docs/record.json alone."""
+"""The record's tables, made from docs/record.json and docs/record/ablation.json alone."""
 
 import re
 import statistics

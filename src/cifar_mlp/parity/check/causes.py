@@ -115,6 +115,6 @@ class Answered:
         """What is wrong with the loss's value."""
         if guess is not None and (guess.words or guess.loss_only):
             said = ", ".join([*(guess.loss_only or []), *guess.words])
-            return [f"the loss's value is wrong: {said}; if you mean that loss, its gradients are missing it"]
+            return [f"the loss's value is wrong: {said}; if you mean it so, change the gradients instead"]
         expected, _ = declared.reference(self.drawn, self.function.regularization)
         return [f"the loss's value is {self.answer.loss:.6g}, the right one {expected:.6g}"]

@@ -18,7 +18,7 @@ from cifar_mlp.parity.check.loss_variants import Convention, Guess, architecture
 from cifar_mlp.parity.check.own_loss import by_own_differences
 from cifar_mlp.parity.check.relations import factor_words, relation
 from cifar_mlp.parity.check.report import Report, TensorReport
-from cifar_mlp.parity.check.single_examples import by_single_examples
+from cifar_mlp.parity.check.unit_by_unit import by_single_examples
 from cifar_mlp.parity.check.user_function import UserFunction
 
 EXACT = {False: 1e-6, True: 1e-3}  # normwise; a student's small constant in a logarithm or a root must pass
