@@ -274,12 +274,13 @@ WRONG = [
     ("two", "return loss, {", "gW1[:, 2] = 0; return loss, {", "W1: wrong in columns 2 only: 0 everywhere"),
     ("two", "dz = dh * (z1 > 0)", "dz = dh * (X @ W1 > 0)", "the derivative of relu takes z1 without its bias"),
     ("two", "gb1 = np.sum(dz, axis=0)", "gb1 = 0 * b1\n    for row in dz: gb1 = (gb1 + row) / N", "divided by N inside the loop"),
-    ("layer", "(sig * (1 + u * (1 - sig)))", "(u * sig * (1 - sig))", "the derivative of silu is written as a - z s(z)^2"),
+    ("layer", "(sig * (1 + u * (1 - sig)))", "(u * sig * (1 - sig))", "the derivative of silu is written as a - z s(z)^2, and should be a + s(z) - z s(z)^2"),
     ("two", "gb1 = np.sum(dz, axis=0)", "gb1 = np.sum(dz, axis=0); gW2[:, 3] = 2 * reg * W2[:, 3]", "W2: wrong in columns 3 only: 0.1 times the parameter, the gradient of a penalty: the data's part is missing"),
     ("two", "ds = p.copy()\n    ds[np.arange(N), y] -= 1\n    ds = ds / N", "m = np.maximum(0, s - s[np.arange(N), y][:, None] + 1); m[np.arange(N), y] = 0\n    loss = m.sum() / N + reg * (np.sum(W1 * W1) + np.sum(W2 * W2))\n    ds = (m > 0) / N; ds[np.arange(N), y] = -1 / N", "dscores is wrong in the label's column alone: it is -1 / N everywhere"),
     ("two", "ds = p.copy()\n    ds[np.arange(N), y] -= 1\n    ds = ds / N", "c = np.arange(1.0, 6.0); loss = -(c[y] * np.log(p[np.arange(N), y])).mean() + reg * (np.sum(W1 * W1) + np.sum(W2 * W2))\n    ds = p.copy(); ds[np.arange(N), y] -= 1; ds = ds * c / N", "the columns, the classes, are multiplied by 0.2, 0.4, 0.6, 0.8, 1"),
     ("two", "ds = p.copy()\n    ds[np.arange(N), y] -= 1\n    ds = ds / N", "q = 1 / (1 + np.exp(-s)); t = np.eye(5)[y]; loss = -(t * np.log(q) + (1 - t) * np.log(1 - q)).sum() / N + reg * (np.sum(W1 * W1) + np.sum(W2 * W2))\n    ds = (q - t) * q * (1 - q) / N", "dscores is the right one times (s(scores) - s(scores)^2)"),
     ("two", "ds = p.copy()\n    ds[np.arange(N), y] -= 1\n    ds = ds / N", "t = np.eye(5)[y]; loss = ((p - t) ** 2).sum() / N + reg * (np.sum(W1 * W1) + np.sum(W2 * W2))\n    ds = 2 * (p - t) / N", "softmax's derivative is missing: dscores is the gradient in the probabilities"),
+    ("two", "ds = p.copy()\n    ds[np.arange(N), y] -= 1\n    ds = ds / N", "q = p[np.arange(N), y]; loss = -((1 - q) ** 2 * np.log(q)).mean() + reg * (np.sum(W1 * W1) + np.sum(W2 * W2))\n    ds = p.copy(); ds[np.arange(N), y] -= 1; ds = ds * ((1 - q) ** 2)[:, None] / N", "(1 + p_y^2 - 2 p_y) / N, p_y the label's probability; is a factor of the loss"),
 ]  # fmt: skip
 
 # base, replacements, options

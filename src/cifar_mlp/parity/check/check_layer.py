@@ -141,7 +141,7 @@ def _of_an_activation(mine: list[Tensor], inputs: list[Tensor], y: Tensor, dy: T
             for step in through_activation(passed, 0, dy, dy):
                 summed = combination(mine[0], step.terms, 1e-9) if step.terms else {}
                 if summed or (step.words and _same(step.value, mine[0])):
-                    words = f"{step.words} {sum_words(summed)}".strip()
+                    words = step.of_terms(summed) if summed else step.words
                     return [re.sub(r"\ba\b", "y", re.sub(r"\bz\b", "x", words.replace("z1", "x").replace("a1", "y")))]
     return []
 

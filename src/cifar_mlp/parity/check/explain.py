@@ -13,7 +13,7 @@ from cifar_mlp.parity import layers
 from cifar_mlp.parity.check import mistakes
 from cifar_mlp.parity.check.forward_pass import ForwardPass
 from cifar_mlp.parity.check.one_tensor import SOLVABLE, Sought, in_one_tensor
-from cifar_mlp.parity.check.relations import combination, factor_words, sum_words, unequal_counts
+from cifar_mlp.parity.check.relations import combination, factor_words, unequal_counts
 
 # Shape legend: N = examples, I, O = input and output features of a layer
 
@@ -94,7 +94,7 @@ def _chain(sought: Sought, index: int, story: Story, count: int) -> Iterator[tup
                     if three + bool(name) == count:
                         passed.before[index] = second.value
                         words = [words for words in (first.words, second.words, third.words, name) if words]
-                        yield words, mistakes.Step("", third.value, direction, said, third.terms), norm
+                        yield words, third._replace(direction=direction, of_factor=said), norm
 
 
 def _allowed(versions: Iterator[Any], room: int) -> Iterator[Any]:
@@ -113,7 +113,8 @@ def _locals(sought: Sought, index: int, story: Story, words: list[str], step: mi
         summed = _summed(sought, index, step.terms, norm)
         if summed is None:
             return None
-        words, tensors, dz = [*words[:-1], f"{words[-1]} {summed[0]}"], summed[1], summed[2]
+        factors, tensors, dz = summed
+        words = [*words[:-1], step.of_terms(factors)]
     if step.direction is not None:
         more, dz_more = passed.layer_backward(index, step.direction, norm)
         c = _multiple(sought, index, tensors, more)
@@ -144,7 +145,7 @@ def _locals(sought: Sought, index: int, story: Story, words: list[str], step: mi
 
 
 def _summed(sought: Sought, index: int, terms: Mapping[str, Tensor], norm: Any) -> Any:
-    """The sum of a few multiples of terms that gives the student's tensors: in words, those tensors, and dz."""
+    """The sum of a few multiples of terms that gives the student's tensors: its factors, those tensors, and dz."""
     passed, mine = sought.passed, sought.gradients[index]
     part = "bias" if "bias" in mine and not passed.standardized else "beta" if "beta" in mine else "weight"
     target = mine[part] - sought.penalty.get(part, 0.0) * passed.drawn.parameters[index][part]
@@ -155,7 +156,7 @@ def _summed(sought: Sought, index: int, terms: Mapping[str, Tensor], norm: Any) 
     if factors.keys() <= {"1"}:  # nothing, or a derivative that is missing
         return None
     tensors, dz = passed.layer_backward(index, sum(c * terms[name] for name, c in factors.items()), norm)  # type: ignore[arg-type]
-    return sum_words(factors), tensors, dz
+    return factors, tensors, dz
 
 
 def _follows(sought: Sought, index: int, part: str, right: Tensor) -> bool:

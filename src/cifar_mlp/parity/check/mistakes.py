@@ -10,6 +10,7 @@ from torch.nn.functional import one_hot
 from cifar_mlp.parity import layers
 from cifar_mlp.parity.check.forward_pass import ACTIVATIONS, ForwardPass
 from cifar_mlp.parity.check.loss_variants import PROBABILITIES
+from cifar_mlp.parity.check.relations import combination, sum_words
 from cifar_mlp.parity.check.written_forms import formula_terms, of_own_dscores
 from cifar_mlp.parity.faults import FAULTS
 
@@ -26,6 +27,12 @@ class Step(NamedTuple):
     direction: Tensor | None = None
     of_factor: Callable[[float], str] = "{:.4g} times".format
     terms: Mapping[str, Tensor] | None = None  # the value may be any sum of a few multiples of these
+    needed: Tensor | None = None  # the right value, if it is a sum of the same terms
+
+    def of_terms(self, factors: Mapping[str, float]) -> str:
+        """The words where the value is this sum of multiples of the terms."""
+        right = combination(self.needed, self.terms, 1e-9) if self.needed is not None and self.terms else {}
+        return f"{self.words} {sum_words(factors)}" + (f", and should be {sum_words(right)}" if right else "")
 
 
 def table(function: str, *arguments: Any, at: str = "") -> Iterator[Step]:
@@ -165,7 +172,8 @@ def through_activation(passed: ForwardPass, index: int, dy: Tensor, original: Te
         written[", of the output after dropout"] = (passed.x[index + 1],) * 2
     for of, pair in written.items():
         terms = {words: dy * factor for words, factor in formula_terms(*pair).items()}
-        yield Step(f"the derivative of {name}{of} is written as", torch.zeros_like(dy), terms=terms)
+        needed = None if of else backward(dy, u)
+        yield Step(f"the derivative of {name}{of} is written as", torch.zeros_like(dy), terms=terms, needed=needed)
     yield Step(f"dz{layer}", torch.zeros_like(dy), backward(dy, u))
 
 

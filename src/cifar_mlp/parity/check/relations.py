@@ -62,9 +62,12 @@ def combination(y: Tensor, terms: Mapping[str, Tensor], tolerance: float, most: 
     if not names:
         return {}
     columns = torch.stack([terms[name].reshape(-1) for name in names], 1)
-    scale, y = columns.norm(dim=0), y.reshape(-1)
-    columns = columns / scale
-    gram, along, size = columns.T @ columns, columns.T @ y, float(y.norm())
+    y = y.reshape(-1)
+    columns, scale = columns / columns.norm(dim=0), columns.norm(dim=0)
+    gram = columns.T @ columns
+    new = [i for i in range(len(names)) if not bool((gram[i, :i].abs() > 1 - 1e-12).any())]  # not z s(z) where it is a
+    names, columns, scale, gram = [names[i] for i in new], columns[:, new], scale[new], gram[new][:, new]
+    along, size = columns.T @ y, float(y.norm())
     for count in range(1, min(most, len(y) - 2) + 1):
         chosen = torch.combinations(torch.arange(len(names)), count)
         systems = gram[chosen[:, :, None], chosen[:, None, :]]

@@ -18,7 +18,8 @@ def formula_terms(z: Tensor, a: Tensor) -> dict[str, Tensor]:
     """Of what people write for a derivative at the input z, with the output a."""
     s, t, below = z.sigmoid(), z.tanh(), (z <= 0).double()
     density = torch.exp(-0.5 * z * z) / (2 * torch.pi) ** 0.5
-    return {"1": torch.ones_like(z), "a": a, "a^2": a * a, "z": z, "z a": z * a, "z^2": z * z, "|a|": a.abs(),
+    of_sign = {} if bool((a >= 0).all()) else {"|a|": a.abs()}  # else it is a
+    return {"1": torch.ones_like(z), "a": a, "a^2": a * a, "z": z, "z a": z * a, "z^2": z * z, **of_sign,
             "s(z)": s, "s(z)^2": s * s, "z s(z)": z * s, "z s(z)^2": z * s * s, "s(a)": a.sigmoid(),
             "s(a)^2": a.sigmoid() ** 2, "tanh(z)": t, "tanh(z)^2": t * t, "exp(z)": z.exp(), "exp(-z)": (-z).exp(),
             "[z > 0]": 1 - below, "[z <= 0]": below, "[z <= 0] a": below * a, "[z <= 0] z": below * z,
@@ -43,6 +44,10 @@ def of_own_dscores(passed: ForwardPass, theirs: Tensor) -> Iterator[str]:
         c = float((one * other).sum() / other.square().sum())
         if float((one - c * other).norm()) <= CLOSE * float(one.norm()):
             yield words + f", {c:.4g} times" * (abs(c - 1) > CLOSE)
+    of_p, own_of_p = (_times_p_minus_onehot(d, p, hot) for d in (theirs, right))
+    if of_p and not own_of_p:
+        words = f"dscores is (p - onehot) ({of_p}) / N, p_y the label's probability"
+        yield f"{words}; is a factor of the loss that depends on p held fixed?"
     if words := _by_rows_and_columns(theirs, right, labels):
         yield words
     for words, where in (("the label's column", hot > 0), ("the columns of the other classes", hot == 0)):
@@ -65,6 +70,15 @@ def of_own_dscores(passed: ForwardPass, theirs: Tensor) -> Iterator[str]:
                "tanh(scores)^2": scores.tanh() ** 2, "onehot": hot, "1 / p": 1 / p}  # fmt: skip
     if times := combination(theirs, {words: right * factor for words, factor in factors.items()}, CLOSE):
         yield f"dscores is the right one times ({sum_words(times)})"
+
+
+def _times_p_minus_onehot(dscores: Tensor, p: Tensor, hot: Tensor) -> str:
+    """By which polynomial in the label's probability p - onehot is multiplied, if it is by one other than 1."""
+    p_y = (p * hot).sum(1)
+    powers = {"1": torch.ones_like(p_y), "p_y": p_y, "p_y^2": p_y**2, "p_y^3": p_y**3}
+    terms = {words: (p - hot) * power[:, None] for words, power in powers.items()}
+    found = combination(dscores * len(p), terms, CLOSE)
+    return sum_words(found) if found.keys() - {"1"} else ""
 
 
 def _by_rows_and_columns(theirs: Tensor, right: Tensor, labels: Tensor) -> str:
