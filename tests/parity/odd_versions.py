@@ -362,7 +362,32 @@ def mine(params, X, y, reg):
                   "W2": h.T @ d + 2 * reg * params["W2"], "b2": d.sum(0)}
 """
 
+PADDED = """
+import numpy as np
+
+def mine(params, X, y, reg):
+    W1, b1, W2, b2, W3, b3 = (params[k] for k in ("W1", "b1", "W2", "b2", "W3", "b3"))
+    N = X.shape[0]
+    z1 = X @ W1 + b1
+    a1 = np.maximum(0, z1)
+    z2 = a1 @ W2 + b2
+    shortcut = np.zeros_like(z2)
+    shortcut[:, :a1.shape[1]] = a1
+    a2 = np.maximum(0, z2) + shortcut
+    s = a2 @ W3 + b3
+    p = np.exp(s - s.max(1, keepdims=True)); p /= p.sum(1, keepdims=True)
+    loss = -np.log(p[np.arange(N), y]).mean() + reg * sum(np.sum(W ** 2) for W in (W1, W2, W3))
+    ds = p; ds[np.arange(N), y] -= 1; ds /= N
+    da2 = ds @ W3.T
+    dz2 = da2 * (z2 > 0)
+    da1 = dz2 @ W2.T + da2[:, :a1.shape[1]]
+    dz1 = da1 * (z1 > 0)
+    return loss, {"W1": X.T @ dz1 + 2 * reg * W1, "b1": dz1.sum(0), "W2": a1.T @ dz2 + 2 * reg * W2, "b2": dz2.sum(0),
+                  "W3": a2.T @ ds + 2 * reg * W3, "b3": ds.sum(0)}
+"""
+
 BASES = {
+    "padded": PADDED,
     "shared": SHARED,
     "hinge": HINGE,
     "softsign": SOFTSIGN,
@@ -556,5 +581,40 @@ WRONG = [
         'd1 = d2 @ p["W2"].T * (1 - a1 ** 2)',
         "no skip where relu follows the sum",
         "da1 lacks the gradient of the way around layer 2, the skip connection",
+    ),
+    (
+        "padded",
+        "+ da2[:, :a1.shape[1]]",
+        "",
+        "no skip to a wider layer",
+        "da1 lacks the gradient of the way around layer 2, the skip connection",
+    ),
+    (
+        "relu6",
+        "grad.sum(0)))",
+        "grad.sum(0) * (i < 2)))",
+        "a bias gradient left at 0",
+        "db3: 0 everywhere",
+    ),
+    (
+        "owndrop",
+        '"W3": d2.T @ dout',
+        '"W3": np.maximum(z2, 0).T @ dout',
+        "the output before dropout in dW",
+        "dW3: it takes relu of z2; what comes after it in the forward pass, such as a mask of dropout, is left out",
+    ),
+    (
+        "owndrop",
+        'dz2 = dout @ theta["W3"].T * m2 * (z2 > 0)',
+        'dz2 = dout @ theta["W3"].T * (m2 > 0) * (z2 > 0)',
+        "the keep probability forgotten",
+        "dz2: dz is 0.6 times the right one: the forward pass divides by 0.6",
+    ),
+    (
+        "softsign",
+        'sum((net[f"W{k}"] ** 2).sum() for',
+        'sum((net[f"W{k}"] ** 2).sum() + (net[f"b{k}"] ** 2).sum() for',
+        "the biases' penalty in the loss alone",
+        "b1: the penalty's part is 0, and should be 0.1 w",
     ),
 ]

@@ -235,7 +235,6 @@ WRONG = [
     ("batch", "du = da * (u > 0)", "du = da * (z > 0)", "before the normalization"),
     ("batch", "-0.5 * r ** 3", "-0.5 * r ** 2", "r^2 in place of r^3"),
     ("layer", "dxh.mean(1, keepdim=True) - xh * (dxh * xh).mean(1, keepdim=True)", "dxh.mean(0) - xh * (dxh * xh).mean(0)", "axis"),
-    ("layer", "(sig * (1 + u * (1 - sig)))", "sig", "SiLU: second term missing"),
     ("layer", "(du * xh).sum(0), du.sum(0)", "(du * xh).sum(0), dxh.sum(0) if False else (du * p[\"g1\"]).sum(0)", "dxhat, not dy"),
     ("drop", "dz2 = dd2 * masks[1] / keep * (z2 > 0)", "dz2 = dd2 * (z2 > 0)", "dropout's mask is missing"),
     ("drop", "dz1 = dd1 * masks[0] / keep * (z1 > 0)", "dz1 = dd1 * masks[0] * (z1 > 0)", "keep probability is missing"),
@@ -281,6 +280,10 @@ WRONG = [
     ("two", "ds = p.copy()\n    ds[np.arange(N), y] -= 1\n    ds = ds / N", "q = 1 / (1 + np.exp(-s)); t = np.eye(5)[y]; loss = -(t * np.log(q) + (1 - t) * np.log(1 - q)).sum() / N + reg * (np.sum(W1 * W1) + np.sum(W2 * W2))\n    ds = (q - t) * q * (1 - q) / N", "dscores is the right one times (s(scores) - s(scores)^2)"),
     ("two", "ds = p.copy()\n    ds[np.arange(N), y] -= 1\n    ds = ds / N", "t = np.eye(5)[y]; loss = ((p - t) ** 2).sum() / N + reg * (np.sum(W1 * W1) + np.sum(W2 * W2))\n    ds = 2 * (p - t) / N", "softmax's derivative is missing: dscores is the gradient in the probabilities"),
     ("two", "ds = p.copy()\n    ds[np.arange(N), y] -= 1\n    ds = ds / N", "q = p[np.arange(N), y]; loss = -((1 - q) ** 2 * np.log(q)).mean() + reg * (np.sum(W1 * W1) + np.sum(W2 * W2))\n    ds = p.copy(); ds[np.arange(N), y] -= 1; ds = ds * ((1 - q) ** 2)[:, None] / N", "(1 + p_y^2 - 2 p_y) / N, p_y the label's probability; is a factor of the loss"),
+    ("two", "dh = ds @ W2.T", "dh = (ds @ W2.T).cumsum(0)", "da1 of an example contains those of the examples before it"),
+    ("two", "dz = dh * (z1 > 0)", "dz = (dh * (z1 > 0)).cumsum(0)", "dz1 of an example contains those of the examples before it"),
+    ("two", "ds = ds / N", "ds = (ds / N).cumsum(0)", "dscores of an example contains those of the examples before it"),
+    ("two", "ds = p.copy()\n    ds[np.arange(N), y] -= 1\n    ds = ds / N", "q = 1 / (1 + np.exp(-s)); t = np.eye(5)[y]; loss = 0.5 * ((q - t) ** 2).sum() / N + reg * (np.sum(W1 * W1) + np.sum(W2 * W2))\n    ds = (q - t) / N", "dscores lacks a factor, (s(scores) - s(scores)^2)"),
 ]  # fmt: skip
 
 # base, replacements, options

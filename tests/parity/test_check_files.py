@@ -28,6 +28,12 @@ def check(folder: Path, source: str, name: str = "loss_and_gradients", **options
     return check_file(path, name, "11-8-5:57", **options)
 
 
+BARE = (
+    SOURCE.replace(UNPACKED, '    W1, W2 = params["W1"], params["W2"]\n').replace(" + b1", "").replace(" + b2", "")
+    .replace(ANSWER, '{"W1": dW1, "W2": dW2}')
+)  # fmt: skip
+
+
 FORMS = {
     "named arguments": SOURCE.replace("(params, X, y,", "(X, y, W1, b1, W2, b2,").replace(UNPACKED, ""),
     "a list": SOURCE.replace(UNPACKED, "    W1, b1, W2, b2 = params\n").replace(ANSWER, "[dW1, db1, dW2, db2]"),
@@ -46,6 +52,9 @@ FORMS = {
                          .replace('"W', '"weight_').replace('"b', '"bias_')
                          + UNPACKED.replace("    W1, b1, W2, b2 =", "def unpack(params):\n    return")
                                    .replace('"W', '"weight_').replace('"b', '"bias_'),
+    "no biases": BARE,
+    "no biases, a list": BARE.replace('params["W1"], params["W2"]', "params")
+                             .replace('{"W1": dW1, "W2": dW2}', "[dW1, dW2]"),
     "one-hot labels": SOURCE.replace(FIRST, FIRST + "    assert y.shape == (N, 5)\n    y = y.argmax(axis=1)\n"),
 }  # fmt: skip
 
@@ -53,6 +62,11 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 def test_the_form_that_a_function_takes_is_found(form: str, tmp_path: Path):
     assert check(tmp_path, FORMS[form]).verdict == "right"
+
+
+def test_forgotten_bias_gradients_are_no_network_without_biases(tmp_path: Path):
+    report = check(tmp_path, SOURCE.replace(ANSWER, '{"W1": dW1, "W2": dW2}'))
+    assert report.cause == "it returned 2 of 4 gradients: b1, b2 are missing"
 
 
 def test_a_wrong_one_in_a_list_is_named_by_its_parameter(tmp_path: Path):

@@ -19,6 +19,7 @@ WIDTHS = {
     "residual": (D, H, H, H, C),
     "block": (D, H, K, H, C),
     **dict.fromkeys(("post", "shared"), (D, H, H, C)),
+    "padded": (D, K, H, C),
 }
 
 RECOGNISED = {"prepared": ["found from the loss: the inputs are standardized by feature"], "plainbn": []}

@@ -32,12 +32,17 @@ def way_of(shown: Shown, index: int) -> Way:
     if _is_function(z, y):
         return Way(z, y, True)
     for source in range(index + 1):
-        if (x := shown.x[source]).shape == y.shape:
-            if _is_function(z, y - x):
-                return Way(z, y - x, True, source)
-            if _is_function(z + x, y):
-                return Way(z + x, y, True, source, before=True)
+        x = of_width(shown.x[source], y.shape[1])
+        if _is_function(z, y - x):
+            return Way(z, y - x, True, source)
+        if _is_function(z + x, y):
+            return Way(z + x, y, True, source, before=True)
     return Way(z, y, False)
+
+
+def of_width(x: Tensor, width: int) -> Tensor:
+    """The first columns, or zeros after them: what is added to a layer of another width."""
+    return torch.nn.functional.pad(x, (0, width - x.shape[1]))
 
 
 def _is_function(key: Tensor, value: Tensor) -> bool:
@@ -76,7 +81,10 @@ def of_the_activation(way: Way, mine: Tensor, right: Tensor, into: Tensor) -> st
     times = used[both] / needed[both]
     alike = all_are(times, float(times.mean()))
     if alike and not bool(off.any()):
-        return f"dz is {float(times.mean()):.5g} times the right one"
+        c, on = float(times.mean()), a != 0
+        scaled = any(near(c * a[on], forward(z[on])) for forward, _ in ACTIVATIONS.values())
+        more = f": the forward pass divides by {c:.5g} (dropout's keep probability?), the backward pass does not"
+        return f"dz is {c:.5g} times the right one{more * scaled}"
     if alike and not _is_function(z, used):
         return "other units are 0 than in the forward pass: the mask is of another tensor, or dropout's is drawn anew"
     if alike and not way.by_unit:

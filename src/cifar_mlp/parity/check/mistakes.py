@@ -16,6 +16,7 @@ from cifar_mlp.parity.faults import FAULTS
 
 # Shape legend: N = examples, I, O = input and output features of a layer
 
+ADDED_UP = "of an example contains those of the examples before it: the sum must begin at 0 for each"
 THRESHOLDS = (0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 2.0, -0.1, -0.5, -1.0)  # of a wrong mask
 
 
@@ -75,6 +76,7 @@ def in_scores(passed: ForwardPass, reduction: str) -> Iterator[Step]:
         yield Step(f"the derivative of {name} is applied to the scores, which have no activation",
                    ACTIVATIONS[name][1](right, scores))  # fmt: skip
     yield Step("the derivative of sigmoid is applied to the probabilities", ACTIVATIONS["sigmoid"][1](right, p))
+    yield Step(f"dscores {ADDED_UP}", right.cumsum(0))
     words = "the label is subtracted in the wrong multiple"
     yield Step(words, p * scale / len(p), -hot * scale / len(p), "{:.4g} in place of 1".format)
     yield Step("dscores", torch.zeros_like(right), right)
@@ -88,6 +90,7 @@ def into_output(
     right = layers.affine_backward_input(dz, w)
     yield Step("", right)
     yield from table("affine_backward_input", dz, w, at=f"da{above}")
+    yield Step(f"da{above} {ADDED_UP}", right.cumsum(0))
     yield Step(f"da{above} takes the absolute weights", dz @ w.abs().T)
     yield Step(f"da{above} takes the sign of dz{above + 1}", dz.sign() @ w.T)
     yield Step(f"da{above} takes the absolute dz{above + 1}", dz.abs() @ w.T)
@@ -130,8 +133,15 @@ def through_activation(passed: ForwardPass, index: int, dy: Tensor, original: Te
     yield from table(f"{base}_backward", dy, u, at=f"dz{layer}")
     yield Step(f"the derivative of {name} is missing: dz{layer} is da{layer}", dy)
     yield Step(f"the mask is taken of da{layer}, the gradient, in place of z{layer}", dy * (dy > 0))
-    yield Step(f"the derivative of {name} takes -z{layer}: the comparison is the wrong way round", backward(dy, -u))
-    if base in ("relu", "leaky_relu"):
+    kinked = base in ("relu", "leaky_relu")
+    turned = "the comparison is the wrong way round" if kinked else "a sign is wrong"
+    yield Step(f"the derivative of {name} takes -z{layer}: {turned}", backward(dy, -u))
+    yield Step(f"dz{layer} {ADDED_UP}", backward(dy, u).cumsum(0))
+    if base in ("silu", "gelu"):
+        gate = u.sigmoid() if base == "silu" else torch.special.ndtr(u)
+        yield Step(f"the second term of the derivative of {name} is missing", dy * gate)
+        yield Step(f"the second term of the derivative of {name}", dy * gate, backward(dy, u) - dy * gate)
+    if kinked:
         yield Step(f"the slope in layer {layer}'s backward pass is not the forward pass's", dy * (u > 0), dy * (u <= 0),
                    "{:.4g}".format)  # fmt: skip
         for threshold in THRESHOLDS:
@@ -162,9 +172,6 @@ def through_activation(passed: ForwardPass, index: int, dy: Tensor, original: Te
         yield Step("the factor of z^2 in gelu's inner derivative", dy * 0.5 * (1 + t) + outer, outer * u * u,
                    "{:.6g}, not 3 * 0.044715".format)  # fmt: skip
         yield Step("the inner derivative of gelu is written as 1", dy * 0.5 * (1 + t) + outer)
-    if base in ("silu", "gelu"):
-        gate = u.sigmoid() if base == "silu" else torch.special.ndtr(u)
-        yield Step(f"the second term of the derivative of {name}", dy * gate, backward(dy, u) - dy * gate)
     written = {"": (u, a)}
     if (xhat := passed.xhat(index)) is not None:
         written |= {", of z before the normalization": (passed.z[index],) * 2, ", of xhat": (xhat, xhat)}

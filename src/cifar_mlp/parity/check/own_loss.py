@@ -15,7 +15,7 @@ from cifar_mlp.parity.check.explain import explain
 from cifar_mlp.parity.check.forward_pass import Architecture, ForwardPass
 from cifar_mlp.parity.check.layout import Drawn
 from cifar_mlp.parity.check.one_tensor import Sought
-from cifar_mlp.parity.check.relations import combination, sum_words
+from cifar_mlp.parity.check.penalty_part import of_the_penalty
 from cifar_mlp.parity.check.user_function import UserFunction
 from cifar_mlp.parity.check.written_forms import CLOSE
 
@@ -53,9 +53,7 @@ def by_own_differences(function: UserFunction, kinds: list[Architecture], seed: 
         story, stuck = explain(sought)
         if stuck is not None:
             return []
-        whole, right_whole = _both(replace(free, regularization=function.regularization), drawn)
-        penalty = _of_the_penalty(function, drawn, [whole, data], [right_whole, right])
-        return [*story, *penalty]
+        return [*story, *of_the_penalty(replace(free, regularization=function.regularization), drawn)]
     return []
 
 
@@ -92,20 +90,3 @@ def _explains(passed: ForwardPass, right: Layered) -> bool:
             da = layers.affine_backward_input(dz, passed.drawn.parameters[index]["weight"])
             dz = passed.into(index - 1, da)
     return True
-
-
-def _of_the_penalty(function: UserFunction, drawn: Drawn, mine: list[Answer], right: list[Layered]) -> list[str]:
-    """Mistakes in what the penalty adds to each gradient."""
-    said = []
-    layout = function.layout
-    for name, *each in zip(layout.names, *map(layout.in_order, right), strict=True):
-        added, expected = (a.reshape(-1) - b.reshape(-1) for a, b in (
-            [answer.gradients[name].T if layout.transposed and answer.gradients[name].dim() == 2
-             else answer.gradients[name] for answer in mine], each))  # fmt: skip
-        if float((added - expected).norm()) > SHARE * max(1.0, float(expected.norm())):
-            w = dict(zip(layout.names, layout.flat(drawn), strict=True))[name]
-            w = (w.T if layout.transposed and w.dim() == 2 else w).reshape(-1)
-            terms = {"w": w, "sign(w)": w.sign(), "|w|": w.abs(), "w^2": w * w, "1": torch.ones_like(w)}
-            should, is_now = (sum_words(combination(one, terms, SHARE)) or "0" for one in (expected, added))
-            said.append(f"{name}: the penalty's part is {is_now}, and should be {should}")
-    return said

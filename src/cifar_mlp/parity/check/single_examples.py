@@ -34,6 +34,7 @@ class Shown:
     dz: list[Tensor] = field(default_factory=list)  # (N, O), the right gradient in z
     theirs: list[Tensor] = field(default_factory=list)  # (N, O), the user's
     their_x: list[Tensor] = field(default_factory=list)  # (N, I), the input that the user's weight gradient takes
+    their_bias: list[Tensor] = field(default_factory=list)  # (N, O), the user's bias gradient
 
     def through(self, index: int, dz: Tensor) -> Tensor:
         """The gradient in a layer's input from that in its output."""
@@ -68,11 +69,15 @@ def show(function: UserFunction, seed: int) -> Shown | str | None:
             theirs = mine["bias"]
             their_x = mine["weight"] @ theirs / theirs.square().sum().clamp_min(1e-300)
             outer = near(torch.outer(their_x, theirs), mine["weight"])
+            of_weight = x @ mine["weight"] / x.square().sum().clamp_min(1e-300)
+            if not outer and near(torch.outer(x, of_weight), mine["weight"], 1e-3):
+                theirs, their_x, outer = of_weight, x, True  # the bias's gradient is wrong by itself
             if abs(float(dz[largest[1]])) > SMALL * float(dz.abs().max()) and not near(x, other, 1e-3):
                 names = " and ".join(one.part_names[index].values())  # used more than once: no outer product
                 of_one = f"{names} are used more than once, and their gradients hold one use alone: add up all"
                 return of_one if outer else None
-            each.append((x, x @ parts["weight"] + parts["bias"], dz, theirs, their_x if outer else x * torch.nan))
+            their_x = their_x if outer else x * torch.nan
+            each.append((x, x @ parts["weight"] + parts["bias"], dz, theirs, their_x, mine["bias"]))
         if len(each) == len(layout.layers):
             rows.append((each, drawn))
     if len(rows) < FEWEST:
@@ -81,7 +86,8 @@ def show(function: UserFunction, seed: int) -> Shown | str | None:
     labels, inputs = (torch.cat([getattr(drawn, name) for _, drawn in rows]) for name in ("labels", "inputs"))
     shown = Shown(weights, labels, inputs)
     for index in range(len(layout.layers)):
-        for place, values in enumerate((shown.x, shown.z, shown.dz, shown.theirs, shown.their_x)):
+        of_layer = (shown.x, shown.z, shown.dz, shown.theirs, shown.their_x, shown.their_bias)
+        for place, values in enumerate(of_layer):
             values.append(torch.stack([each[index][place] for each, _ in rows]))
     return shown
 

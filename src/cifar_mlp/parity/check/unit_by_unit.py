@@ -7,8 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cifar_mlp.parity.check.between_layers import Way, all_are, of_the_activation, ratio, way_of
+from cifar_mlp.parity.check.between_layers import Way, all_are, of_the_activation, of_width, ratio, way_of
 from cifar_mlp.parity.check.calling import SubmissionError
+from cifar_mlp.parity.check.forward_pass import ACTIVATIONS
+from cifar_mlp.parity.check.penalty_part import of_the_penalty
+from cifar_mlp.parity.check.relations import relation
 from cifar_mlp.parity.check.single_examples import Shown, near, show
 from cifar_mlp.parity.check.user_function import UserFunction
 from cifar_mlp.parity.check.written_forms import of_own_dscores
@@ -24,7 +27,9 @@ def by_single_examples(function: UserFunction, seed: int) -> list[str]:
         return []
     if isinstance(shown, str):
         return [shown]
-    return _compared(shown) if shown is not None else []
+    if shown is None:
+        return []
+    return [*_compared(shown), *of_the_penalty(function, function.layout.draw(seed + 3))]
 
 
 def _compared(shown: Shown) -> list[str]:
@@ -39,7 +44,8 @@ def _compared(shown: Shown) -> list[str]:
             expected, words = shown.dz[index], _of_scores(shown)
         else:
             around, their_around = (
-                _around(index + 1, ways, *given) for given in ((shown.dz, into), (shown.theirs, theirs))
+                _around(index + 1, shown.x[index + 1].shape[1], ways, *given)
+                for given in ((shown.dz, into), (shown.theirs, theirs))
             )
             into[index + 1] = shown.through(index + 1, shown.dz[index + 1]) + around
             through = shown.through(index + 1, shown.theirs[index + 1])
@@ -61,6 +67,9 @@ def _compared(shown: Shown) -> list[str]:
             said.setdefault(words, []).append(f"dz{number}" if in_chain else "")
         if not near(shown.their_x[index], shown.x[index], 1e-3):
             said.setdefault(_of_the_input(shown, index), []).append(f"dW{number}")
+        if not near(shown.their_bias[index], mine, 1e-3):
+            words = relation(shown.their_bias[index], mine, "{:.5g} times the right one".format)
+            said.setdefault(words or "it is not the sum of dz", []).append(f"db{number}")
     return _merged(said)
 
 
@@ -68,10 +77,10 @@ def _merged(said: dict[str, list[str]]) -> list[str]:
     return [f"{', '.join(where)}: {words}" if all(where) else words for words, where in said.items()]
 
 
-def _around(index: int, ways: list[Way], dz: list[Tensor], into: dict[int, Tensor]) -> Any:
+def _around(index: int, width: int, ways: list[Way], dz: list[Tensor], into: dict[int, Tensor]) -> Any:
     """The part of the gradient in a layer's input that comes from the ways around it and the layers above."""
     found = [(dz[m] if way.before else into[m + 1]) for m, way in enumerate(ways) if way.source == index]
-    return sum(found) if found else 0.0
+    return sum(of_width(each, width) for each in found) if found else 0.0
 
 
 def _of_the_skip(
@@ -88,7 +97,7 @@ def _of_the_skip(
         f"da{index + 1} has only the gradient of the way around {over}": around,
         f"da{index + 1} counts the gradient of the way around {over} twice": through + 2 * around,
         f"da{index + 1} takes dz{last} for the way around {over}, where it needs da{last}":
-            through + (shown.theirs[tops[0]] if shown.theirs[tops[0]].shape == through.shape else torch.nan),
+            through + of_width(shown.theirs[tops[0]], through.shape[1]),
     }  # fmt: skip
     for words, version in versions.items():
         if near(shown.theirs[index] * right, shown.dz[index] * version):
@@ -116,8 +125,13 @@ def _of_the_input(shown: Shown, index: int) -> str:
     if index == 0:
         if near(taken, shown.inputs):
             return "it takes the inputs as they were passed; the forward pass changes them first: take the changed ones"
-    elif taken.shape == shown.z[index - 1].shape and near(taken, shown.z[index - 1], 1e-3):
-        return f"it takes z{number - 1} where it needs its layer's input"
+    elif taken.shape == (z := shown.z[index - 1]).shape:
+        if near(taken, z, 1e-3):
+            return f"it takes z{number - 1} where it needs its layer's input"
+        for name, (forward, _) in ACTIVATIONS.items():
+            if near(taken, forward(z), 1e-3):
+                after = "what comes after it in the forward pass, such as a mask of dropout, is left out"
+                return f"it takes {name} of z{number - 1}; {after}"
     others = {f"the input of layer {i}": x for i, x in enumerate(shown.x, 1) if i != number and x.shape == taken.shape}
     return next((f"it takes {name}" for name, x in others.items() if near(taken, x, 1e-3)),
                 "it does not take what its layer took in the forward pass")  # fmt: skip

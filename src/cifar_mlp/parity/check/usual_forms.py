@@ -23,9 +23,13 @@ def usual_forms(
     words = _words(found) if mapping is None else set()
     normalized = normalized or any(word.startswith("gamma") for word in words)
     likely = mapping is None and "torch" in words and "np" not in words
-    for of_torch, outward, columns, onehot, side in product(
-        (likely, not likely), (False, True), (False, True), (False, True), (None, 0, 1)
+    named = {part: any(re.fullmatch(_form(part), word.lower()) for word in words) for part in ("weight", "bias")}
+    bare = named["weight"] and not named["bias"]  # weights alone
+    for biased, of_torch, outward, columns, onehot, side in product(
+        (not bare, bare), (likely, not likely), (False, True), (False, True), (False, True), (None, 0, 1)
     ):
+        if not biased and side is not None:
+            continue
         kind = torch.from_numpy if of_torch else np.asarray
         inputs = kind(np.zeros((widths[0], examples) if columns else (examples, widths[0])))
         classes = np.arange(examples) % widths[-1]
@@ -37,7 +41,7 @@ def usual_forms(
         layers = []
         for index, (i, o) in enumerate(pairwise(widths)):
             row = (o,) if side is None else (1, o) if side == 0 else (o, 1)
-            shapes = {"weight": (o, i) if outward else (i, o), "bias": row}
+            shapes = {"weight": (o, i) if outward else (i, o)} | ({"bias": row} if biased else {})
             if normalized and index + 2 < len(widths):
                 shapes |= {"gamma": row, "beta": row}
             layers.append({part: kind(np.zeros(shape)) for part, shape in shapes.items()})
@@ -70,13 +74,17 @@ def _naming(words: set[str]) -> tuple[dict[str, str], int]:
     """Each part's name, with {} for the layer's number, and the first number: W{}, fc{}.weight."""
     names = dict(USUAL)
     numbers = []
-    for part, pattern in PATTERNS.items():
-        form = rf"({pattern})_?\d*|[a-z_.]+\d+[._]({pattern})"
-        found = sorted(word for word in words if re.fullmatch(form, word.lower()))
+    for part in PATTERNS:
+        found = sorted(word for word in words if re.fullmatch(_form(part), word.lower()))
         if found:
             names[part] = re.sub(r"\d+|$", "{}", found[0], count=1)
         numbers += [int(number) for word in found for number in re.findall(r"\d+", word)]
     return names, min(1, *numbers) if len(numbers) > 1 else 1
+
+
+def _form(part: str) -> str:
+    """Of a parameter's name, in lower case: W1, fc1.weight."""
+    return rf"({PATTERNS[part]})_?\d*|[a-z_.]+\d+[._]({PATTERNS[part]})"
 
 
 def _words(function: Any) -> set[str]:

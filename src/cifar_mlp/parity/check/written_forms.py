@@ -57,6 +57,11 @@ def of_own_dscores(passed: ForwardPass, theirs: Tensor) -> Iterator[str]:
                 if float(values.std()) < CLOSE * float(values.abs().max()):
                     yield f"dscores is wrong in {words} alone: {so.format(float(values.mean()))} everywhere"
             yield f"dscores is wrong in {words} alone"
+    q = scores.sigmoid()
+    factors = {"1": torch.ones_like(p), "s(scores)": q, "s(scores)^2": q * q, "scores": scores, "p": p, "p^2": p * p,
+               "tanh(scores)^2": scores.tanh() ** 2, "onehot": hot, "1 / p": 1 / p}  # fmt: skip
+    if left_out := combination(right, {words: theirs * factor for words, factor in factors.items()}, CLOSE):
+        yield f"dscores lacks a factor, ({sum_words(left_out)}): the derivative of what follows the scores is missing"
     of_label = (scores * hot).sum(1, keepdim=True) * torch.ones_like(p)
     terms = {"p": p, "onehot": hot, "scores": scores, "s(scores)": scores.sigmoid(), "tanh(scores)": scores.tanh(),
              "1": torch.ones_like(p), "onehot / p": hot / p, "onehot scores": hot * scores, "p^2": p * p,
@@ -65,9 +70,6 @@ def of_own_dscores(passed: ForwardPass, theirs: Tensor) -> Iterator[str]:
         own = combination(right * n, terms, CLOSE)
         more = f"the loss's own differences give ({sum_words(own)}) / N" if own else "that is not the loss's gradient"
         yield f"dscores is ({sum_words(found)}) / N; {more}"
-    q = scores.sigmoid()
-    factors = {"1": torch.ones_like(p), "s(scores)": q, "s(scores)^2": q * q, "scores": scores, "p": p, "p^2": p * p,
-               "tanh(scores)^2": scores.tanh() ** 2, "onehot": hot, "1 / p": 1 / p}  # fmt: skip
     if times := combination(theirs, {words: right * factor for words, factor in factors.items()}, CLOSE):
         yield f"dscores is the right one times ({sum_words(times)})"
 
