@@ -41,8 +41,9 @@ wanted=$(cat requirements.txt pyproject.toml; pwd)
 if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
     echo "installing requirements.txt into $environment (some minutes and 5 GB the first time)"
     # Without build isolation nothing is downloaded if everything is there already; it needs setuptools up front.
-    "$python" -m pip install --quiet --disable-pip-version-check "setuptools>=77" &&
-        "$python" -m pip install --quiet --disable-pip-version-check --no-build-isolation -r requirements.txt ||
+    # Python compiles what it imports; compiling all files of all packages here took half a minute.
+    pip_install() { "$python" -m pip install --quiet --disable-pip-version-check --no-compile "$@"; }
+    pip_install "setuptools>=77" && pip_install --no-build-isolation -r requirements.txt ||
         stop "installing requirements.txt failed"
     printf '%s\n' "$wanted" > "$stamp"
 fi
