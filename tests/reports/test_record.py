@@ -42,9 +42,10 @@ def run(tmp_path: Path) -> Path:
     last = {"epoch": 10, "val/images": 5000, "val/accuracy": 0.7, "test/accuracy": 0.71234}
     last |= {"test/accuracy_views18": 0.73, "val/accuracy_views18": 0.725}
     provenance = {"seed": 3, "commit": "abc", "date": "2026-11-27T07:00:00", "device": "EPYC", "precision": "32-true"}
-    provenance |= {"torch": "2", "fit_seconds": 90.0}
+    provenance |= {"torch": "2", "fit_seconds": 90.0, "command": "cifar-mlp fit --config fast --seed_everything 3"}
     results = {"config": "fast", "last": last, "provenance": provenance}
     (folder / "results.json").write_text(json.dumps(results))
+    (folder / "config.yaml").write_text("trainer: {max_epochs: 10}\nmodel: {class_path: X, init_args: {dropout: 0.1}}")
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "fast.yaml").write_text("trainer: {max_epochs: 10}\n")
     published = {"what": "other", "test": 72.0, "parameters": 1000, "epochs": 2, "hardware": "GPU", "source": "paper"}
@@ -125,6 +126,7 @@ def test_the_mean_of_seeds_is_a_line_of_its_own(small_cifar: Path, run: Path, tm
         runs.append(next(Path(f"seed{seed}").rglob("last.ckpt")).parent.parent)
         results["provenance"]["seed"] = seed
         (runs[-1] / "results.json").write_text(json.dumps(results))
+        (runs[-1] / "config.yaml").write_text((run / "config.yaml").read_text())
     with pytest.raises(ValueError, match="add them by --record"):
         add_ensemble(document, runs, tmp_path / "configs")
     add_runs(document, runs, tmp_path / "configs", busy=True)
@@ -152,6 +154,36 @@ def test_a_run_of_no_card_is_refused(run: Path, tmp_path: Path):
     (tmp_path / "configs" / "fast.yaml").unlink()
     with pytest.raises(ValueError, match="fast is no config of"):
         add_runs(tmp_path / "record.json", [run], tmp_path / "configs", busy=False)
+
+
+@pytest.mark.parametrize(
+    ("config", "options", "words"),
+    [
+        (
+            "trainer: {max_epochs: 12}\n",
+            "",
+            "trainer.max_epochs 10, and fast.yaml says 12: train it again",
+        ),
+        ("model: {dropout: 0.3}\n", "", "trained with model.dropout 0.1, and fast.yaml says 0.3"),
+        (
+            "trainer: {max_epochs: 10}\n",
+            " --model.dropout=0.1",
+            "with --model.dropout, which fast.yaml does not",
+        ),
+        ("trainer: {max_epochs: [\n", "", "has a broken config"),
+    ],
+)
+def test_a_run_of_other_settings_than_its_config_s_is_refused(
+    run: Path, tmp_path: Path, config: str, options: str, words: str
+):
+    (tmp_path / "configs" / "fast.yaml").write_text(config)
+    results = json.loads((run / "results.json").read_text())
+    results["provenance"]["command"] += options
+    (run / "results.json").write_text(json.dumps(results))
+    before = (tmp_path / "record.json").read_text()
+    with pytest.raises(ValueError, match=words):
+        add_runs(tmp_path / "record.json", [run], tmp_path / "configs", busy=False)
+    assert (tmp_path / "record.json").read_text() == before
 
 
 def test_the_published_rows_are_of_the_configs_as_they_stand():

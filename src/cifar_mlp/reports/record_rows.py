@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from torch import Tensor
 
 from cifar_mlp.common.json_files import write_json_rows
 from cifar_mlp.common.results import Row, config_fingerprint
+from cifar_mlp.common.run_folder import flat
 from cifar_mlp.models import Classifier, Ensemble
 from cifar_mlp.models.averaged_views import TestTime, mean_probabilities
 from cifar_mlp.training.checkpoint import read_checkpoint
@@ -17,6 +19,7 @@ from cifar_mlp.training.checkpoint_data import data_of
 EVALUATED = 500  # images at a time, of several views
 TRAINING_IMAGES = 50_000  # of CIFAR-10, validation included
 VIEWS = "test/accuracy_views"
+FREE = {"--config", "--seed_everything", "--trainer.default_root_dir", "--data.root"}  # options that any run may have
 
 
 def add_runs(document: Path, runs: list[Path], configs: Path, busy: bool) -> None:
@@ -29,7 +32,7 @@ def add_runs(document: Path, runs: list[Path], configs: Path, busy: bool) -> Non
         busy: Whether other work ran beside them: their times are then not kept.
 
     Raises:
-        ValueError: For a run of no config, or of a config that has changed since; names it.
+        ValueError: For a run of no config, or with other settings than its config says; names them.
         OSError: For a file that is missing.
     """
     content: dict[str, Any] = json.loads(document.read_text())
@@ -47,6 +50,7 @@ def record_row(run: Path, configs: Path, busy: bool) -> Row:
     if not config.is_file():
         raise ValueError(f"{run}: {results['config']} is no config of {configs}")
     last, provenance = results["last"], results["provenance"]
+    require_same_settings(run, config, provenance["command"])
     checkpoint = read_checkpoint(str(run / "checkpoints" / "last.ckpt"))
     (views,) = [name for name in last if name.startswith(VIEWS)] or [None]
     val, val_views = (last.get(name) for name in ("val/accuracy", (views or "").replace("test/", "val/")))
@@ -67,6 +71,31 @@ def record_row(run: Path, configs: Path, busy: bool) -> Row:
         "seconds": None if busy else provenance["fit_seconds"],
         **{name: provenance[name] for name in ("commit", "date", "device", "precision", "torch")},
     }
+
+
+def require_same_settings(run: Path, config: Path, command: str) -> None:
+    """See that a run is of its config as it stands: one changed since, or options beside it, are another network.
+
+    Raises:
+        ValueError: For the first other setting; names it.
+    """
+    try:
+        asked, used = (_plain_settings(path) for path in (config, run / "config.yaml"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{run} or {config} has a broken config: {' '.join(str(error).split())}") from error
+    for name, value in asked.items():
+        if used.get(name) != value:
+            raise ValueError(
+                f"{run}: trained with {name} {used.get(name)}, and {config.name} says {value}: train it again"
+            )
+    for option in (word.partition("=")[0] for word in command.split() if word.startswith("--")):
+        if option not in FREE and not option.startswith("--views."):
+            raise ValueError(f"{run}: trained with {option}, which {config.name} does not say: train it without")
+
+
+def _plain_settings(path: Path) -> dict[str, Any]:
+    settings = flat(yaml.safe_load(path.read_text()))
+    return {name.replace(".init_args", ""): value for name, value in settings.items()}
 
 
 def add_ensemble(document: Path, runs: list[Path], configs: Path) -> None:
