@@ -1,5 +1,6 @@
 """Lightning's own options and callbacks: they do what they are for, or are refused before training starts."""
 
+import re
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelPruning
 from lightning.pytorch.plugins.io import AsyncCheckpointIO
 
-from cifar_mlp.cli import run
+from cifar_mlp.cli import main, run
 from cifar_mlp.cli.checkpoint_option import is_named
 from cifar_mlp.cli.trainer_options import require_sane
 from cifar_mlp.cli.warning_filters import one_line_warnings
@@ -52,6 +53,18 @@ def test_a_value_that_means_nothing_is_refused(option: str, value: Any):
     require_sane(Namespace(**SANE), True)
     with pytest.raises(ValueError, match=rf"^--trainer\.{option}\b"):
         require_sane(Namespace(**{**SANE, option: value}), True)
+
+
+@pytest.mark.parametrize("option", ["overfit_batches", "limit_train_batches", "limit_val_batches"])
+def test_a_share_below_one_batch_names_the_option_and_the_least(
+    option: str, own_home: Path, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit) as stopped:
+        main([*FIT, f"--trainer.{option}", "0.01"])
+    assert stopped.value.code == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert f"--trainer.{option}" in last
+    assert re.search(r"0\.01 of (\d+) batches is less than one: give at least 0?\.?\d+, or a whole number$", last)
 
 
 def test_reloaded_loaders_begin_each_epoch_at_its_beginning(own_home: Path):

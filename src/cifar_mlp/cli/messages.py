@@ -1,5 +1,6 @@
 """One clear line about what is wrong on the command line."""
 
+import math
 import re
 
 _KEY = re.compile(r'Parser key "([\w.]+)":')
@@ -18,6 +19,7 @@ _TYPES = {
 }
 _UNNAMED = re.compile(r"Dict must include a class_path.*NestedArg\(key='([\w.]+)'")
 _OVER = re.compile(r"Tried to step \d+ times\. The specified number of total steps is (\d+)")
+_SHARE = re.compile(r"requested to check ([\d.]+) of the `(\w+)_dataloader` but [\d.]+ \* (\d+) < 1")
 _SEED = re.compile(r"(\S+) is not in bounds, numpy accepts from 0 to (\d+)")
 LONGEST = 500  # characters
 # What jsonargparse says of its own ways to read a value.
@@ -38,6 +40,10 @@ def one_line(message: str) -> str:
             f"--model.lr_scheduler.total_steps {over[1]}: the schedule is over and the training is not; give more, or "
             f"end the training there"
         )
+    if (share := _SHARE.search(message)) is not None:
+        least = f"{math.ceil(1000 / int(share[3])) / 1000:g}"
+        options = f"--trainer.limit_{share[2]}_batches, or --trainer.overfit_batches,"
+        return f"{options} {share[1]} of {share[3]} batches is less than one: give at least {least}, or a whole number"
     if (seed := _SEED.search(message)) is not None:
         return f"--seed_everything must be between 0 and {seed[2]}, not {seed[1]}"
     keys = _KEY.findall(message)
