@@ -6,6 +6,6 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 if [ $# = 0 ]; then
     export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
-    set -- --numprocesses 3 --dist loadfile -m "not long"
+    set -- --numprocesses 3 --dist loadfile --no-loadscope-reorder -m "not long"
 fi
 exec "$python" -m pytest --durations 15 --durations-min 2 "$@"

@@ -29,6 +29,12 @@ def pytest_report_header() -> str:
     return f"CIFAR-10: only a small set made in the real file format; {ROOT_VARIABLE} is not set"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: left to the end, they would keep one process busy and the others waiting."""
+    slow = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("real_data")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.skipped and "real_data" in report.keywords:
         skipped_real_tests.append(report.nodeid)

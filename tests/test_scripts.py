@@ -104,6 +104,7 @@ def test_with_any_option_or_root_it_fails_instead(
     assert list(Path().iterdir()) == []
 
 
+@pytest.mark.slow
 def test_fit_sh_installs_nothing_twice_trains_and_ends_with_the_accuracies(checkout: Path, environment: dict[str, str]):
     mark_installed(checkout, environment)
     options = ["--config", "configs/quickstart.yaml", "--trainer.max_epochs", "3", "--views.all", "false"]

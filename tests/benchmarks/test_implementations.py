@@ -71,6 +71,7 @@ def test_it_takes_the_plain_loops_steps(problem: Problem, name: str, components:
     assert roofline.parameters(problem) == sum(parameter.numel() for parameter in problem.network().parameters())
 
 
+@pytest.mark.long
 def test_the_silent_fit_is_the_same_training_and_logs_nothing(problem: Problem):
     compared("silent", problem)
     assert not list(problem.scratch.rglob("events.out*"))
@@ -78,6 +79,7 @@ def test_the_silent_fit_is_the_same_training_and_logs_nothing(problem: Problem):
     assert list(problem.scratch.rglob("events.out*"))
 
 
+@pytest.mark.long
 def test_scikit_learn_trains_as_many_parameters_to_about_the_same_loss(problem: Problem):
     longer = replace(problem, images=1000)
     with pytest.raises(RuntimeError, match="parameters"):

@@ -158,7 +158,7 @@ def test_a_benchmark_in_processes_writes_numbers_and_a_picture(script, tmp_path:
     assert (tmp_path / "out" / "train.png").is_file()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_implementation_that_fails_is_named_and_nothing_is_written(script, monkeypatch, tmp_path: Path, capsys):
     (tmp_path / "bad.yaml").write_text(CONFIG.read_text().replace("data:", "data:\n  test_size: 0"))
     monkeypatch.setattr(script, "CONFIG", tmp_path / "bad.yaml")

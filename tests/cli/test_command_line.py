@@ -517,6 +517,7 @@ def test_any_lightning_module_fits_tests_and_predicts_by_its_import_path(
         run(["test", "--ckpt_path", last])
 
 
+@pytest.mark.long
 def test_the_former_class_of_hand_derived_gradients_is_known_by_its_short_name_in_a_fresh_process():
     command = [sys.executable, "-m", "cifar_mlp", "fit", "--data.source", "digits", "--model", "HandwrittenClassifier"]
     done = subprocess.run([*command, "--print_config"], capture_output=True, text=True, timeout=300)

@@ -18,6 +18,7 @@ FIT = ["fit", "--data.source", "digits", "--data.batch_size", "20", "--views.all
 FIT += ["--model.hidden_sizes", "[8]", "--trainer.max_epochs", "100000", "--trainer.enable_model_summary", "false"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_stopped_training_says_how_to_go_on(tmp_path: Path, number: signal.Signals, code: int):
     process = start(FIT, tmp_path / "run")

@@ -9,6 +9,7 @@ from torch import nn
 
 from cifar_mlp.cli import run
 from cifar_mlp.models.mlp import ACTIVATIONS, MLP
+from tests.long_cases import rest_long
 
 CONFIGS = sorted((Path(__file__).resolve().parents[2] / "configs" / "record").glob("*.yaml"))
 UNIT_BY_UNIT = (*ACTIVATIONS.values(), nn.BatchNorm1d, nn.LayerNorm, nn.Dropout)
@@ -27,7 +28,11 @@ def places_of_parameters(network: nn.Module) -> list[int]:
     return [parameter.data_ptr() for _, parameter in network.named_parameters(remove_duplicate=False)]
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)
+@pytest.mark.parametrize(
+    "config",
+    rest_long(CONFIGS, [c for c in CONFIGS if c.stem in ("cpu_2min", "cpu_60min")]),
+    ids=lambda config: config.stem,
+)
 def test_a_record_network_is_fully_connected_without_shared_weights(small_cifar: Path, config: Path):
     few = ["--data.n_components", "20", "--data.batch_size", "50", "--data.val_size", "50"]
     command = run(["fit", "--config", str(config), *few, "--trainer.fast_dev_run", "1"])

@@ -67,6 +67,7 @@ def test_test_reports_both_and_the_schedule_ends_with_the_training():
     assert longer.trainer.lr_scheduler_configs[0].scheduler.total_steps == 39
 
 
+@pytest.mark.long
 def test_resumed_within_the_schedule_a_run_ends_the_same():
     run([*RUN, "--trainer.default_root_dir", "unbroken"])
     run(

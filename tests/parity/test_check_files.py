@@ -143,6 +143,7 @@ ROWS = {
 }
 
 
+@pytest.mark.slow
 def test_a_folder_is_one_row_a_file_and_an_interruption_keeps_the_rows(tmp_path: Path):
     folder, table = tmp_path / "submissions", tmp_path / "out.csv"
     folder.mkdir()

@@ -62,6 +62,7 @@ def test_the_table_pairs_seeds():
     assert "| flip | 71.0 ± 1.7 | +0.0 ± 2.5 |" in text
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_what_is_taken_away_changes_the_config(capsys: pytest.CaptureFixture[str]):
     config, printed = ROOT / "configs/record/cpu_2min.yaml", {}

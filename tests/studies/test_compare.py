@@ -195,7 +195,7 @@ def test_two_runs_are_compared(trained: Callable[[str], Path], capsys: pytest.Ca
         assert Path(f"comparison/{name}.png").is_file() == (count > 0)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_groups_must_have_held_out_the_same_images(
     trained: Callable[[str], Path],
     cross_validation: Path,

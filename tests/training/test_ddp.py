@@ -45,6 +45,7 @@ def test_two_processes_fit_one_pca_and_take_the_steps_of_one_with_twice_the_batc
         assert torch.allclose(two["state_dict"][name], weight, rtol=1e-9), name
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_program_behind_fit_sh_evaluates_once(own_home: Path):
     settings = ["--data.source", "digits", "--data.batch_size", "50", "--trainer.max_epochs", "1", *TWO]

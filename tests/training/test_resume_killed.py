@@ -58,7 +58,10 @@ def kill_and_compare(folder: Path, name: str, kills: int, seed: int) -> None:
     assert not found, (seed, moments, signals, "\n".join(found))
 
 
-@pytest.mark.parametrize("name", ["dropout, a schedule by step", "EarlyStopping, two validations an epoch"])
+@pytest.mark.parametrize(
+    "name",
+    ["dropout, a schedule by step", pytest.param("EarlyStopping, two validations an epoch", marks=pytest.mark.long)],
+)
 def test_a_killed_run_ends_with_the_same_bits(tmp_path: Path, name: str):
     kill_and_compare(tmp_path, name, 1, random.SystemRandom().randrange(10**6))
 
