@@ -29,9 +29,10 @@ def pytest_report_header() -> str:
     return f"CIFAR-10: only a small set made in the real file format; {ROOT_VARIABLE} is not set"
 
 
+@pytest.hookimpl(tryfirst=True)  # while the long ones are still among them: their files have other slow tests
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests first: left to the end, they would keep one process busy and the others waiting."""
-    slow = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("real_data")}
+    slow = {item.path for item in items if any(item.get_closest_marker(name) for name in ("slow", "long", "real_data"))}
     items.sort(key=lambda item: item.path not in slow)
 
 

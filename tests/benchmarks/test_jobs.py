@@ -358,6 +358,7 @@ def test_ctrl_c_before_the_starting_thread_runs_stays_ctrl_c(monkeypatch):
         FreshProcess("never started", hold)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_fresh_process_reports_its_peak_memory_or_its_error():
     assert 45e6 < in_fresh_process(hold, 50) < 60e6

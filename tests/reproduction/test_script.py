@@ -119,6 +119,7 @@ def test_an_interrupt_stops_the_trainings_too(sent: list[signal.Signals]):
     assert code == 0, err
 
 
+@pytest.mark.long
 def test_a_failing_run_is_named_and_the_others_are_kept():
     code, out, err = finish(start("pretend", *BOTH, PRETEND_FAILS="q3_baseline"))
     assert code == 1

@@ -65,7 +65,7 @@ def is_running(pid: Path) -> bool:
         return False
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_search_with_real_trials_ends_with_a_config_for_fit(main: Callable[[list[str]], None], sweep_file: Sweep):
     search = {"model.optimizer.lr": {"low": 1e-3, "high": 0.1, "log": True}, "model.hidden_sizes": [[4], [8], [16, 8]]}
     path = sweep_file(search=search, settings={"model.activation": "tanh"})
@@ -94,7 +94,7 @@ def test_a_search_with_real_trials_ends_with_a_config_for_fit(main: Callable[[li
         assert picture.width > 600
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_killed_worker_s_trial_is_taken_up_and_none_is_lost(sweep_file: Sweep):
     path = str(sweep_file(trials=4))
     killed = start(path, seconds=0.7)
