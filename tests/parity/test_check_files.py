@@ -52,6 +52,7 @@ FORMS = {
                          .replace('"W', '"weight_').replace('"b', '"bias_')
                          + UNPACKED.replace("    W1, b1, W2, b2 =", "def unpack(params):\n    return")
                                    .replace('"W', '"weight_').replace('"b', '"bias_'),
+    "a docstring with digits": SOURCE.replace(FIRST, "    'X is N x 11, b1 is 1 x 8, the 2 layers'\n" + FIRST),
     "no biases": BARE,
     "no biases, a list": BARE.replace('params["W1"], params["W2"]', "params")
                              .replace('{"W1": dW1, "W2": dW2}', "[dW1, dW2]"),
@@ -62,6 +63,24 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 def test_the_form_that_a_function_takes_is_found(form: str, tmp_path: Path):
     assert check(tmp_path, FORMS[form]).verdict == "right"
+
+
+def test_one_layer_s_names_have_no_numbers_though_its_docstring_has(tmp_path: Path):
+    source = """
+import numpy as np
+
+def loss_and_gradients(params, X, y, reg):
+    '''W: D x C, b: 1 x C'''
+    scores = X @ params["W"] + params["b"]
+    p = np.exp(scores - scores.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    loss = -np.log(p[np.arange(len(y)), y]).mean() + reg * (params["W"] ** 2).sum()
+    p[np.arange(len(y)), y] -= 1
+    p /= len(y)
+    return loss, {"W": X.T @ p + 2 * reg * params["W"], "b": p.sum(axis=0)}
+"""
+    (tmp_path / "homework.py").write_text(source)
+    assert check_file(tmp_path / "homework.py", "loss_and_gradients", "11-5:57").verdict == "right"
 
 
 def test_forgotten_bias_gradients_are_no_network_without_biases(tmp_path: Path):

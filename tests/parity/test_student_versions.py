@@ -231,6 +231,33 @@ def filled(change: Any = lambda gradients: gradients, dtype: torch.dtype = torch
     return module, inputs, labels
 
 
+@pytest.mark.parametrize(("changed", "cause"), [(None, ""), (2, "gamma1: 1/57 of the right one = 1/N")])
+def test_a_list_may_hold_a_normalization_s_scale_and_shift(changed: int | None, cause: str):
+    space: dict[str, Any] = {}
+    exec(BASES["batch"], space)
+    names = ("W1", "b1", "gamma1", "beta1", "W2", "b2")
+
+    def mine(values: Any, *others: Any) -> Any:
+        loss, gradients = space["mine"](dict(zip(names, values, strict=True)), *others)
+        answer = [gradients[name] for name in names]
+        if changed is not None:
+            answer[changed] = answer[changed] / N
+        return loss, answer
+
+    values = [np.zeros(shape) for shape in ((D, H), H, H, H, (H, C), C)]
+    report = check.gradients(mine, values, np.zeros((N, D)), np.arange(N) % C, 0.05)
+    assert report.verdict == ("wrong" if cause else "right")
+    assert report.cause.startswith(cause)
+
+
+def test_a_list_with_more_than_a_chain_is_judged_by_its_own_loss():
+    def mine(values: Any, inputs: Any, labels: Any, regularization: float) -> Any:
+        return sum((value**2).sum() for value in values) / 2, list(values)
+
+    values = [np.zeros(shape) for shape in ((D, H), H, H, H, H, (H, C), C)]
+    assert check.gradients(mine, values, np.zeros((N, D)), np.arange(N) % C, 0.05).right
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_a_module_s_filled_gradients_are_judged(dtype: torch.dtype):
     assert check.gradients(*filled(dtype=dtype), 0.05).verdict == "right"

@@ -80,6 +80,8 @@ class Layout:
 
     def _layers(self) -> list[dict[str, int]]:
         roles = [_role(name, shape) for name, shape in zip(self.names, self.shapes, strict=True)]
+        if not any(re.search("[A-Za-z]", name) for name in self.names):  # a list
+            roles = _roles_by_position(self.shapes)
         for i, role in enumerate(roles):  # nn.BatchNorm1d: a bias that follows a scale is its shift
             if role == "bias" and i and roles[i - 1] == "gamma" and re.search("bias", self.names[i]):
                 roles[i] = "beta"
@@ -92,6 +94,9 @@ class Layout:
         for part in PARTS[1:]:
             for layer, i in zip(layers, by_role[part], strict=False):
                 layer[part] = i
+        placed = {i for layer in layers for i in layer.values()}
+        if extra := [name for i, name in enumerate(self.names) if i not in placed]:
+            raise ChainError(f"{', '.join(extra)} of the parameters belong to no layer of a chain")
         return layers
 
     def _transposed(self, weights: list[tuple[int, ...]], x: tuple[int, ...]) -> bool:
@@ -214,6 +219,18 @@ def _integers(values: Tensor, template: Any) -> Any:
     if isinstance(template, Tensor):
         return values.to(template.device, torch.int64, copy=True)
     return values.numpy().astype(np.int64) if isinstance(template, np.ndarray) else values.long().tolist()
+
+
+def _roles_by_position(shapes: list[tuple[int, ...]]) -> list[str]:
+    """Of parameters without names: of two or three vectors of one size after a weight the last are scale and shift."""
+    roles = ["weight" if len(shape) == 2 and min(shape) > 1 else "bias" for shape in shapes]
+    weights = [i for i, role in enumerate(roles) if role == "weight"]
+    for weight, end in zip(weights, [*weights[1:], len(shapes)], strict=True):
+        vectors = range(weight + 1, end)
+        if len(vectors) in (2, 3) and len({max(shapes[i]) for i in vectors}) == 1:
+            for i, part in zip(vectors, ("bias", "gamma", "beta")[-len(vectors) :], strict=True):
+                roles[i] = part
+    return roles
 
 
 def _role(name: str, shape: tuple[int, ...]) -> str:

@@ -51,7 +51,8 @@ def usual_forms(
 
 def _trees(layers: list[dict[str, Any]], words: set[str]) -> Iterator[Any]:
     names, base = _naming(words)
-    bare = len(layers) == 1 and not any(re.search(r"\d", word) for word in words)
+    parameters = {word for word in words if any(re.fullmatch(_form(part), word.lower()) for part in PATTERNS)}
+    bare = len(layers) == 1 and not any(re.search(r"\d", word) for word in parameters)
 
     def flat(names: dict[str, str], base: int) -> dict[str, Any]:
         return {
