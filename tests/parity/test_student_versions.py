@@ -250,6 +250,19 @@ def test_a_list_may_hold_a_normalization_s_scale_and_shift(changed: int | None, 
     assert report.cause.startswith(cause)
 
 
+def test_a_list_may_hold_all_weights_before_all_biases():
+    space: dict[str, Any] = {}
+    exec(BASES["two"], space)
+    names = ("W1", "W2", "b1", "b2")
+
+    def mine(values: Any, *others: Any) -> Any:
+        loss, gradients = space["mine"](dict(zip(names, values, strict=True)), *others)
+        return loss, [gradients[name] for name in names]
+
+    values = [np.zeros(shape) for shape in ((D, C), (C, C), C, C)]  # biases of one size are no scale and shift
+    assert check.gradients(mine, values, np.zeros((N, D)), np.arange(N) % C, 0.05).verdict == "right"
+
+
 def test_a_list_with_more_than_a_chain_is_judged_by_its_own_loss():
     def mine(values: Any, inputs: Any, labels: Any, regularization: float) -> Any:
         return sum((value**2).sum() for value in values) / 2, list(values)

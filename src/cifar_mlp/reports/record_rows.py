@@ -19,7 +19,8 @@ from cifar_mlp.training.checkpoint_data import data_of
 EVALUATED = 500  # images at a time, of several views
 TRAINING_IMAGES = 50_000  # of CIFAR-10, validation included
 VIEWS = "test/accuracy_views"
-FREE = {"--config", "--seed_everything", "--trainer.default_root_dir", "--data.root"}  # options that any run may have
+# Options that any run may have; an interrupted one is resumed.
+FREE = {"--config", "--seed_everything", "--trainer.default_root_dir", "--data.root", "--ckpt_path", "--resume"}
 
 
 def add_runs(document: Path, runs: list[Path], configs: Path, busy: bool) -> None:

@@ -32,7 +32,7 @@ def way_of(shown: Shown, index: int) -> Way:
     if _is_function(z, y):
         return Way(z, y, True)
     for source in range(index + 1):
-        x = of_width(shown.x[source], y.shape[1])
+        x = to_width(shown.x[source], y.shape[1])
         if _is_function(z, y - x):
             return Way(z, y - x, True, source)
         if _is_function(z + x, y):
@@ -40,7 +40,7 @@ def way_of(shown: Shown, index: int) -> Way:
     return Way(z, y, False)
 
 
-def of_width(x: Tensor, width: int) -> Tensor:
+def to_width(x: Tensor, width: int) -> Tensor:
     """The first columns, or zeros after them: what is added to a layer of another width."""
     return torch.nn.functional.pad(x, (0, width - x.shape[1]))
 

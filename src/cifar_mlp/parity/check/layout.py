@@ -222,10 +222,10 @@ def _integers(values: Tensor, template: Any) -> Any:
 
 
 def _roles_by_position(shapes: list[tuple[int, ...]]) -> list[str]:
-    """Of parameters without names: of two or three vectors of one size after a weight the last are scale and shift."""
+    """Of parameters without names; of two or three vectors of one size between two weights the last scale and shift."""
     roles = ["weight" if len(shape) == 2 and min(shape) > 1 else "bias" for shape in shapes]
     weights = [i for i, role in enumerate(roles) if role == "weight"]
-    for weight, end in zip(weights, [*weights[1:], len(shapes)], strict=True):
+    for weight, end in pairwise(weights):
         vectors = range(weight + 1, end)
         if len(vectors) in (2, 3) and len({max(shapes[i]) for i in vectors}) == 1:
             for i, part in zip(vectors, ("bias", "gamma", "beta")[-len(vectors) :], strict=True):

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cifar_mlp.parity.check.between_layers import Way, all_are, of_the_activation, of_width, ratio, way_of
+from cifar_mlp.parity.check.between_layers import Way, all_are, of_the_activation, ratio, to_width, way_of
 from cifar_mlp.parity.check.calling import SubmissionError
 from cifar_mlp.parity.check.forward_pass import ACTIVATIONS
 from cifar_mlp.parity.check.penalty_part import of_the_penalty
@@ -80,7 +80,7 @@ def _merged(said: dict[str, list[str]]) -> list[str]:
 def _around(index: int, width: int, ways: list[Way], dz: list[Tensor], into: dict[int, Tensor]) -> Any:
     """The part of the gradient in a layer's input that comes from the ways around it and the layers above."""
     found = [(dz[m] if way.before else into[m + 1]) for m, way in enumerate(ways) if way.source == index]
-    return sum(of_width(each, width) for each in found) if found else 0.0
+    return sum(to_width(each, width) for each in found) if found else 0.0
 
 
 def _of_the_skip(
@@ -97,7 +97,7 @@ def _of_the_skip(
         f"da{index + 1} has only the gradient of the way around {over}": around,
         f"da{index + 1} counts the gradient of the way around {over} twice": through + 2 * around,
         f"da{index + 1} takes dz{last} for the way around {over}, where it needs da{last}":
-            through + of_width(shown.theirs[tops[0]], through.shape[1]),
+            through + to_width(shown.theirs[tops[0]], through.shape[1]),
     }  # fmt: skip
     for words, version in versions.items():
         if near(shown.theirs[index] * right, shown.dz[index] * version):

@@ -23,7 +23,7 @@ def usual_forms(
     words = _words(found) if mapping is None else set()
     normalized = normalized or any(word.startswith("gamma") for word in words)
     likely = mapping is None and "torch" in words and "np" not in words
-    named = {part: any(re.fullmatch(_form(part), word.lower()) for word in words) for part in ("weight", "bias")}
+    named = {part: any(re.fullmatch(_pattern(part), word.lower()) for word in words) for part in ("weight", "bias")}
     bare = named["weight"] and not named["bias"]  # weights alone
     for biased, of_torch, outward, columns, onehot, side in product(
         (not bare, bare), (likely, not likely), (False, True), (False, True), (False, True), (None, 0, 1)
@@ -51,7 +51,7 @@ def usual_forms(
 
 def _trees(layers: list[dict[str, Any]], words: set[str]) -> Iterator[Any]:
     names, base = _naming(words)
-    parameters = {word for word in words if any(re.fullmatch(_form(part), word.lower()) for part in PATTERNS)}
+    parameters = {word for word in words if any(re.fullmatch(_pattern(part), word.lower()) for part in PATTERNS)}
     bare = len(layers) == 1 and not any(re.search(r"\d", word) for word in parameters)
 
     def flat(names: dict[str, str], base: int) -> dict[str, Any]:
@@ -76,14 +76,14 @@ def _naming(words: set[str]) -> tuple[dict[str, str], int]:
     names = dict(USUAL)
     numbers = []
     for part in PATTERNS:
-        found = sorted(word for word in words if re.fullmatch(_form(part), word.lower()))
+        found = sorted(word for word in words if re.fullmatch(_pattern(part), word.lower()))
         if found:
             names[part] = re.sub(r"\d+|$", "{}", found[0], count=1)
         numbers += [int(number) for word in found for number in re.findall(r"\d+", word)]
     return names, min(1, *numbers) if len(numbers) > 1 else 1
 
 
-def _form(part: str) -> str:
+def _pattern(part: str) -> str:
     """Of a parameter's name, in lower case: W1, fc1.weight."""
     return rf"({PATTERNS[part]})_?\d*|[a-z_.]+\d+[._]({PATTERNS[part]})"
 
