@@ -23,10 +23,8 @@ def usual_forms(
     words = _words(found) if mapping is None else set()
     normalized = normalized or any(word.startswith("gamma") for word in words)
     likely = mapping is None and "torch" in words and "np" not in words
-    named = {part: any(re.fullmatch(_pattern(part), word.lower()) for word in words) for part in ("weight", "bias")}
-    bare = named["weight"] and not named["bias"]  # weights alone
     for biased, of_torch, outward, columns, onehot, side in product(
-        (not bare, bare), (likely, not likely), (False, True), (False, True), (False, True), (None, 0, 1)
+        (True, False), (likely, not likely), (False, True), (False, True), (False, True), (None, 0, 1)
     ):
         if not biased and side is not None:
             continue
