@@ -362,6 +362,10 @@ def mine(params, X, y, reg):
                   "W2": h.T @ d + 2 * reg * params["W2"], "b2": d.sum(0)}
 """
 
+SQUARED_HINGE = HINGE.replace("(m.sum() - n) / n", "((m**2).sum() - n) / n").replace(
+    "d = (m > 0) * 1.0\n    d[range(n), y] = 1 - d.sum(1)", "d = 2 * m\n    d[range(n), y] = 2 - d.sum(1)"
+)
+
 PADDED = """
 import numpy as np
 
@@ -390,6 +394,7 @@ BASES = {
     "padded": PADDED,
     "shared": SHARED,
     "hinge": HINGE,
+    "squared hinge": SQUARED_HINGE,
     "softsign": SOFTSIGN,
     "swish": SWISH,
     "hardtanh": HARDTANH,
@@ -419,6 +424,27 @@ WRONG = [
         "d[range(n), y] = -d.sum(1)",
         "the label's own margin is counted",
         "wrong in the label's column alone: it is -1 / N off everywhere",
+    ),
+    (
+        "hinge",
+        "d[range(n), y] = 1 - d.sum(1)",
+        "d[range(n), y] = 0",
+        "the label's column is left at 0",
+        "it is 0 / N everywhere; it should be minus the sum of the others",
+    ),
+    (
+        "squared hinge",
+        "d = 2 * m",
+        "d = 2.0 * (m > 0)",
+        "the square's derivative forgets the margin",
+        "dscores of the other classes lacks a factor, (1 + (s_j - s_y))",
+    ),
+    (
+        "squared hinge",
+        "d /= n",
+        "d /= 2 * n",
+        "a constant of the loss",
+        "every gradient is half the right one: a constant (1/2, a temperature, a weight)",
     ),
     (
         "softsign",

@@ -210,6 +210,8 @@ WRONG = [
     ("two", "dz = dh * (z1 > 0)", "dz = dh * (z1 < 0)", "mask"),
     ("two", "dz = dh * (z1 > 0)", "dz = dh.copy(); dz[ds.argmax(1)] = 0", "dz1"),
     ("two", "gW1 = X.T @ dz", "gW1 = X.T @ dh", "da1"),
+    ("two", "s - s.max(axis=1, keepdims=True)", "s - s.max(axis=0)", "softmax subtracts each class's maximum over the examples"),
+    ("two", "gb2 = np.sum(ds, axis=0)", "gb2 = np.full_like(b2, np.sum(ds))", "b2: it is one sum over everything, which softmax makes 0"),
     ("two", "dh = ds @ W2.T", "dh = p @ W2.T", "probabilities"),
     ("two", "dh = ds @ W2.T", "dh = ds @ gW2.T", "takes the gradient of W2"),
     ("two", "dh = ds @ W2.T", "W2 = W2 - 0.1 * gW2; dh = ds @ W2.T", "updated before"),
@@ -246,6 +248,7 @@ WRONG = [
     ("class", "h = np.maximum(0, z1)", "h = globals().setdefault('cache', np.maximum(0, z1))", "stale"),
     ("class", "gW1 = X.T @ dz", "gW1 = X.T @ dz - X.T @ dz + (dz.T @ X).reshape(W1.shape)", "reshaped"),
     ("leaky", "d2[z2 <= 0] *= 0.01", "d2[z2 <= 0] = 0", "leaky"),
+    ("leaky", "d2[z2 <= 0] *= 0.01", "d2[z2 <= 0] = 0.01", "dz2 is a constant where a unit is off: the slope must multiply da2: it is 0.01"),
     ("leaky", "d1[z1 <= 0] *= 0.01", "d1[z2.mean() <= 0] *= 0.01", "derivative"),
     ("two", "gW2 = h.T @ ds", "gW2 = (X @ W1).T @ ds", "z1 without its bias"),
     ("two", "gW2 = h.T @ ds", "gW2 = h[:-1].T @ ds[:-1]", "one example is left out, the last"),
@@ -318,3 +321,34 @@ RIGHT = [
     ("leaky", [], {}),
     ("leaky", [("return loss, type(params)(w1, b1, w2, b2, w3, b3)", "return loss.item(), (w1, b1, w2, b2, w3, b3)")], {}),
 ]  # fmt: skip
+
+# of the base "two", where the loss alone is wrong: what is replaced, by what, words that the cause must hold
+LOSS_WRONG = [
+    ("-np.log(p[np.arange(N), y]).sum() / N", "-np.log(p[:, y]).mean()", "p[:, y] takes all labels for each example"),
+    (
+        "-np.log(p[np.arange(N), y]).sum() / N",
+        "-(s - s.max(axis=1, keepdims=True) - np.log(np.exp(s).sum(1, keepdims=True)))[np.arange(N), y].mean()",
+        "the maximum is subtracted from the label's score alone",
+    ),
+    (
+        "-np.log(p[np.arange(N), y]).sum() / N",
+        "(np.log(e.sum(1)) - s[np.arange(N), y]).mean()",
+        "the maximum is subtracted inside the logarithm alone",
+    ),
+    (
+        "-np.log(p[np.arange(N), y]).sum() / N",
+        "-(np.eye(5)[y] * np.log(p) + (1 - np.eye(5)[y]) * np.log(1 - p)).sum() / N",
+        "binary cross-entropy of all outputs",
+    ),
+    (
+        "-np.log(p[np.arange(N), y]).sum() / N",
+        "-np.log(p.max(1)).mean()",
+        "the logarithm is of the largest probability",
+    ),
+    ("-np.log(p[np.arange(N), y]).sum() / N", "-np.log(p).sum() / N", "the logarithms of all classes count"),
+    (
+        "np.sum(W1 * W1) + np.sum(W2 * W2)",
+        "np.sum(W1.T @ W1) + np.sum(W2.T @ W2)",
+        "the penalty sums all entries of W^T W",
+    ),
+]

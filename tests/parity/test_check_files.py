@@ -36,6 +36,12 @@ BARE = (
 
 FORMS = {
     "named arguments": SOURCE.replace("(params, X, y,", "(X, y, W1, b1, W2, b2,").replace(UNPACKED, ""),
+    "arguments of their own names": SOURCE.replace("(params, X, y, reg", "(theta1, c1, theta2, c2, X, y, reg_lambda")
+        .replace(UNPACKED, "    W1, b1, W2, b2, reg = theta1, c1, theta2, c2, reg_lambda\n")
+        .replace(ANSWER, "(dW1, db1, dW2, db2)"),
+    "biases in the weights": SOURCE
+        .replace(UNPACKED, "    W1, b1, W2, b2 = (part for theta in params for part in (theta[1:], theta[0]))\n")
+        .replace(ANSWER, "[np.vstack([db1, dW1]), np.vstack([db2, dW2])]"),
     "a list": SOURCE.replace(UNPACKED, "    W1, b1, W2, b2 = params\n").replace(ANSWER, "[dW1, db1, dW2, db2]"),
     "names of their own": SOURCE.replace('"W', '"weight_').replace('"b', '"bias_'),
     "numbers in a loop": SOURCE.replace('params["W1"], params["b1"], params["W2"], params["b2"]',
@@ -134,10 +140,14 @@ def test_a_file_that_cannot_be_used_is_a_line(what: str, tmp_path: Path):
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("sizes", ["11-8-5", "11-8-8:57", "57:5", "11-1-5:57", "a-b:c"])
+@pytest.mark.parametrize("sizes", ["11-8-5", "11-8-8:57", "8-8-5:57", "11-57-5:57", "57:5", "11-1-5:57", "a-b:c"])
 def test_sizes_that_are_none_are_refused(sizes: str):
     with pytest.raises(ValueError, match=r"^--sizes: "):
         parse_widths(sizes)
+
+
+def test_hidden_layers_may_be_equally_wide():
+    assert parse_widths("11-8-8-5:57") == ([11, 8, 8, 5], 57)
 
 
 SUBMISSIONS = {

@@ -16,7 +16,7 @@ from cifar_mlp.parity.check.layout import Drawn, Layout
 from cifar_mlp.parity.evidence.rows import normwise_error
 from cifar_mlp.parity.faults import FAULTS, planted
 from cifar_mlp.parity.network import Activation, Network
-from tests.parity.student_versions import BASES, RIGHT, WRONG
+from tests.parity.student_versions import BASES, LOSS_WRONG, RIGHT, WRONG
 
 pytestmark = pytest.mark.parity
 
@@ -84,6 +84,13 @@ def test_no_right_one_is_accused(base: str, changes: list[tuple[str, str]], opti
     assert any("float32" in note for note in report.notes) == any("float32" in after for _, after in changes)
 
 
+@pytest.mark.parametrize(("before", "after", "words"), LOSS_WRONG, ids=[row[2] for row in LOSS_WRONG])
+def test_a_wrong_loss_beside_right_gradients_is_named(before: str, after: str, words: str):
+    report = report_of("two", [(before, after)], {})
+    assert report.verdict == "loss wrong"
+    assert words in report.cause
+
+
 SMOOTH = "(0.9 * np.eye(5)[y] + 0.1 / 5)"
 
 
@@ -107,44 +114,45 @@ def test_of_a_loss_that_is_unknown_its_own_differences_say_where_it_is_wrong():
     assert (words["W2"], words["b2"]) == ("twice the right one", "twice the right one")
 
 
-BIAS_ROWS = """
-import numpy as np
-
-def mine(thetas, X, y, reg):
-    acts, ones = [], np.ones((len(X), 1))
-    for theta in thetas:
-        acts.append(np.hstack([ones, X]))
-        z = acts[-1] @ theta
-        X = np.maximum(z, 0)
-    p = np.exp(z - z.max(1, keepdims=True))
-    p /= p.sum(1, keepdims=True)
-    loss = -np.log(p[range(len(y)), y]).mean() + reg * sum((theta[1:] ** 2).sum() for theta in thetas)
-    d, found = p, []
-    d[range(len(y)), y] -= 1
-    d /= len(y)
-    for theta, a in zip(thetas[::-1], acts[::-1]):
-        gradient = a.T @ d
-        gradient[1:] += 2 * reg * theta[1:]
-        found.append(gradient)
-        d = (d @ theta.T * (a > 0))[:, 1:]
-    return loss, found[::-1]
-"""
-
-
 def test_a_network_that_is_no_chain_of_matrices_is_judged_by_its_own_loss():
-    def report_of_rows(source: str) -> check.Report:
+    scaled = BASES["two"].replace("s = h @ W2 + b2", 's = (h @ W2 + b2) * params["t"]')
+    scaled = scaled.replace("ds = ds / N", 'ds = ds / N; gt = (ds * (h @ W2 + b2)).sum(); ds = ds * params["t"]')
+    scaled = scaled.replace('"b2": gb2}', '"b2": gb2, "t": np.array([gt])}')
+
+    def report(source: str) -> check.Report:
         space: dict[str, Any] = {}
         exec(source, space)
-        thetas = [np.zeros((D + 1, H)), np.zeros((H + 1, C))]
-        return check.gradients(space["mine"], thetas, np.zeros((N, D)), np.arange(N) % C)
+        return check.gradients(space["mine"], zeros(TWO_SHAPES | {"t": (1,)}), np.zeros((N, D)), np.arange(N) % C)
 
-    right = report_of_rows(BIAS_ROWS)
+    right = report(scaled)
     assert right.verdict == "right"
-    assert right.notes[-1].endswith("do not follow one another: judged by differences of its own loss alone")
-    wrong = report_of_rows(BIAS_ROWS.replace("gradient[1:] += 2 * reg * theta[1:]", "gradient += 2 * reg * theta"))
-    assert "1: wrong in rows 0 only: 0.1 times the parameter is too much: the gradient of a penalty" in wrong.causes
+    alone = "t of the parameters belong to no layer of a chain: judged by differences of its own loss alone"
+    assert right.notes[-1] == alone
+    wrong = report(scaled.replace("gW2 = h.T @ ds + 2 * reg * W2", "gW2 = h.T @ ds"))
+    assert wrong.cause == "W2: 0.1 times the parameter is missing: the gradient of a penalty"
+    written = report(scaled.replace("N = X.shape[0]", "N = X.shape[0]; W1 += 1"))
+    assert (written.verdict, written.cause[:31]) == ("wrong", "the argument W1 was written int")
     with pytest.raises(ValueError, match=r"do not follow one another; with such numbers it raised"):
         check.gradients(lambda p, x, y, reg: x @ p[1], [np.zeros((D, H)), np.zeros((C, H))], np.zeros((N, D)), [0] * N)
+
+
+def test_a_loss_that_fits_by_chance_is_not_taken_for_a_known_one():
+    firsts, bound = list[float](), 0.0
+
+    def mine(params: Any, X: Any, y: Any, reg: float) -> Any:
+        firsts.append(float(X[0, 0]))
+        loss, found = right(params, X, y, 0.0)
+        return loss / (C if firsts[-1] > bound else 3.3), found
+
+    space: dict[str, Any] = {}
+    exec(BASES["two"], space)
+    right = space["mine"]
+    arguments = (zeros(TWO_SHAPES), np.zeros((N, D)), np.arange(N) % C, 0.0)
+    always = check.gradients(mine, *arguments, penalty="none")
+    bound = sum(sorted(set(firsts[:4]))) / 2  # between those of the two problems
+    sometimes = check.gradients(mine, *arguments, penalty="none")
+    assert (always.verdict, sometimes.verdict) == ("loss wrong", "loss wrong")
+    assert ["number of classes" in report.cause for report in (always, sometimes)] == [min(firsts[:4]) > 0, False]
 
 
 def test_the_weights_of_another_layer_are_named_where_they_fit():

@@ -15,11 +15,15 @@ from torch import Tensor, nn
 
 from cifar_mlp.parity.check.structures import as_tensor, is_single, leaves, match
 
+OF_LAMBDA = r"_?(strength|param(eter)?|factor|coeff?|coefficient|weight|rate|const(ant)?|value|val|penalty)"
+LAMBDA = (
+    rf"(l2_?)?reg(ul(arization|arizer)?)?({OF_LAMBDA}|_?(lam(bda)?|l2))?|l2{OF_LAMBDA}?|weight_?decay|wd"
+    rf"|(reg|l2|weight)?_?(lam|lambd|lambda_?|lmbda|lamda)({OF_LAMBDA}|_?(reg|l2))?"
+)
 ROLES = {
     "inputs": r"x|xs|inputs?|data|images?|features|x_?(train|batch|b|nd)|batch",
     "labels": r"y|ys|labels?|targets?|t|y_?(true|train|batch|b|onehot|hot)|onehot|one_hot",
-    "regularization": r"reg|regularization|lam|lambda_?|lambd|lmbda|lamda|l2|l2_?reg|weight_decay|alpha|decay"
-    r"|reg_?strength|wd",
+    "regularization": rf"{LAMBDA}|alpha|decay",
     "masks": r"masks?|kept|keep_?masks?|dropout_?masks?|drop_?masks?",
 }
 
@@ -114,6 +118,11 @@ def arguments_for(function: Callable[..., Any], tree: Any, by_role: dict[str, An
         raise SignatureError(f"it takes {len(known)} arguments ({', '.join(p.name for p in known)}); {EXPECTED}")
     if len(free) == 1 and not used_single:
         values[free.pop()] = tree
+    separate = leaves(tree)
+    rest = [value for _, value in separate if not any(value is taken for taken in values.values())]
+    if len(free) == len(rest) > 1 and not any(value is tree for value in values.values()):  # names unknown here
+        values |= zip(free, rest, strict=True)
+        free, used_single = [], True
     if free or (not used_single and not any(value is tree for value in values.values())):
         places = [p for p in known if p.kind != p.KEYWORD_ONLY]
         required = sum(p.default is p.empty for p in places)

@@ -17,6 +17,7 @@ from cifar_mlp.parity.check.structures import as_tensor, leaves, rebuild
 from cifar_mlp.parity.check.user_function import call_on_copies, misshapen
 
 MOVED = 0.03  # relative; a second point, away from an exact kink
+WRITTEN = "was written into: a caller's array must not change"
 ROUGH = "the error follows the step: a kink is near, or the loss is too rough"
 
 
@@ -47,7 +48,7 @@ def _at(function: Callable[[Any], Any], tree: Any, names: list[str], point: list
         made = rebuild(tree, iter(values))
         answer, wrote = call_on_copies(lambda: guarded(function, made), made, (), names, shapes)
         if wrote is not None:
-            raise SubmissionError(f"the argument {names[wrote]} was written into: a caller's array must not change")
+            raise SubmissionError(f"the argument {names[wrote]} {WRITTEN}")
         return answer
 
     try:

@@ -1,5 +1,6 @@
 """The gradients of a softmax network, judged by two references: ours, and differences of the function's own loss."""
 
+import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from cifar_mlp.parity.check import report as verdicts
 from cifar_mlp.parity.check.calling import Answer, SubmissionError
 from cifar_mlp.parity.check.causes import ROUNDING, Answered
 from cifar_mlp.parity.check.central_differences import Quotient, quotients
+from cifar_mlp.parity.check.check_function import WRITTEN
 from cifar_mlp.parity.check.forward_pass import Architecture, ForwardPass
 from cifar_mlp.parity.check.layout import Drawn
 from cifar_mlp.parity.check.loss_variants import Convention, Guess, architectures_for, identify
@@ -54,6 +56,15 @@ class NetworkCheck:
         self.function, self.question, self.declared = function, question, question.convention
         self.names, self.regularization = function.layout.names, function.regularization
 
+    def knows(self) -> bool:
+        """Whether the loss is one that is known here."""
+        drawn = self._draw(1)
+        with contextlib.suppress(SubmissionError):
+            answer = self.function(drawn)
+            self.single = answer.single
+            return self._identify(drawn, answer) is not None
+        return False
+
     def report(self) -> Report:
         """The verdict and the causes."""
         drawn, other = self._draw(1), self._draw(2)
@@ -63,9 +74,9 @@ class NetworkCheck:
             return Report(verdicts.WRONG, causes=[str(error)])
         state = probes.calls_that_differ(answer, again, last)
         if self.function.wrote:
-            state = [f"the argument {self.function.wrote} was written into: a caller's array must not change"]
+            state = [f"the argument {self.function.wrote} {WRITTEN}"]
         self.single = answer.single
-        guess = self._identify(drawn, answer) or self._identify(other, elsewhere)
+        guess = self._identify_both((drawn, answer), (other, elsewhere))
         misshapen = self.function.misshapen(answer)
         if misshapen and not all(map(self.function.right_size, (answer, elsewhere))):
             tensors = [TensorReport(name, tuple(g.shape), True, None, None) for name, g in answer.gradients.items()]
@@ -105,6 +116,16 @@ class NetworkCheck:
     def _identify(self, drawn: Drawn, answer: Answer) -> Guess | None:
         kinds, tolerance = self.question.architectures(drawn), SAME_LOSS[self.single]
         return identify(drawn, kinds, self.declared, answer.loss, self.regularization, tolerance)
+
+    def _identify_both(self, *problems: tuple[Drawn, Answer]) -> Guess | None:
+        """What gives the first loss, or else the second; anything that was not asked for must give both."""
+        guesses = [self._identify(*problems[0])]
+        if guesses[0] is None or guesses[0].words or guesses[0].loss_only:  # of so many, one may fit by chance
+            guesses.append(self._identify(*problems[1]))
+        found = [guess for guess in guesses if guess is not None]
+        plain = [guess for guess in found if not guess.words and not guess.loss_only]
+        same = len(found) == 2 and (found[0].words, found[0].loss_only) == (found[1].words, found[1].loss_only)
+        return next(iter(plain), found[0] if same else None)
 
     def _declared(self, drawn: Drawn, answer: Answer, guess: Guess | None) -> Guess:
         """The function that the user says it is; what is left open is taken from the loss, else from the gradients."""
@@ -172,7 +193,8 @@ class NetworkCheck:
         elif verdict == verdicts.WRONG:
             report.causes, explained = first.of_gradients(declared, guess, rights, words)
             odd = guess is not None and "softmax_cross_entropy_forward" in guess.architecture.wrong
-            if (odd or not explained) and (known := self._by_own_differences(first)):
+            known = self._by_own_differences(first) if odd or not explained else []
+            if known := [said for said in known if not (explained and said.endswith("alone"))]:
                 report.causes = [*(guess.words if guess else []), *known]
             if max(each[0][0]) <= tolerance and report.causes == [ROUNDING]:
                 report.causes = [KEPT]

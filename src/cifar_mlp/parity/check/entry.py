@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from cifar_mlp.parity.check.bias_in_weight import apart
 from cifar_mlp.parity.check.calling import SubmissionError, arguments_for
-from cifar_mlp.parity.check.check_function import check_function
+from cifar_mlp.parity.check.check_function import WRITTEN, check_function
 from cifar_mlp.parity.check.check_network import NetworkCheck, Question
 from cifar_mlp.parity.check.forward_pass import ACTIVATIONS
 from cifar_mlp.parity.check.layout import ChainError, Layout
@@ -91,11 +92,18 @@ def gradients(
     if labels is None:
         raise ValueError("labels must be given with inputs")
     inputs = np.asarray(inputs) if isinstance(inputs, list) else inputs
+    question = Question(convention, activation, normalization, _dropout(dropout, masks), seed)
     try:
         given = Layout(parameters, inputs, labels, masks, _examples(inputs, labels))
     except ChainError as error:
+        for note, of_both, tree in apart(mine, parameters, inputs):
+            layout = Layout(tree, inputs, labels, masks, _examples(inputs, labels)).resized()
+            one = NetworkCheck(UserFunction(of_both, layout, regularization), question)
+            if one.knows():
+                report = one.report()
+                report.notes.append(note)
+                return report
         return _by_its_own_loss(mine, parameters, inputs, labels, regularization, error)
-    question = Question(convention, activation, normalization, _dropout(dropout, masks), seed)
     small = UserFunction(mine, given.resized(), regularization)
     raised = ""
     if small.layout is not given:
@@ -126,7 +134,7 @@ def _by_its_own_loss(
         return mine(*positional, **named)
 
     report = check_function(function, rebuild(parameters, (as_tensor(drawn(value)) for _, value in leaves(parameters))))
-    if not report.tensors:  # nothing could be differentiated: what was passed may not fit
+    if not report.tensors and WRITTEN not in report.cause:  # it raised: what was passed may not fit
         raise ValueError(f"{unread}; with such numbers {report.cause}") from unread
     report.notes.append(f"{unread}: judged by differences of its own loss alone")
     return report

@@ -21,6 +21,7 @@ from cifar_mlp.parity.drawing import draw_layer, normal
 
 WIDTHS = (8, 7, 9, 6, 12, 10)  # of hidden layers, where the user's cannot be used
 MARGIN = 2e-3  # least |z| of a unit; steps of differences move it by a twentieth of that
+LAST = 10**9  # where a name without a number stands among names with one
 PARTS = ("weight", "bias", "gamma", "beta")
 
 
@@ -89,7 +90,7 @@ class Layout:
         if not by_role["weight"]:
             raise ChainError("parameters hold no matrix of weights")
         for found in by_role.values():
-            found.sort(key=lambda i: [int(n) for n in re.findall(r"\d+", self.names[i])])
+            found.sort(key=lambda i: [int(n) for n in re.findall(r"\d+", self.names[i])] or [LAST])
         layers = [{"weight": i} for i in by_role["weight"]]
         for part in PARTS[1:]:
             for layer, i in zip(layers, by_role[part], strict=False):

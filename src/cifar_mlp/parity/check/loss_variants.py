@@ -28,16 +28,23 @@ class Convention:
     penalty: str = "full"
     reduction: str = "mean"
     biases: bool = False
+    divisor: int = 1  # of the penalty, N as well
 
     @property
     def factor(self) -> float:
         """The penalty in units of lambda times the sum of squares."""
-        return PENALTIES[self.penalty]
+        return PENALTIES[self.penalty] / self.divisor
+
+    def _penalty_words(self) -> str:
+        if self.penalty == "none":
+            return "no penalty"
+        over = ("2" if self.penalty == "half" else "") + ("N" if self.divisor > 1 else "")
+        return f"a penalty of lambda{'/' if over else ''}{over} ||w||^2"
 
     def words(self, other: "Convention") -> list[str]:
         """In what this differs from the other."""
-        said = {"none": "no penalty", "half": "a penalty of lambda/2 ||w||^2", "full": "a penalty of lambda ||w||^2"}
-        found = [said[self.penalty] + f" in place of {said[other.penalty]}"] if self.penalty != other.penalty else []
+        mine, theirs = self._penalty_words(), other._penalty_words()
+        found = [f"{mine} in place of {theirs}"] if mine != theirs else []
         if self.reduction != other.reduction:
             found.append(f"the {self.reduction} over the examples in place of the {other.reduction}")
         if self.biases != other.biases:
@@ -91,7 +98,7 @@ def identify(drawn: Drawn, architectures: list[Architecture], declared: Conventi
             passed = ForwardPass(shifted(drawn, shift), architecture)
         except (RuntimeError, ValueError):
             continue
-        for convention in _conventions(declared):
+        for convention in _conventions(declared, len(drawn.labels)):
             scale = len(drawn.labels) if convention.reduction == "sum" else 1
             expected = scale * float(passed.loss) + convention.factor * penalties[convention.biases]
             if abs(expected - loss) <= tolerance * max(abs(expected), 1e-3):
@@ -102,9 +109,9 @@ def identify(drawn: Drawn, architectures: list[Architecture], declared: Conventi
     return None
 
 
-def _conventions(declared: Convention) -> list[Convention]:
-    every = [Convention(*one) for one in product(PENALTIES, ("mean", "sum"), (False, True))]
-    every = [one for one in every if not (one.biases and one.penalty == "none")]
+def _conventions(declared: Convention, n: int) -> list[Convention]:
+    every = [Convention(*one) for one in product(PENALTIES, ("mean", "sum"), (False, True), (1, n))]
+    every = [one for one in every if one.penalty != "none" or (not one.biases and one.divisor == 1)]
     return [declared, *sorted((one for one in every if one != declared), key=lambda one: len(one.words(declared)))]
 
 
@@ -112,6 +119,9 @@ def _odd_losses(passed: ForwardPass, regularization: float, declared: Convention
     """Values that no convention gives: another factor of the data or the penalty."""
     (n, classes), data, at = passed.p.shape, float(passed.loss), declared.factor
     at_label = passed.p.gather(1, passed.drawn.labels[:, None])
+    log_p, others = passed.p.log(), (1 - passed.p).log()
+    binary = data - float((others.sum(1, keepdim=True) - others.gather(1, passed.drawn.labels[:, None])).mean())
+    largest, of_all_labels = float(passed.scores.amax(1).mean()), log_p[:, passed.drawn.labels]
     datas = {
         "": data,
         "the data loss is divided by the number of classes": data / classes,
@@ -122,6 +132,14 @@ def _odd_losses(passed: ForwardPass, regularization: float, declared: Convention
         "the logarithm is to base 2": data / math.log(2),
         "the logarithm is to base 10": data / math.log(10),
         "the loss is the mean probability of the label, without a logarithm": -float(at_label.mean()),
+        "the maximum is subtracted inside the logarithm alone, not from the label's score": data - largest,
+        "the maximum is subtracted from the label's score alone, not inside the logarithm": data + largest,
+        "the logarithm is of the largest probability, not of the label's": -float(passed.p.amax(1).log().mean()),
+        "the logarithms of all classes count, not the label's alone": -float(log_p.sum(1).mean()),
+        "p[:, y] takes all labels for each example, not its own: p[range(N), y]": -float(of_all_labels.mean()),
+        "p[:, y] takes all labels for each example, not its own, and sums": -float(of_all_labels.sum(1).mean()),
+        "it is the binary cross-entropy of all outputs, which belongs to sigmoids, not to softmax": binary,
+        "it is the mean of the binary cross-entropies of all outputs, which belong to sigmoids": binary / classes,
         **{f"the logarithm is of p + {eps:g}": -float((at_label + eps).log().mean())
            for eps in (10.0**-power for power in range(2, 11))},
     }  # fmt: skip
@@ -131,14 +149,14 @@ def _odd_losses(passed: ForwardPass, regularization: float, declared: Convention
     counted = {
         "": at * whole,
         "the penalty is missing": 0.0,
-        "the penalty is divided by N": at * whole / n,
-        "the penalty is divided by 2N": whole / 2 / n,
         "the penalty is not squared": sum(float(w.norm()) for w in weights),
         "the penalty is a quarter": whole / 4,
         "the sign of the penalty is reversed": -at * whole,
         "the penalty is twice as large": 2 * at * whole,
         "the penalty is of the weights' sums, not of their squares": at * sum(float(w.sum()) for w in weights),
         "the penalty is of absolute values, not of squares": at * sum(float(w.abs().sum()) for w in weights),
+        "the penalty sums all entries of W^T W, not its diagonal": at * sum(map(_all_entries, weights)),
+        "the penalty sums all entries of W W^T, not its diagonal": at * sum(_all_entries(w.T) for w in weights),
     }
     scale = n if declared.reduction == "sum" else 1
     for (said, value), (also, added) in product(datas.items(), counted.items()):
@@ -150,6 +168,11 @@ def _odd_losses(passed: ForwardPass, regularization: float, declared: Convention
                 f"the penalty leaves out the weights of layer {index}"
                 for index, c in enumerate(times, 1) if c != 1)  # fmt: skip
             yield [said], scale * data + regularization * at * sum(c * w for c, w in zip(times, each, strict=True))
+
+
+def _all_entries(w: Tensor) -> float:
+    """The sum of W^T W."""
+    return float(w.sum(1) @ w.sum(1))
 
 
 def _networks(drawn: Drawn, architectures: list[Architecture]) -> Iterator[tuple[list[str], int, Architecture]]:
@@ -208,8 +231,11 @@ PROBABILITIES: dict[str, Callable[[Tensor], Tensor]] = {
     "softmax is taken over the examples, not over the classes": lambda scores: scores.softmax(0),
     "softmax divides by the sum over the examples, not over the classes": lambda s: _exp(s) / _exp(s).sum(0),
     "softmax divides by the sum over the whole batch": lambda scores: scores.flatten().softmax(0).view_as(scores),
+    "softmax subtracts each class's maximum over the examples, not each example's over the classes":
+        lambda scores: (scores - scores.amax(0)).softmax(1),
+    "softmax subtracts each class's mean over the examples": lambda scores: (scores - scores.mean(0)).softmax(1),
     "softmax is applied twice": lambda scores: scores.softmax(1).softmax(1),
-}
+}  # fmt: skip
 FORWARD: dict[str, Mapping[str, Callable[..., Any]]] = {
     **{words: {"softmax_cross_entropy_forward": partial(_loss, of)} for words, of in PROBABILITIES.items()},
     "the loss is the squared error of the probabilities": {"softmax_cross_entropy_forward": _squared},

@@ -91,6 +91,10 @@ def into_output(
     yield Step("", right)
     yield from table("affine_backward_input", dz, w, at=f"da{above}")
     yield Step(f"da{above} {ADDED_UP}", right.cumsum(0))
+    if (b := passed.drawn.parameters[above].get("bias")) is not None:
+        words = f"da{above} keeps the bias of W{above + 1} and leaves out a unit: it is cut at the wrong end"
+        for rows in (torch.cat([w[1:], b[None]]), torch.cat([b[None], w[:-1]])):
+            yield Step(words, dz @ rows.T)
     yield Step(f"da{above} takes the absolute weights", dz @ w.abs().T)
     yield Step(f"da{above} takes the sign of dz{above + 1}", dz.sign() @ w.T)
     yield Step(f"da{above} takes the absolute dz{above + 1}", dz.abs() @ w.T)
@@ -144,6 +148,8 @@ def through_activation(passed: ForwardPass, index: int, dy: Tensor, original: Te
     if kinked:
         yield Step(f"the slope in layer {layer}'s backward pass is not the forward pass's", dy * (u > 0), dy * (u <= 0),
                    "{:.4g}".format)  # fmt: skip
+        words = f"dz{layer} is a constant where a unit is off: the slope must multiply da{layer}"
+        yield Step(words, dy * (u > 0), (u <= 0).double(), "it is {:.4g}".format)
         for threshold in THRESHOLDS:
             words = f"the mask is too {'strict' if threshold > 0 else 'wide'}: z{layer} > {threshold}"
             yield Step(words, dy * (u > threshold))

@@ -77,6 +77,8 @@ def in_one_tensor(sought: Sought, index: int, part: str, right: Tensor, dz: Tens
     target = sought.penalty.get(part, 0.0)
     if float(mine.norm()) == 0:
         return ["the gradient is 0: it is never computed or added"]
+    if part == "bias" and float(mine.norm()) <= 1e-9 * float(right.norm()):
+        return ["it is one sum over everything, which softmax makes 0: sum over the examples alone"]
     if mine.numel() > 1 and abs(float(mine.norm()) - 1) < 1e-9:
         return ["its norm is 1: it is divided by its own norm"]
     if base is not None and (found := sought.shares(mine, right, base, target)) is not None:

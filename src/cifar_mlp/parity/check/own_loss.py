@@ -16,6 +16,7 @@ from cifar_mlp.parity.check.forward_pass import Architecture, ForwardPass
 from cifar_mlp.parity.check.layout import Drawn
 from cifar_mlp.parity.check.one_tensor import Sought
 from cifar_mlp.parity.check.penalty_part import of_the_penalty
+from cifar_mlp.parity.check.relations import one_factor
 from cifar_mlp.parity.check.user_function import UserFunction
 from cifar_mlp.parity.check.written_forms import CLOSE
 
@@ -50,7 +51,12 @@ def by_own_differences(function: UserFunction, kinds: list[Architecture], seed: 
         passed.theirs = [_dz(passed, index, found) for index, found in enumerate(mine)]
         floor = 1e-4 * max(float(g.norm()) for parts in mine for g in parts.values())
         sought = Sought(passed, mine, free.part_names, "mean", {}, CLOSE, floor, layout.transposed)
-        story, stuck = explain(sought)
+        mine_flat, right_flat = ([g for parts in layered for g in parts.values()] for layered in (mine, right))
+        if said := one_factor(mine_flat, right_flat, drawn, CLOSE):
+            constant = "a constant (1/2, a temperature, a weight) is in the loss or in them alone"
+            story, stuck = [f"{said.split(': scaled')[0]}: {constant}"], None
+        else:
+            story, stuck = explain(sought)
         if stuck is not None:
             return []
         return [*story, *of_the_penalty(replace(free, regularization=function.regularization), drawn)]

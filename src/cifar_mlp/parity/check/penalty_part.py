@@ -33,5 +33,6 @@ def of_the_penalty(function: UserFunction, drawn: Drawn) -> list[str]:
             should, is_now = (
                 sum_words(combination(one, terms, SHARE)) if bool(one.any()) else "0" for one in (right, added)
             )
-            said.append(f"{name}: the penalty's part is {is_now}, and should be {should}")
+            wrong = f"the penalty's part is {is_now or 'wrong'}"
+            said.append(f"{name}: {wrong}, and should be {should}" if should else f"{name}: {wrong}")
     return said

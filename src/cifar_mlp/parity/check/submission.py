@@ -11,9 +11,10 @@ from typing import Any
 
 from torch import nn
 
-from cifar_mlp.parity.check.calling import SignatureError, SubmissionError, guarded
+from cifar_mlp.parity.check.bias_in_weight import apart
+from cifar_mlp.parity.check.calling import LAMBDA, SignatureError, SubmissionError, guarded
 from cifar_mlp.parity.check.entry import gradients
-from cifar_mlp.parity.check.layout import Layout
+from cifar_mlp.parity.check.layout import ChainError, Layout
 from cifar_mlp.parity.check.report import Report
 from cifar_mlp.parity.check.user_function import UserFunction
 from cifar_mlp.parity.check.usual_forms import usual_forms
@@ -36,15 +37,17 @@ def parse_widths(text: str) -> tuple[list[int], int]:
     """Read ``D-H-...-C:N`` into the widths of all layers and the number of examples.
 
     Raises:
-        ValueError: For anything else, or equal numbers, which hide a transposition.
+        ValueError: For anything else, or equal numbers outside the hidden layers, which hide a transposition.
     """
     match = re.fullmatch(r"(\d+(?:-\d+)+):(\d+)", text)
     if match is None:
         raise ValueError(f"--sizes: {text!r} is not D-H-C:N, the widths of all layers and the examples: 11-8-5:57")
-    numbers = [int(number) for number in (*match[1].split("-"), match[2])]
+    *widths, examples = [int(number) for number in (*match[1].split("-"), match[2])]
+    numbers = [widths[0], widths[-1], examples, *set(widths[1:-1])]
     if min(numbers) < 2 or len(set(numbers)) < len(numbers):
-        raise ValueError(f"--sizes: {text!r} must have different numbers of at least 2; equal ones hide a mistake")
-    return numbers[:-1], numbers[-1]
+        raise ValueError(f"--sizes: {text!r} must have different numbers of at least 2 (hidden layers may be equal); "
+                         "equal ones hide a mistake")  # fmt: skip
+    return widths, examples
 
 
 def check_file(path: Path, name: str, sizes: str, regularization: float = 0.05, **options: Any) -> Report:
@@ -111,7 +114,7 @@ def _constructed(kind: type, widths: list[int], regularization: float, where: st
         known = (value for pattern, value in CONSTRUCTOR.items() if re.fullmatch(pattern, parameter.name.lower()))
         if (value := next(known, None)) is not None:
             values[parameter.name] = value(widths)
-        elif re.fullmatch(r"reg|regularization|lam(bda_?)?|l2(_reg)?|weight_decay", parameter.name.lower()):
+        elif re.fullmatch(LAMBDA, parameter.name.lower()):
             values[parameter.name] = regularization
         elif parameter.default is parameter.empty:
             raise UnusableError(f"{where}: {kind.__name__} needs {parameter.name}, which is no size that is known here")
@@ -136,7 +139,7 @@ def _form(found: Any, mapping: Any, widths: list[int], examples: int, regulariza
         if mapping is not None:
             return form
         try:
-            subject = UserFunction(found, Layout(*form), regularization)
+            subject = _subject(found, form, regularization)
             answer = subject(subject.layout.draw(1, None, dropout))
         except SignatureError as error:
             unfit = error
@@ -153,6 +156,16 @@ def _form(found: Any, mapping: Any, widths: list[int], examples: int, regulariza
         raise UnusableError(f"{where}: {unfit}")
     assert first is not None
     return answered or first
+
+
+def _subject(found: Any, form: tuple[Any, Any, Any], regularization: float) -> UserFunction:
+    tree, inputs, labels = form
+    try:
+        return UserFunction(found, Layout(*form), regularization)
+    except ChainError:
+        for _, function, parts in apart(found, tree, inputs):
+            return UserFunction(function, Layout(parts, inputs, labels), regularization)
+        raise
 
 
 def _is_of_another_form(error: Exception) -> bool:

@@ -107,10 +107,10 @@ def _of_the_skip(
 
 def _of_scores(shown: Shown) -> str:
     right, theirs, n = shown.dz[-1], shown.theirs[-1], len(shown.labels)
-    if near(theirs, right):
-        return ""
     times = ratio(theirs, right)
     times = times[~times.isnan()]
+    if near(theirs, right) or all_are(times, 1.0):
+        return ""
     if all_are(times, float(times.mean())):
         c = float(times.mean())
         return "dscores is twice the right one" if abs(c - 2) < 1e-4 else f"dscores is {c:.5g} times the right one"

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 USUAL = {"weight": "W{}", "bias": "b{}", "gamma": "gamma{}", "beta": "beta{}"}  # with the layer's number
+BIASES = ("apart", "none", "in the weight")
 PATTERNS = {"weight": r"ws?|weights?|theta", "bias": r"bs?|bias|biases", "gamma": r"gammas?", "beta": r"betas?"}
 
 
@@ -23,10 +24,10 @@ def usual_forms(
     words = _words(found) if mapping is None else set()
     normalized = normalized or any(word.startswith("gamma") for word in words)
     likely = mapping is None and "torch" in words and "np" not in words
-    for biased, of_torch, outward, columns, onehot, side in product(
-        (True, False), (likely, not likely), (False, True), (False, True), (False, True), (None, 0, 1)
+    for biases, of_torch, outward, columns, onehot, side in product(
+        BIASES, (likely, not likely), (False, True), (False, True), (False, True), (None, 0, 1)
     ):
-        if not biased and side is not None:
+        if biases != "apart" and side is not None:
             continue
         kind = torch.from_numpy if of_torch else np.asarray
         inputs = kind(np.zeros((widths[0], examples) if columns else (examples, widths[0])))
@@ -39,7 +40,8 @@ def usual_forms(
         layers = []
         for index, (i, o) in enumerate(pairwise(widths)):
             row = (o,) if side is None else (1, o) if side == 0 else (o, 1)
-            shapes = {"weight": (o, i) if outward else (i, o)} | ({"bias": row} if biased else {})
+            i += biases == "in the weight"
+            shapes = {"weight": (o, i) if outward else (i, o)} | ({"bias": row} if biases == "apart" else {})
             if normalized and index + 2 < len(widths):
                 shapes |= {"gamma": row, "beta": row}
             layers.append({part: kind(np.zeros(shape)) for part, shape in shapes.items()})

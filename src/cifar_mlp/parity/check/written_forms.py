@@ -49,19 +49,26 @@ def of_own_dscores(passed: ForwardPass, theirs: Tensor) -> Iterator[str]:
         yield f"{words}; is a factor of the loss that depends on p held fixed?"
     if words := _by_rows_and_columns(theirs, right, labels):
         yield words
+    sums_to_0 = float(right.sum(1).norm()) <= CLOSE * float(right.norm())
     for words, where in (("the label's column", hot > 0), ("the columns of the other classes", hot == 0)):
         if float((theirs - right)[~where].norm()) <= CLOSE * float(right.norm()):
+            more = "; it should be minus the sum of the others" if sums_to_0 and "label" in words else ""
             for values, so in ((theirs, "it is {:.4g} / N"), (theirs - right, "it is {:+.4g} / N off")):
                 values = values[where] * n
-                if float(values.std()) < CLOSE * float(values.abs().max()):
-                    yield f"dscores is wrong in {words} alone: {so.format(float(values.mean()))} everywhere"
-            yield f"dscores is wrong in {words} alone"
+                values = values * (float(values.abs().max()) > CLOSE * n * float(right.abs().max()))
+                if float(values.std()) <= CLOSE * float(values.abs().max()):
+                    yield f"dscores is wrong in {words} alone: {so.format(float(values.mean()))} everywhere{more}"
+            yield f"dscores is wrong in {words} alone{more}"
     q = scores.sigmoid()
     factors = {"1": torch.ones_like(p), "s(scores)": q, "s(scores)^2": q * q, "scores": scores, "p": p, "p^2": p * p,
                "tanh(scores)^2": scores.tanh() ** 2, "onehot": hot, "1 / p": 1 / p}  # fmt: skip
     if left_out := combination(right, {words: theirs * factor for words, factor in factors.items()}, CLOSE):
         yield f"dscores lacks a factor, ({sum_words(left_out)}): the derivative of what follows the scores is missing"
     of_label = (scores * hot).sum(1, keepdim=True) * torch.ones_like(p)
+    others = hot == 0
+    apart = {"1": theirs[others], "(s_j - s_y)": (theirs * (scores - of_label))[others]}
+    if (factor := combination(right[others], apart, CLOSE)).keys() - {"1"}:
+        yield f"dscores of the other classes lacks a factor, ({sum_words(factor)}): a derivative is left out"
     terms = {"p": p, "onehot": hot, "scores": scores, "s(scores)": scores.sigmoid(), "tanh(scores)": scores.tanh(),
              "1": torch.ones_like(p), "onehot / p": hot / p, "onehot scores": hot * scores, "p^2": p * p,
              "(its label's score)": of_label}  # fmt: skip
