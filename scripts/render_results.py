@@ -37,8 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.ensemble:
             add_ensemble(ROOT / "docs" / "record.json", options.ensemble, ROOT / "configs" / "record")
         if options.pictures is not None:
-            record = json.loads((ROOT / "docs" / "record.json").read_text())
-            for path in draw(record, options.pictures, ROOT / "docs" / "record"):
+            record, speed = (
+                json.loads((ROOT / "docs" / name).read_text())
+                for name in ("record.json", "performance/record/benchmark.json")
+            )
+            for path in draw(record, speed, options.pictures, ROOT / "docs" / "record"):
                 print(f"{path.relative_to(ROOT)}: drawn")
         changed = [(path, text) for path, text in documents(ROOT).items() if path.read_text() != text]
         for path, text in changed:

@@ -16,7 +16,7 @@ import pytest
 import torch
 from matplotlib.axes import Axes
 
-from cifar_mlp.benchmarks import jobs, pca_job, rounds, scaling_job
+from cifar_mlp.benchmarks import jobs, pca_job, record_job, rounds, scaling_job
 from cifar_mlp.benchmarks.agreement import Agreement
 from cifar_mlp.benchmarks.epochs import Epoch
 from cifar_mlp.benchmarks.fresh_process import FreshProcess, in_fresh_process
@@ -35,7 +35,14 @@ from cifar_mlp.benchmarks.rounds import RunResult, mean_epoch, run_rounds
 from cifar_mlp.benchmarks.train_job import as_document
 from cifar_mlp.common.provenance import cpu_identity
 from cifar_mlp.pictures.style import BLUE, VERMILION, new_figure, pixels
-from cifar_mlp.reports.performance_tables import job_text, pca_tables, processes_tables, scaling_tables, train_tables
+from cifar_mlp.reports.performance_tables import (
+    job_text,
+    pca_tables,
+    processes_tables,
+    record_tables,
+    scaling_tables,
+    train_tables,
+)
 from cifar_mlp.reports.short_tables import speed_short
 from tests.benchmarks.conftest import CONFIG
 
@@ -153,6 +160,29 @@ def test_work_of_several_processes_is_relative_to_one_round_by_round():
     lines = {line.get_label(): list(line.get_ydata()) for line in figure.axes[0].lines}
     assert lines == {"in proportion": [1, 2], "one training": [1, 1.5], "separate trainings": [1, 2]}
     assert pixels(figure).std() > 5
+
+
+def test_each_record_config_is_timed_with_both_kinds_of_gradients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "record").mkdir()
+    for name in ("fast", "fast_all", "slow"):
+        (tmp_path / "record" / f"{name}.yaml").write_text("trainer: {max_epochs: 30}\n")
+    asked = []
+
+    def run(commands: Any, threads: int) -> list[str]:
+        asked.append((*commands[0], threads))
+        seconds = (9.0, 3.0, 1.0, 2.0) if "autograd" in commands[0] else (9.0, 1.0, 1.0, 1.6)
+        return ["".join(f"epoch {n}/4  {taken:.1f} s  train/loss 1.0\n" for n, taken in enumerate(seconds, 1))]
+
+    monkeypatch.setattr(record_job, "run_together", run)
+    options = Namespace(device="cpu", threads=1, rounds=2, config=tmp_path / "report" / "q4_best.yaml")
+    *_, document = record_job.measure(options, tmp_path)
+    timed = [(row["config"], row["gradients"], row["epochs"]) for row in document["trainings"]]
+    assert timed == [(name, how, 30) for name in ("fast", "slow") for how in ("hand", "autograd")], "not fast_all"
+    assert {option for one in asked for option in ("4", 1, "hand") if option not in one} == {"hand"}
+    assert [row["seconds"] for row in document["trainings"][:2]] == [[pytest.approx(1.2)] * 2, [pytest.approx(2)] * 2]
+    document["trainings"][0]["start"] = [24.0, 24.0]
+    (table,) = record_tables(document | {"environment": ENVIRONMENT})
+    assert table.rows[0] == ["fast", "30", "1.2 (1.2 to 1.2)", "24", "1.0", "2.0 (2.0 to 2.0)", "1.67 (1.67 to 1.67)"]
 
 
 def bars_of(axes: Axes) -> list[tuple[str, float, bool]]:

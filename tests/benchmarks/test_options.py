@@ -93,6 +93,7 @@ def test_a_job_that_fails_leaves_no_folder_and_changes_none(idle, refused, outpu
         ("scaling --components 501 --images 1000", "--components must be between 1 and 500 with --images 1000"),
         ("train --threads 0", f"--threads must be between 1 and {cores()}, the cores that this process may use"),
         ("pca --threads 100000", f"--threads must be between 1 and {cores()}, the cores that this process may use"),
+        ("record --threads 0", f"--threads must be between 1 and {cores()}, the cores that this process may use"),
         ("processes --most 1", f"--most must be between 2 and {cores()}, the cores"),
         ("train --only sklearn --inputs pixels", "--only, --inputs and --precision leave nothing to run"),
         ("train --nonsense", "unrecognized arguments: --nonsense"),

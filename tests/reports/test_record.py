@@ -12,12 +12,16 @@ from cifar_mlp.common.results import config_fingerprint
 from cifar_mlp.data.datamodule import CIFAR10DataModule
 from cifar_mlp.models import Classifier
 from cifar_mlp.models.averaged_views import mean_probabilities
-from cifar_mlp.reports.record_pictures import accuracy_per_flop, draw
+from cifar_mlp.reports.record_pictures import accuracy_per_cost, draw
 from cifar_mlp.reports.record_rows import add_ensemble, add_runs, flop_of_an_image
 from cifar_mlp.reports.record_tables import best_rows, record_ablation, record_line, record_provenance, record_table
 from cifar_mlp.studies.ablation import WHOLE
 
 ROOT = Path(__file__).resolve().parents[2]
+SPEED = {"trainings": [
+    {"config": "fast", "gradients": "autograd", "epochs": 10, "seconds": [90.0], "start": [90.0]},
+    {"config": "fast", "gradients": "hand", "epochs": 10, "seconds": [8.0, 10.0, 30.0], "start": [20.0]},
+]}  # fmt: skip
 
 
 def content(augment: dict | None) -> dict[str, Any]:
@@ -62,7 +66,7 @@ def test_a_run_becomes_a_row_once_and_its_lines_say_what_it_did(run: Path, tmp_p
     assert (row["test"], row["test_views"], row["views"], row["images"]) == (0.7123, 0.73, 18, 45_000)
     assert row["parameters"] == 4 * 3 + 3 + 3 + 3 + 3 * 10 + 10
     assert row["flop"] == pytest.approx(45_000 * 10 * (4 * 12 + 6 * 30 + 2 * 48), rel=1e-2)
-    first, second = record_table(found).splitlines()[2:]
+    first, second = record_table(found, SPEED).splitlines()[2:]
     assert "[fast](../configs/record/fast.yaml)" in first, "73 is more than 72"
     assert "| 71.2 | 73.0 (18) |" in first
     assert "| 1.5 | EPYC |" in first
@@ -74,7 +78,10 @@ def test_a_run_becomes_a_row_once_and_its_lines_say_what_it_did(run: Path, tmp_p
     )
     add_runs(document, [run], tmp_path / "configs", busy=True)
     found = json.loads(document.read_text())
-    assert "| not measured | EPYC |" in record_table(found)
+    assert "| ≈ 2 | EPYC |" in record_table(found, SPEED), "20 s and 10 epochs of 10 s"
+    found["runs"][0]["config"] = "fast_all"
+    assert "| ≈ 2.2 | EPYC |" in record_table(found, SPEED), "a ninth more images an epoch"
+    found["runs"][0]["config"] = "fast"
     assert best_rows(found)[0][0] == name
 
 
@@ -100,7 +107,11 @@ def test_the_picture_shows_each_network_at_its_operations():
     published = {"what": "other", "test": 72.0, "parameters": 1000, "epochs": 2, "hardware": "", "source": ""}
     unknown = {**published, "what": "of unknown size", "parameters": None}
     ours = [{"config": "fast", "seed": n, "flop": 1e12, "views": 18, "test": 0.70, "test_views": 0.72} for n in (0, 1)]
-    (axes,) = accuracy_per_flop({"published": [published, unknown], "runs": ours}).axes
+    ours = [{**row, "seconds": 60.0} for row in ours]
+    axes, of_minutes = accuracy_per_cost({"published": [published, unknown], "runs": ours}, SPEED).axes
+    assert (1.0, 72.0) in {
+        (float(x), float(y)) for line in of_minutes.lines for x, y in zip(*line.get_data(), strict=True)
+    }
     assert {text.get_text() for text in axes.texts} == {"other", "fast"}
     points = [(float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in axes.lines if len(line.get_xdata())]
     assert {(6 * 1000 * 50_000 * 2, 72.0), (1e12, 72.0), (1e12, 70.0)} <= set(points)
@@ -111,7 +122,7 @@ def test_the_pictures_are_of_the_run_s_last_epoch(small_cifar: Path, tmp_path: P
     few = ["--data.n_components", "9", "--data.scaling", "standardize", "--model.hidden_sizes", "[8]"]
     fit(["fit", *few, "--model.test_time", "mirror", "--trainer.max_epochs", "1", "--views.all", "false"])
     (run,) = (path.parent.parent for path in Path("lightning_logs").rglob("last.ckpt"))
-    paths = draw({"published": [], "runs": []}, run, tmp_path / "pictures")
+    paths = draw({"published": [], "runs": []}, SPEED, run, tmp_path / "pictures")
     assert sorted(path.stem for path in paths) == ["accuracy", "confusion", "errors", "reliability"]
     assert all(path.stat().st_size > 5_000 for path in paths)
 
@@ -143,7 +154,7 @@ def test_the_mean_of_seeds_is_a_line_of_its_own(small_cifar: Path, run: Path, tm
         views = [mean_probabilities(model, images, "mirror") for model in models]
     assert row["test_views"] == pytest.approx(float((sum(views).argmax(1) == labels).double().mean()), abs=1e-3)
     assert row["seeds"] == [0, 1]
-    assert "the mean of 2 seeds of [fast]" in record_table(found)
+    assert "the mean of 2 seeds of [fast]" in record_table(found, SPEED)
 
 
 def test_features_that_are_projected_once_cost_nothing_a_step():

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.markdown import Markdown
 
-from cifar_mlp.benchmarks import parity_job, pca_job, plots, processes_job, scaling_job, train_job
+from cifar_mlp.benchmarks import parity_job, pca_job, plots, processes_job, record_job, scaling_job, train_job
 from cifar_mlp.common.caches import describe_caches
 from cifar_mlp.common.json_files import write_json_rows
 from cifar_mlp.common.parallel_runs import cores
@@ -24,7 +24,7 @@ from cifar_mlp.reports.performance_tables import job_text
 
 SCHEMA_VERSION = 2
 PACKAGES = ("lightning", "torchvision", "scikit-learn", "skorch", "keras", "jax")
-ROWS = ("implementations", "roofline", "solvers", "points", "timings", "processes")
+ROWS = ("implementations", "roofline", "solvers", "points", "timings", "processes", "trainings")
 Document = dict[str, Any]
 
 
@@ -46,6 +46,8 @@ JOBS = {
                    scaling_job.measure, plots.scaling_curves),
     "processes": Job("how the work grows with processes: one training on several, and several trainings shared",
                      processes_job.add_options, processes_job.measure, plots.work_by_processes),
+    "record": Job("how long the record's configs train, by hand-derived gradients and by autograd's",
+                  record_job.add_options, record_job.measure),
     "parity": Job("speed and memory of the hand-derived gradients, autograd and NumPy", parity_job.add_options,
                   parity_job.measure),
 }  # fmt: skip

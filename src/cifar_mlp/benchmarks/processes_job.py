@@ -2,17 +2,14 @@
 
 import argparse
 import os
-import re
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Generator, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from cifar_mlp.benchmarks.fits import epoch_seconds, run_together
 from cifar_mlp.benchmarks.problem_options import add_rounds_and_device, require_between
 from cifar_mlp.benchmarks.rounds import show_progress
 from cifar_mlp.common.parallel_runs import cores
@@ -56,34 +53,16 @@ def ddp_seconds(processes: int, folder: Path) -> float:
     """Mean seconds of an epoch of one training on so many processes, but for the first, in which they start."""
     options = [*FIT, "--trainer.max_epochs", str(EPOCHS), "--data.batch_size", str(BATCH // processes)]
     options += ["--trainer.devices", str(processes), "--trainer.default_root_dir", str(folder)]
-    (said,) = _run([["fit", *options]])
-    seconds = [float(taken) for taken in re.findall(r"^epoch \d+/\d+  ([\d.]+) s", said, re.M)]
-    return fmean(seconds[1:])
+    (said,) = run_together([["fit", *options]])
+    return fmean(epoch_seconds(said)[1:])
 
 
 def worker_seconds(workers: int, folder: Path) -> float:
     """Seconds of a run when so many workers share runs of one epoch, start and table included."""
     options = [*FIT, "--trainer.max_epochs", "1", "--output", str(folder), "--storage", str(folder / "journal.log")]
     began = time.monotonic()
-    _run([["seeds", "--seeds", str(RUNS), *options]] * workers)
+    run_together([["seeds", "--seeds", str(RUNS), *options]] * workers)
     return (time.monotonic() - began) / RUNS
 
 
 KINDS = {"one training": ddp_seconds, "separate trainings": worker_seconds}
-
-
-def _run(commands: Sequence[Sequence[str]]) -> list[str]:
-    """Run them at the same time; returns what each has printed. None outlives this."""
-    known = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with ExitStack() as ending:
-        started = []
-        for arguments in commands:
-            command = [sys.executable, "-m", "cifar_mlp", *arguments]
-            process = subprocess.Popen(command, env=known, stdout=subprocess.PIPE, text=True)
-            ending.callback(process.wait)
-            ending.callback(process.terminate)
-            started.append(process)
-        said = [process.communicate()[0] for process in started]
-    if any(process.returncode for process in started):
-        raise RuntimeError("a process failed, see above")
-    return said

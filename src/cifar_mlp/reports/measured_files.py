@@ -43,6 +43,7 @@ FILES = {
     "train-earlier": _benchmark("train", "implementations", "docs/performance/train", "earlier.json"),  # another CPU
     "pca": _benchmark("pca", "solvers", "docs/performance/pca"),
     "scaling": _benchmark("scaling", "points", "docs/performance/scaling"),
+    "record-speed": _benchmark("record", "trainings", "docs/performance/record"),
     "processes": _benchmark("processes", "processes", "docs/performance/processes"),
 }  # fmt: skip
 

@@ -153,9 +153,37 @@ def processes_tables(document: Document) -> list[TextTable]:
     return [TextTable(title, ("work", "processes", "seconds of an epoch or run", "work / one process"), rows)]
 
 
+def record_tables(document: Document) -> list[TextTable]:
+    """Of the job ``record``."""
+    problem, rows = document["problem"], []
+    for row in document["trainings"]:
+        if row["gradients"] == "hand":
+            (other,) = (
+                one for one in document["trainings"] if one["config"] == row["config"] and one["gradients"] != "hand"
+            )
+            rows.append([
+                row["config"], str(row["epochs"]), _range(spread(row["seconds"]), ".1f"),
+                f"{spread(row['start']).median:.0f}", f"{minutes_in_all(row):.1f}",
+                _range(spread(other["seconds"]), ".1f"), _range(ratios(other["seconds"], row["seconds"]), ".2f"),
+            ])  # fmt: skip
+    title = (
+        f"`fit` of the record configs, {in_threads(problem['threads'])}, {document['rounds']} rounds of "
+        f"{problem['epochs']} epochs, of which the first is not counted, medians (range); start and end include PCA; "
+        "validation is left out"
+    )
+    header = ("config", "epochs", "s an epoch", "start and end, s", "minutes in all", "s an epoch, autograd",
+              "speed / autograd")  # fmt: skip
+    return [TextTable(title, header, rows)]
+
+
+def minutes_in_all(row: Row, images: float = 1.0) -> float:
+    """Of a whole training of the job ``record``, with this share of its images."""
+    return (spread(row["start"]).median + row["epochs"] * images * spread(row["seconds"]).median) / 60
+
+
 MAKERS: dict[str, Callable[[Document], list[TextTable]]] = {
     "train": train_tables, "pca": pca_tables, "scaling": scaling_tables, "parity": parity_tables,
-    "processes": processes_tables,
+    "processes": processes_tables, "record": record_tables,
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The record's pictures: accuracy against training's operations, and what one network's predictions are like."""
+"""The record's pictures: accuracy against what training costs, and what one network's predictions are like."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
-from cifar_mlp.common.results import Document
+from cifar_mlp.common.results import Document, Row
 from cifar_mlp.common.spread import Sample
 from cifar_mlp.models import Classifier
 from cifar_mlp.models.averaged_views import VIEWS
@@ -17,54 +17,62 @@ from cifar_mlp.pictures.predictions import Predictions
 from cifar_mlp.pictures.reliability import reliability_diagram
 from cifar_mlp.pictures.style import BLUE, BODY, GREY, SMALL, new_figure, plain, save_figure, titled
 from cifar_mlp.reports.record_rows import probabilities_of
-from cifar_mlp.reports.record_tables import by_config, published_flop
+from cifar_mlp.reports.record_tables import by_config, minutes, published_flop
 from cifar_mlp.training.checkpoint import read_checkpoint
 from cifar_mlp.training.checkpoint_data import data_of
 
 
-def draw(document: Document, run: Path, folder: Path) -> list[Path]:
+def draw(document: Document, speed: Document, run: Path, folder: Path) -> list[Path]:
     """Draw all pictures into ``folder``; returns their files.
 
     Args:
         document: The record's.
+        speed: Of the benchmark ``record``.
         run: Folder of a run, whose last checkpoint is shown on the test images.
         folder: Made if it is not there.
 
     Raises:
         FileNotFoundError: If the run has no checkpoint, or there are no images.
     """
-    figures = {"accuracy": accuracy_per_flop(document), **dict(of_network(run / "checkpoints" / "last.ckpt"))}
+    figures = {"accuracy": accuracy_per_cost(document, speed), **dict(of_network(run / "checkpoints" / "last.ckpt"))}
     for name, figure in figures.items():
         save_figure(figure, folder / f"{name}.png")
     return [folder / f"{name}.png" for name in figures]
 
 
-def accuracy_per_flop(document: Document) -> Figure:
-    """Test accuracy against the operations of training: published networks, and ours with their spread over seeds."""
-    figure = new_figure(7.4, 4.6)
-    axes = figure.add_subplot()
+def accuracy_per_cost(document: Document, speed: Document) -> Figure:
+    """Test accuracy against the operations and minutes of training: published networks, and ours with their spread."""
+    figure = new_figure(10.4, 4.6)
+    of_flop, of_minutes = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     for row in document["published"]:
         flop = published_flop(row)
         if flop is not None:
-            axes.plot(flop, row["test"], "o", color=GREY, ms=5)
-            _label(axes, flop, row["test"], row["what"], GREY)
+            of_flop.plot(flop, row["test"], "o", color=GREY, ms=5)
+            _label(of_flop, flop, row["test"], row["what"], GREY)
     for name, rows in by_config(document).items():
-        for key, filled in (("test_views", True), ("test", False)):
-            found = Sample([100 * row[key] for row in rows])
-            face = BLUE if filled else "white"
-            label = f"ours, {rows[0]['views']} views averaged" if filled else "ours, one view"
-            axes.errorbar(rows[0]["flop"], found.mean, found.deviation, fmt="D", color=BLUE, mfc=face, ms=6, capsize=3,
-                          label=label)  # fmt: skip
-            if filled:
-                _label(axes, rows[0]["flop"], found.mean, name, BLUE, above=True)  # ours are close to each other
-    axes.set(xscale="log", ylabel="test accuracy, %")
-    axes.set_xlabel("floating-point operations of the training (grey: estimated)")
-    axes.set_xlim(right=axes.get_xlim()[1] * 6)  # room for names
-    plain(axes)
-    handles, labels = axes.get_legend_handles_labels()
+        for axes, cost in ((of_flop, rows[0]["flop"]), (of_minutes, minutes(rows, speed))):
+            _draw_ours(axes, cost, name, rows)
+    of_flop.set(xscale="log", ylabel="test accuracy, %")
+    of_flop.set_xlabel("floating-point operations of the training (grey: estimated)")
+    of_minutes.set(xscale="log", xlabel="minutes of the training on two CPU cores")
+    of_minutes.xaxis.set_major_formatter("{x:g}")
+    of_flop.set_xlim(right=of_flop.get_xlim()[1] * 6)  # room for names
+    for axes in (of_flop, of_minutes):
+        plain(axes)
+    handles, labels = of_flop.get_legend_handles_labels()
     shown = dict(zip(labels, handles, strict=True))
-    axes.legend(shown.values(), shown.keys(), fontsize=BODY, frameon=False, loc="lower right")
+    of_flop.legend(shown.values(), shown.keys(), fontsize=BODY, frameon=False, loc="lower right")
     return titled(figure, "Fully connected networks on CIFAR-10, trained from scratch")
+
+
+def _draw_ours(axes: Axes, cost: float, name: str, rows: list[Row]) -> None:
+    for key, filled in (("test_views", True), ("test", False)):
+        found = Sample([100 * row[key] for row in rows])
+        face = BLUE if filled else "white"
+        label = f"ours, {rows[0]['views']} views averaged" if filled else "ours, one view"
+        axes.errorbar(cost, found.mean, found.deviation, fmt="D", color=BLUE, mfc=face, ms=6, capsize=3, label=label)
+        if filled:
+            _label(axes, cost, found.mean, name, BLUE, above=True)  # ours are close to each other
 
 
 def of_network(checkpoint: Path) -> Iterator[tuple[str, Figure]]:

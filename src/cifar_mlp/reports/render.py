@@ -53,6 +53,10 @@ def _reproduction(measured: Measured, root: Path, page: Path) -> str:
     return "\n" + outcome(document, pictures, docs)
 
 
+def _record(measured: Measured, root: Path, page: Path) -> str:
+    return record_table(measured["record"], measured["record-speed"])
+
+
 def _of(name: str, make: Callable[[Document], str]) -> Content:
     """What one measured file alone decides."""
     return Content((name,), lambda measured, root, page: make(measured[name]))
@@ -64,7 +68,7 @@ CONTENTS: dict[str, Content] = {
     "table": Content(("results", "record"), _table),
     "dropout": Content(("results",), _dropout),
     "reproduction": Content(("results",), _reproduction),
-    "record": _of("record", record_table),
+    "record": Content(("record", "record-speed"), _record),
     "record-line": _of("record", record_line),
     "record-provenance": _of("record", record_provenance),
     "record-ablation": _of("ablation", record_ablation),
