@@ -154,7 +154,7 @@ def _form(found: Any, mapping: Any, widths: list[int], examples: int, regulariza
             continue
         answered = answered or form
         if not subject.misshapen(answer):
-            return _with_known_loss(found, form, regularization, options)
+            return _with_known_loss(found, form, widths[-1], regularization, options)
     if answered is None and raised and _is_of_another_form(raised[0]):
         unfit = ValueError(f"{raised[0]}; with weights for {'-'.join(map(str, widths))}: are --sizes right?")
     if unfit is not None and answered is None:
@@ -163,12 +163,14 @@ def _form(found: Any, mapping: Any, widths: list[int], examples: int, regulariza
     return answered or first
 
 
-def _with_known_loss(found: Any, form: tuple[Any, Any, Any], regularization: float, options: dict[str, Any]) -> Any:
+def _with_known_loss(
+    found: Any, form: tuple[Any, Any, Any], classes: int, regularization: float, options: dict[str, Any]
+) -> tuple[Any, Any, Any]:
     """The form with one-hot labels where a function takes these too and its loss is known with them alone: y log p."""
     tree, inputs, labels = form
     forms = [form]
     if labels.ndim == 1:
-        hot = like(one_hot(as_tensor(labels).long()).double(), inputs)
+        hot = like(one_hot(as_tensor(labels).long(), classes).double(), inputs)
         forms.append((tree, inputs, hot if inputs.shape[0] == len(labels) else hot.T))
     for one in forms:
         question = Question(Convention(), None, options.get("normalization"), options.get("dropout", 0.0))
