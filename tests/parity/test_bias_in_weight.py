@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from cifar_mlp.parity import check
 
@@ -89,6 +90,13 @@ def test_a_wrong_one_is_named(what: str, turned: bool):
 def test_writing_into_the_weights_is_found():
     report = report_of(BIAS_ROWS.replace("return loss", "thetas[0][1] = 0\n    return loss"))
     assert report.cause == "the argument weights in W1 was written into: a caller's array must not change"
+
+
+def test_tensors_that_want_gradients_serve_as_well():
+    source = BIAS_ROWS.replace("acts, ones", "thetas = [theta.detach().numpy() for theta in thetas]; acts, ones")
+    thetas = [torch.zeros(shape, requires_grad=True) for shape in ((D + 1, H), (H + 1, C))]
+    report = check.gradients(of(source), thetas, np.zeros((N, D)), np.arange(N) % C)
+    assert (report.verdict, report.notes[-1]) == ("right", "the biases are the first row of each weight")
 
 
 def test_an_answer_in_float32_is_judged_by_its_rounding():

@@ -71,6 +71,29 @@ def test_the_form_that_a_function_takes_is_found(form: str, tmp_path: Path):
     assert check(tmp_path, FORMS[form]).verdict == "right"
 
 
+def test_one_hot_labels_are_given_where_integers_serve_but_give_no_known_loss(tmp_path: Path):
+    source = """
+import numpy as np
+
+def loss_and_gradients(params, X, Y, reg):
+    W1, b1, W2, b2 = params["W1"], params["b1"], params["W2"], params["b2"]
+    m = X.shape[1]
+    A1 = np.maximum(0, W1 @ X + b1)
+    P = np.exp(W2 @ A1 + b2)
+    P /= P.sum(axis=0)
+    loss = -np.sum(Y * np.log(P)) / m + reg * ((W1**2).sum() + (W2**2).sum())
+    D2 = (P - Y) / m
+    D1 = (W2.T @ D2) * (A1 > 0)
+    return loss, {"W1": D1 @ X.T + 2 * reg * W1, "b1": D1.sum(axis=1, keepdims=True),
+                  "W2": D2 @ A1.T + 2 * reg * W2, "b2": D2.sum(axis=1, keepdims=True)}
+"""
+    report = check(tmp_path, source)
+    assert report.causes == [
+        "not finite with scores near 800 (float32: 100): the exponential lacks the shift by the maximum"
+    ]
+    assert all(tensor.right for tensor in report.tensors)
+
+
 def test_one_layer_s_names_have_no_numbers_though_its_docstring_has(tmp_path: Path):
     source = """
 import numpy as np

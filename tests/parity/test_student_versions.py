@@ -136,6 +136,27 @@ def test_a_network_that_is_no_chain_of_matrices_is_judged_by_its_own_loss():
         check.gradients(lambda p, x, y, reg: x @ p[1], [np.zeros((D, H)), np.zeros((C, H))], np.zeros((N, D)), [0] * N)
 
 
+def test_the_mask_of_another_layer_is_named_where_it_fits():
+    source = BASES["drop"].replace("dd1 * masks[0]", "dd1 * masks[1]")
+    space: dict[str, Any] = {}
+    exec(source, space)
+    params = [np.zeros(shape) for shape in ((D, H), (H,), (H, H), (H,), (H, C), (C,))]
+    report = check.gradients(space["mine"], params, np.zeros((N, D)), np.arange(N) % C, dropout=0.25)
+    assert report.cause == "layer 1 takes the mask of dropout of layer 2"
+
+
+def test_gelu_by_tanh_is_gelu_too():
+    a = "0.5 * z1 * (1 + np.tanh((2 / np.pi) ** 0.5 * (z1 + 0.044715 * z1**3)))"
+    u, slope = "(2 / np.pi) ** 0.5 * (z1 + 0.044715 * z1**3)", "(2 / np.pi) ** 0.5 * (1 + 3 * 0.044715 * z1**2)"
+    forward = ("h = np.maximum(0, z1)", f"h = {a}")
+    right = f"dz = dh * (0.5 * (1 + np.tanh({u})) + 0.5 * z1 * (1 - np.tanh({u}) ** 2) * {slope})"
+    backward = "dz = dh * (z1 > 0)"
+    report = report_of("two", [forward, (backward, right)], {"activation": "gelu"})
+    assert report.verdict == "right"
+    report = report_of("two", [forward, (backward, right.replace("3 * 0", "0"))], {"activation": "gelu"})
+    assert report.cause == "the factor of z^2 in gelu's inner derivative: 0.044715, not 3 * 0.044715"
+
+
 def test_a_loss_that_fits_by_chance_is_not_taken_for_a_known_one():
     firsts, bound = list[float](), 0.0
 

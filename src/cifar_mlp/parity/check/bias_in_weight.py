@@ -49,8 +49,9 @@ def _apart(mine: Callable[..., Any], tree: Any, axis: int, place: int) -> tuple[
         positional, named = arguments_for(mine, own, by_role)
         names, shapes = [name for name, _ in leaves(own)], [tuple(whole.shape) for whole in wholes]
         answer = read_answer(mine(*positional, **named), own, names, shapes)
-        for array, part in zip(arrays, _each(split, [value for _, value in leaves(own)]), strict=True):
-            array[...] = like(part, array)  # what mine wrote into them, the caller sees
+        with torch.no_grad():
+            for array, part in zip(arrays, _each(split, [value for _, value in leaves(own)]), strict=True):
+                array[...] = like(part, array)  # what mine wrote into them, the caller sees
         parts = [part.float() if answer.single else part for part in _each(split, list(answer.gradients.values()))]
         return answer.loss, dict(zip(parameters, parts, strict=True))
 

@@ -1,6 +1,7 @@
 """Which function a loss belongs to: variants of the forward pass, reduction and penalty, tried in order."""
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -255,7 +256,9 @@ def architectures_for(
     drawn: Drawn, activation: str | None, normalization: str | None, dropout: float
 ) -> list[Architecture]:
     """What the user left open, in order of likelihood."""
-    names = [activation] if activation else list(ACTIVATIONS)
+    names = [
+        name for name in ACTIVATIONS if not activation or re.fullmatch(rf"{activation}(_tanh| of slope .*)?", name)
+    ]
     has_norm = any("gamma" in part for part in drawn.parameters)
     kinds = [normalization] if normalization else (["batch", "layer"] if has_norm else [None])
     made = [Architecture(name, kind, dropout=dropout) for name in names for kind in kinds]

@@ -127,6 +127,10 @@ def through_dropout(passed: ForwardPass, index: int, dy: Tensor) -> Iterator[Ste
         return
     yield Step("", passed.dropout_backward(index, dy, passed.drawn.kept[index]))
     yield from table("dropout_backward", dy, passed.drawn.kept[index], passed.dropout, at=f"layer {index + 1}")
+    for number, kept in enumerate(passed.drawn.kept, 1):
+        if number != index + 1 and kept.shape == dy.shape:
+            words = f"layer {index + 1} takes the mask of dropout of layer {number}"
+            yield Step(words, passed.dropout_backward(index, dy, kept))
 
 
 def through_activation(passed: ForwardPass, index: int, dy: Tensor, original: Tensor) -> Iterator[Step]:

@@ -53,8 +53,8 @@ def by_own_differences(function: UserFunction, kinds: list[Architecture], seed: 
         sought = Sought(passed, mine, free.part_names, "mean", {}, CLOSE, floor, layout.transposed)
         mine_flat, right_flat = ([g for parts in layered for g in parts.values()] for layered in (mine, right))
         if said := one_factor(mine_flat, right_flat, drawn, CLOSE):
-            constant = "a constant (1/2, a temperature, a weight) is in the loss or in them alone"
-            story, stuck = [f"{said.split(': scaled')[0]}: {constant}"], None
+            constant = ": a constant (1/2, a temperature, a weight) is in the loss or in them alone"
+            story, stuck = [f"{said.split(': scaled')[0]}{constant * any(bool(g.any()) for g in mine_flat)}"], None
         else:
             story, stuck = explain(sought)
         if stuck is not None:

@@ -1,5 +1,6 @@
 """A backward pass in somebody's file: loaded, given problems of the asked sizes in the form that it takes, checked."""
 
+import contextlib
 import importlib.util
 import inspect
 import re
@@ -10,12 +11,16 @@ from types import ModuleType
 from typing import Any
 
 from torch import nn
+from torch.nn.functional import one_hot
 
 from cifar_mlp.parity.check.bias_in_weight import apart
 from cifar_mlp.parity.check.calling import LAMBDA, SignatureError, SubmissionError, guarded
+from cifar_mlp.parity.check.check_network import NetworkCheck, Question
 from cifar_mlp.parity.check.entry import gradients
 from cifar_mlp.parity.check.layout import ChainError, Layout
+from cifar_mlp.parity.check.loss_variants import Convention
 from cifar_mlp.parity.check.report import Report
+from cifar_mlp.parity.check.structures import as_tensor, like
 from cifar_mlp.parity.check.user_function import UserFunction
 from cifar_mlp.parity.check.usual_forms import usual_forms
 
@@ -149,13 +154,30 @@ def _form(found: Any, mapping: Any, widths: list[int], examples: int, regulariza
             continue
         answered = answered or form
         if not subject.misshapen(answer):
-            return form
+            return _with_known_loss(found, form, widths[-1], regularization, options)
     if answered is None and raised and _is_of_another_form(raised[0]):
         unfit = ValueError(f"{raised[0]}; with weights for {'-'.join(map(str, widths))}: are --sizes right?")
     if unfit is not None and answered is None:
         raise UnusableError(f"{where}: {unfit}")
     assert first is not None
     return answered or first
+
+
+def _with_known_loss(
+    found: Any, form: tuple[Any, Any, Any], classes: int, regularization: float, options: dict[str, Any]
+) -> tuple[Any, Any, Any]:
+    """The form with one-hot labels where a function takes these too and its loss is known with them alone: y log p."""
+    tree, inputs, labels = form
+    forms = [form]
+    if labels.ndim == 1:
+        hot = like(one_hot(as_tensor(labels).long(), classes).double(), inputs)
+        forms.append((tree, inputs, hot if inputs.shape[0] == len(labels) else hot.T))
+    for one in forms:
+        question = Question(Convention(), None, options.get("normalization"), options.get("dropout", 0.0))
+        with contextlib.suppress(SubmissionError, ValueError):
+            if NetworkCheck(_subject(found, one, regularization), question).knows():
+                return one
+    return form
 
 
 def _subject(found: Any, form: tuple[Any, Any, Any], regularization: float) -> UserFunction:
