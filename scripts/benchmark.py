@@ -2,7 +2,7 @@
 
 python scripts/benchmark.py train --output report/train
 python scripts/benchmark.py train --only ours plain --inputs pca --rounds 20
-python scripts/benchmark.py pca|scaling|processes|parity --output DIR
+python scripts/benchmark.py pca|scaling|processes|record|parity --output DIR
 """
 
 import argparse

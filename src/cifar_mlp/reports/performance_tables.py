@@ -155,21 +155,25 @@ def processes_tables(document: Document) -> list[TextTable]:
 
 def record_tables(document: Document) -> list[TextTable]:
     """Of the job ``record``."""
-    problem, rows = document["problem"], []
+    problem, rows, count = document["problem"], [], document["rounds"]
+
+    def shown(found: Spread, digits: str) -> str:
+        return _range(found, digits) if count > 1 else f"{found.median:{digits}}"
+
     for row in document["trainings"]:
         if row["gradients"] == "hand":
             (other,) = (
                 one for one in document["trainings"] if one["config"] == row["config"] and one["gradients"] != "hand"
             )
             rows.append([
-                row["config"], str(row["epochs"]), _range(spread(row["seconds"]), ".1f"),
+                row["config"], str(row["epochs"]), shown(spread(row["seconds"]), ".1f"),
                 f"{spread(row['start']).median:.0f}", f"{minutes_in_all(row):.1f}",
-                _range(spread(other["seconds"]), ".1f"), _range(ratios(other["seconds"], row["seconds"]), ".2f"),
+                shown(spread(other["seconds"]), ".1f"), shown(ratios(other["seconds"], row["seconds"]), ".2f"),
             ])  # fmt: skip
     title = (
-        f"`fit` of the record configs, {in_threads(problem['threads'])}, {document['rounds']} rounds of "
-        f"{problem['epochs']} epochs, of which the first is not counted, medians (range); start and end include PCA; "
-        "validation is left out"
+        f"`fit` of the record configs, {in_threads(problem['threads'])}, {count} round{'s' * (count > 1)} of "
+        f"{problem['epochs']} epochs, of which the first is not counted{', medians (range)' * (count > 1)}; start and "
+        "end include PCA; validation is left out"
     )
     header = ("config", "epochs", "s an epoch", "start and end, s", "minutes in all", "s an epoch, autograd",
               "speed / autograd")  # fmt: skip

@@ -21,6 +21,8 @@ from cifar_mlp.reports.record_tables import by_config, minutes, published_flop
 from cifar_mlp.training.checkpoint import read_checkpoint
 from cifar_mlp.training.checkpoint_data import data_of
 
+MINUTES = (1, 2, 5, 10, 20, 50, 100)  # at the axis
+
 
 def draw(document: Document, speed: Document, run: Path, folder: Path) -> list[Path]:
     """Draw all pictures into ``folder``; returns their files.
@@ -54,8 +56,9 @@ def accuracy_per_cost(document: Document, speed: Document) -> Figure:
             _draw_ours(axes, cost, name, rows)
     of_flop.set(xscale="log", ylabel="test accuracy, %")
     of_flop.set_xlabel("floating-point operations of the training (grey: estimated)")
-    of_minutes.set(xscale="log", xlabel="minutes of the training on two CPU cores")
-    of_minutes.xaxis.set_major_formatter("{x:g}")
+    of_minutes.set(xscale="log", xlabel="minutes of the training on two CPU cores", xlim=(1, 150))
+    of_minutes.set_xticks(MINUTES, [f"{minute}" for minute in MINUTES])
+    of_minutes.minorticks_off()
     of_flop.set_xlim(right=of_flop.get_xlim()[1] * 6)  # room for names
     for axes in (of_flop, of_minutes):
         plain(axes)

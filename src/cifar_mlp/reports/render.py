@@ -76,6 +76,7 @@ CONTENTS: dict[str, Content] = {
     "speed-short": _of("train", speed_short),
     "benchmark-targets": Content(("train", "scaling", "pca"), lambda measured, root, page: targets_text(measured)),
     **{f"benchmark-{job}": _of(job, partial(job_text, job)) for job in MAKERS},
+    "benchmark-record": _of("record-speed", partial(job_text, "record")),
     "benchmark-train-earlier": _of("train-earlier", partial(job_text, "train")),
 }
 
