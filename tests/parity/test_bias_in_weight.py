@@ -79,7 +79,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("turned", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_a_wrong_one_is_named(what: str, turned: bool):
     before, after, words = WRONG[what]
     assert BIAS_ROWS.count(before) == 1

@@ -94,7 +94,7 @@ def test_a_search_with_real_trials_ends_with_a_config_for_fit(main: Callable[[li
         assert picture.width > 600
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_worker_s_trial_is_taken_up_and_none_is_lost(sweep_file: Sweep):
     path = str(sweep_file(trials=4))
     killed = start(path, seconds=0.7)
