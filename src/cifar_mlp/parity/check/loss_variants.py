@@ -1,6 +1,5 @@
 """Which function a loss belongs to: variants of the forward pass, reduction and penalty, tried in order."""
 
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from torch.nn.functional import one_hot
 
 from cifar_mlp.parity.check.forward_pass import ACTIVATIONS, PREPARED, Architecture, ForwardPass
 from cifar_mlp.parity.check.layout import Drawn
+from cifar_mlp.parity.check.odd_losses import odd_losses
 from cifar_mlp.parity.faults import FAULTS
 from cifar_mlp.parity.network import EPSILON
 
@@ -104,7 +104,8 @@ def identify(drawn: Drawn, architectures: list[Architecture], declared: Conventi
             expected = scale * float(passed.loss) + convention.factor * penalties[convention.biases]
             if abs(expected - loss) <= tolerance * max(abs(expected), 1e-3):
                 return Guess(architecture, convention, words + convention.words(declared), shift)
-        for odd, value in _odd_losses(passed, regularization, declared):
+        summed = declared.reduction == "sum"
+        for odd, value in odd_losses(passed, regularization, declared.factor, summed):
             if odd and abs(value - loss) <= tolerance * max(abs(loss), 1e-3):
                 return Guess(architecture, declared, words, shift, odd)
     return None
@@ -114,66 +115,6 @@ def _conventions(declared: Convention, n: int) -> list[Convention]:
     every = [Convention(*one) for one in product(PENALTIES, ("mean", "sum"), (False, True), (1, n))]
     every = [one for one in every if one.penalty != "none" or (not one.biases and one.divisor == 1)]
     return [declared, *sorted((one for one in every if one != declared), key=lambda one: len(one.words(declared)))]
-
-
-def _odd_losses(passed: ForwardPass, regularization: float, declared: Convention) -> Iterator[tuple[list[str], float]]:
-    """Values that no convention gives: another factor of the data or the penalty."""
-    (n, classes), data, at = passed.p.shape, float(passed.loss), declared.factor
-    at_label = passed.p.gather(1, passed.drawn.labels[:, None])
-    log_p, others = passed.p.log(), (1 - passed.p).log()
-    binary = data - float((others.sum(1, keepdim=True) - others.gather(1, passed.drawn.labels[:, None])).mean())
-    largest, of_all_labels = float(passed.scores.amax(1).mean()), log_p[:, passed.drawn.labels]
-    datas = {
-        "": data,
-        "the data loss is divided by the number of classes": data / classes,
-        "the data loss is missing": 0.0,
-        "the data loss is divided by N twice": data / n,
-        "the sign of the data loss is reversed": -data,
-        "the data loss is summed and then divided by the number of classes": data * n / classes,
-        "the logarithm is to base 2": data / math.log(2),
-        "the logarithm is to base 10": data / math.log(10),
-        "the loss is the mean probability of the label, without a logarithm": -float(at_label.mean()),
-        "the maximum is subtracted inside the logarithm alone, not from the label's score": data - largest,
-        "the maximum is subtracted from the label's score alone, not inside the logarithm": data + largest,
-        "the logarithm is of the largest probability, not of the label's": -float(passed.p.amax(1).log().mean()),
-        "the logarithms of all classes count, not the label's alone": -float(log_p.sum(1).mean()),
-        "p[:, y] takes all labels for each example, not its own: p[range(N), y]": -float(of_all_labels.mean()),
-        "p[:, y] takes all labels for each example, not its own, and sums": -float(of_all_labels.sum(1).mean()),
-        "it is the binary cross-entropy of all outputs, which belongs to sigmoids, not to softmax": binary,
-        "it is the mean of the binary cross-entropies of all outputs, which belong to sigmoids": binary / classes,
-        **{f"the logarithm is of p + {eps:g}": -float((at_label + eps).log().mean())
-           for eps in (10.0**-power for power in range(2, 11))},
-    }  # fmt: skip
-    weights = [part["weight"] for part in passed.drawn.parameters]
-    each = [float(w.square().sum()) for w in weights]
-    whole = sum(each)
-    counted = {
-        "": at * whole,
-        "the penalty is missing": 0.0,
-        "the penalty is not squared": sum(float(w.norm()) for w in weights),
-        "the penalty is a quarter": whole / 4,
-        "the sign of the penalty is reversed": -at * whole,
-        "the penalty is twice as large": 2 * at * whole,
-        "the penalty is of the weights' sums, not of their squares": at * sum(float(w.sum()) for w in weights),
-        "the penalty is of absolute values, not of squares": at * sum(float(w.abs().sum()) for w in weights),
-        "the penalty sums all entries of W^T W, not its diagonal": at * sum(map(_all_entries, weights)),
-        "the penalty sums all entries of W W^T, not its diagonal": at * sum(_all_entries(w.T) for w in weights),
-    }
-    scale = n if declared.reduction == "sum" else 1
-    for (said, value), (also, added) in product(datas.items(), counted.items()):
-        yield [words for words in (said, also) if words], scale * value + regularization * added
-    if 1 < len(each) <= 4:
-        for times in product((0.0, 0.5, 1.0, 2.0, 3.0), repeat=len(each)):
-            said = "; ".join(
-                f"the penalty counts the weights of layer {index} {c:g} times" if c else
-                f"the penalty leaves out the weights of layer {index}"
-                for index, c in enumerate(times, 1) if c != 1)  # fmt: skip
-            yield [said], scale * data + regularization * at * sum(c * w for c, w in zip(times, each, strict=True))
-
-
-def _all_entries(w: Tensor) -> float:
-    """The sum of W^T W."""
-    return float(w.sum(1) @ w.sum(1))
 
 
 def _networks(drawn: Drawn, architectures: list[Architecture]) -> Iterator[tuple[list[str], int, Architecture]]:
