@@ -297,6 +297,9 @@ def test_points_change_one_thing(problem: Problem):
         differing = [name for name, value in vars(point).items() if value != getattr(base, name)]
         assert differing in ([], [changed[axis]])
     assert {axis for axis, _, _ in points} == set(changed)
+    assert [value for axis, value, _ in points if axis == "images"] == [980, 1_960, 4_900, 9_800]
+    assert [value for axis, value, _ in scaling_job.points(replace(base, batch_size=1_000)) if axis == "images"] == [
+        1_960, 4_900, 9_800]  # fmt: skip
 
 
 def test_a_point_that_comes_twice_is_measured_once(problem: Problem, monkeypatch: pytest.MonkeyPatch):

@@ -13,7 +13,6 @@ from cifar_mlp.benchmarks.problem_options import add_problem_options, problem_of
 from cifar_mlp.benchmarks.rounds import run_rounds, show_progress
 from cifar_mlp.common.parallel_runs import cores
 
-IMAGES = 9_800  # in an epoch, unless their number is what changes
 NAMES = ("ours", "plain", "roofline")
 AXES = ("batch size", "width", "depth", "images", "threads")
 Point = tuple[str, float, Problem]
@@ -21,7 +20,7 @@ Point = tuple[str, float, Problem]
 
 def add_options(job: argparse.ArgumentParser) -> None:
     """Add the job's options."""
-    add_problem_options(job, rounds=5, images=IMAGES)
+    add_problem_options(job, rounds=5, images=MOST_IMAGES)
     job.add_argument("--precision", choices=BOTH, default="float32", help="of the matmuls (default %(default)s)")
     job.add_argument("--axes", nargs="+", choices=AXES, default=list(AXES), metavar="AXIS",
                      help=f"what to vary: {', '.join(map(repr, AXES))} (default all)")  # fmt: skip
@@ -48,7 +47,7 @@ def points(base: Problem) -> list[Point]:
     widths = {factor: tuple(max(1, int(size * factor)) for size in base.hidden_sizes) for factor in (0.5, 1, 2, 4)}
     depths: list[tuple[int, ...]] = [(), (550,), (550, 128), (550, 128, 100), (550, 250, 180, 120)]
     threads = sorted({1, base.threads, *(2**power for power in range(10) if 2**power <= cores())})
-    images = sorted({base.images // 2, base.images, min(2 * base.images, MOST_IMAGES), MOST_IMAGES})
+    images = sorted({base.images // share for share in (1, 2, 5, 10) if base.images // share >= base.batch_size})
     return [
         *(("batch size", size, replace(base, batch_size=size))
           for size in (50, 100, 200, 800, 3200) if size < base.images),
