@@ -35,15 +35,9 @@ from cifar_mlp.benchmarks.rounds import RunResult, mean_epoch, run_rounds
 from cifar_mlp.benchmarks.train_job import as_document
 from cifar_mlp.common.provenance import cpu_identity
 from cifar_mlp.pictures.style import BLUE, VERMILION, new_figure, pixels
-from cifar_mlp.reports.performance_tables import (
-    job_text,
-    pca_tables,
-    processes_tables,
-    record_tables,
-    scaling_tables,
-    train_tables,
-)
+from cifar_mlp.reports.performance_tables import job_text, pca_tables, processes_tables, record_tables, scaling_tables
 from cifar_mlp.reports.short_tables import speed_short
+from cifar_mlp.reports.train_tables import train_tables
 from tests.benchmarks.conftest import CONFIG
 
 ENVIRONMENT = {"devices": {"cpu": "a CPU"}, "threads": 3, "torch": "1.0", "date": "2001-02-03T04", "git_commit": None}

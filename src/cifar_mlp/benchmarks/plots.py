@@ -10,7 +10,9 @@ from matplotlib.ticker import LogLocator
 
 from cifar_mlp.common.spread import Spread, spread
 from cifar_mlp.pictures.style import BLACK, BLUE, BODY, GREY, ORANGE, SMALL, TITLE, VERMILION, new_figure, plain, titled
-from cifar_mlp.reports.performance_tables import INPUTS, images_per_second, in_threads, machine, network, work_ratios
+from cifar_mlp.reports.measured_where import in_threads, machine, network
+from cifar_mlp.reports.performance_tables import work_ratios
+from cifar_mlp.reports.train_tables import INPUTS, images_per_second
 
 COLOURS = {"float32": BLUE, "bfloat16": VERMILION}
 AXIS_LABELS = {"batch size": "images in a batch", "width": "width, hidden layers times", "depth": "affine layers",

@@ -1,76 +1,14 @@
 """Tables of measured speed, computed from a benchmark's JSON alone."""
 
-import statistics
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
 
-from cifar_mlp.common import markdown
 from cifar_mlp.common.results import Document, Row
 from cifar_mlp.common.spread import Spread, ratios, spread
+from cifar_mlp.reports.measured_where import conditions, in_threads, measured_where
+from cifar_mlp.reports.text_table import TextTable, with_quartiles, with_range
+from cifar_mlp.reports.train_tables import train_tables
 
-INPUTS = {"pca": "{components} components", "pixels": "3,072 pixels"}
 OURS_PCA = "this package, exact"
-
-
-class TextTable(NamedTuple):
-    """A table of words; the first ``words`` columns are left-aligned, the rest are numbers."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: list[list[str]]
-    words: int = 1
-
-    def markdown(self) -> str:
-        """The title, then the table."""
-        return f"{self.title}:\n\n{markdown.table(self.header, self.rows, self.words)}\n"
-
-
-def find_row(rows: Sequence[Row], **wanted: str) -> Row | None:
-    """The first row with these values, such as ``precision="float32"``; ``None`` if it was not measured."""
-    return next((row for row in rows if wanted.items() <= row.items()), None)
-
-
-def images_per_second(row: Row, document: Document) -> Spread:
-    """The speed of a row of the job ``train``, over the rounds."""
-    return spread([document["problem"]["images"] / seconds for seconds in row["seconds"]])
-
-
-def train_tables(document: Document) -> list[TextTable]:
-    """Of the job ``train``: all implementations, ours relative to each, time outside steps, and the roofline."""
-    problem = document["problem"]
-    ours = [row for row in document["implementations"] if row["implementation"] == "ours"]
-    others = [row for row in document["implementations"] if row["implementation"] != "ours"]
-    separate = ("validation", "checkpoints", "pictures")
-    about_ours = [
-        TextTable(
-            "Speed of cifar-mlp fit / speed of each baseline (median of the rounds' ratios; quartiles)",
-            ("baseline", "inputs", "precision", *(", ".join(_setting(row, document)) for row in ours)),
-            [[other["title"], *_setting(other, document),
-              *(_quartiles(speed_ratio(row, other), ".3g") for row in ours)] for other in others], words=3,
-        ),
-        TextTable(
-            "cifar-mlp fit, seconds of an epoch: training steps (median), and what is timed separately (mean)",
-            ("inputs", "precision", "training steps", *separate),
-            [[*_setting(row, document), f"{statistics.median(row['seconds']):.3f}",
-              *(f"{row['other_seconds'].get(name, 0.0):.3f}" for name in separate)] for row in ours], words=2,
-        ),
-    ]  # fmt: skip
-    about_all = TextTable(
-        f"{problem['images']:,} images of {problem['data']}, {network(document)}, {_conditions(document)}",
-        ("implementation", "inputs", "precision", "images/s", "quartiles", "speed / plain loop", "speed / roofline",
-         "loss difference"),
-        [_implementation_cells(row, document) for row in document["implementations"]], words=3,
-    )  # fmt: skip
-    roofline = TextTable(
-        "Roofline: matmuls and the optimizer's memory traffic alone",
-        ("inputs", "precision", "images/s", "matmuls, GFLOP/s", "optimizer, GB/s", "matmuls, ms a step",
-         "optimizer, ms a step"),
-        [[*_setting(row, document), f"{images_per_second(row, document).median:,.0f}",
-          *(f"{row[rate] / 1e9:.0f}" for rate in ("flop_per_second", "bytes_per_second")),
-          *(f"{1000 * row[piece] / problem['steps']:.3f}" for piece in ("matmul_seconds", "optimizer_seconds"))]
-         for row in document["roofline"]], words=2,
-    )  # fmt: skip
-    return [about_all, *(about_ours if ours else []), *([roofline] if roofline.rows else [])]
 
 
 def pca_tables(document: Document) -> list[TextTable]:
@@ -86,7 +24,7 @@ def pca_tables(document: Document) -> list[TextTable]:
     problem = document["problem"]
     title = (
         f"{problem['images']:,} images of {problem['data']} x 3,072 pixels to {problem['components']} components, "
-        f"{_conditions(document)}, each fit in a fresh process; errors relative to scikit-learn's covariance_eigh in "
+        f"{conditions(document)}, each fit in a fresh process; errors relative to scikit-learn's covariance_eigh in "
         "float64"
     )
     header = ("solver", "seconds", "range", "seconds / ours", "peak extra memory, MB", "variances, relative error",
@@ -102,8 +40,8 @@ def scaling_tables(document: Document) -> list[TextTable]:
         speeds = [spread([row["images"] / second for second in seconds]) for seconds in (ours, plain, roofline)]
         rows.append([
             row["axis"], f"{row['value']:g}", "-".join(map(str, row["hidden_sizes"])) or "none",
-            *(_quartiles(speed, ",.0f") for speed in speeds[:2]), f"{speeds[2].median:,.0f}",
-            _quartiles(ratios(plain, ours), ".2f"), f"{100 * ratios(roofline, ours).median:.0f} %",
+            *(with_quartiles(speed, ",.0f") for speed in speeds[:2]), f"{speeds[2].median:,.0f}",
+            with_quartiles(ratios(plain, ours), ".2f"), f"{100 * ratios(roofline, ours).median:.0f} %",
         ])  # fmt: skip
     problem = document["problem"]
     title = (
@@ -148,8 +86,8 @@ def processes_tables(document: Document) -> list[TextTable]:
         f"one training, {problem['batch_size']} images a step in all; {problem['runs']} separate trainings of one "
         "epoch, start and table included"
     )
-    rows = [[row["kind"], str(row["processes"]), _range(spread(row["seconds"]), ".1f"),
-             _range(times[row["kind"]][row["processes"]], ".2f")] for row in document["processes"]]  # fmt: skip
+    rows = [[row["kind"], str(row["processes"]), with_range(spread(row["seconds"]), ".1f"),
+             with_range(times[row["kind"]][row["processes"]], ".2f")] for row in document["processes"]]  # fmt: skip
     return [TextTable(title, ("work", "processes", "seconds of an epoch or run", "work / one process"), rows)]
 
 
@@ -158,7 +96,7 @@ def record_tables(document: Document) -> list[TextTable]:
     problem, rows, count = document["problem"], [], document["rounds"]
 
     def shown(found: Spread, digits: str) -> str:
-        return _range(found, digits) if count > 1 else f"{found.median:{digits}}"
+        return with_range(found, digits) if count > 1 else f"{found.median:{digits}}"
 
     for row in document["trainings"]:
         if row["gradients"] == "hand":
@@ -196,69 +134,3 @@ def job_text(job: str, document: Document) -> str:
     text = "".join(table.markdown() for table in MAKERS[job](document))
     where = measured_where(document["environment"])
     return text + "".join(f"{line}\n" for line in (*document.get("not_run", ()), where))
-
-
-def machine(environment: Document) -> str:
-    """The device and the threads, e.g. ``AMD EPYC (family 26, model 2; AVX-512), 2 threads``."""
-    device, name = next((device, name) for device, name in environment["devices"].items() if name)
-    return f"{environment.get('cpu', name) if device == 'cpu' else name}, {in_threads(environment['threads'])}"
-
-
-def in_threads(count: int) -> str:
-    """``1 thread`` or ``2 threads``."""
-    return f"{count} thread{'s' if count > 1 else ''}"
-
-
-def measured_where(environment: Document, packages: Sequence[str] | None = None) -> str:
-    """Machine, versions, day and commit, as a sentence; ``packages`` are those to name, by default all."""
-    found = environment.get("packages", {})
-    versions = {"torch": environment["torch"], **{name: found[name] for name in found if name in (packages or found)}}
-    return (
-        f"{machine(environment)}, {', '.join(f'{name} {version}' for name, version in versions.items())}, "
-        f"{environment['date'][:10]}, commit {str(environment['git_commit'])[:12]}."
-    )
-
-
-def network(document: Document) -> str:
-    """Hidden layers and batch size."""
-    problem = document["problem"]
-    return f"hidden {'-'.join(map(str, problem['hidden_sizes']))}, batch {problem['batch_size']}"
-
-
-def _implementation_cells(row: Row, document: Document) -> list[str]:
-    speed, agreement = images_per_second(row, document), row["agreement"]
-    setting = {name: row[name] for name in ("inputs", "precision")}
-    plain = find_row(document["implementations"], implementation="plain", **setting)
-    roofline = find_row(document["roofline"], **setting)
-    own_order = " (own order)" if agreement and agreement["after"] == "epoch" else ""
-    return [
-        row["title"], *_setting(row, document), f"{speed.median:,.0f}", "{:,.0f} to {:,.0f}".format(*speed.quartiles),
-        "" if plain is None else "1" if row is plain else _quartiles(speed_ratio(row, plain), ".3g"),
-        f"{100 * speed_ratio(row, roofline).median:.0f} %" if roofline else "",
-        "not compared" if agreement is None else f"{agreement['loss_error']:.0e}{own_order}",
-    ]  # fmt: skip
-
-
-def _setting(row: Row, document: Document) -> tuple[str, str]:
-    return INPUTS[row["inputs"]].format(**document["problem"]), row["precision"]
-
-
-def _conditions(document: Document) -> str:
-    problem = document["problem"]
-    return f"{problem['device']}, {in_threads(problem['threads'])}, {document['rounds']} rounds"
-
-
-def speed_ratio(row: Row, baseline: Row) -> Spread:
-    """How many times as fast a row is as another, round by round."""
-    return ratios(baseline["seconds"], row["seconds"])
-
-
-def _range(found: Spread, form: str) -> str:
-    """Median, and smallest and largest in brackets."""
-    return f"{found.median:{form}} ({found.range[0]:{form}} to {found.range[1]:{form}})"
-
-
-def _quartiles(found: Spread, form: str) -> str:
-    """Median, and quartiles in brackets."""
-    low, high = found.quartiles
-    return f"{found.median:{form}} ({low:{form}} to {high:{form}})"

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from cifar_mlp.common.results import Row
 from cifar_mlp.common.spread import ratios, spread
 from cifar_mlp.reports.measured_files import Measured
-from cifar_mlp.reports.performance_tables import OURS_PCA, TextTable, find_row
+from cifar_mlp.reports.performance_tables import OURS_PCA
+from cifar_mlp.reports.text_table import TextTable, find_row
 
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {"≥": operator.ge, ">": operator.gt, "<": operator.lt}
 TUTORIAL, SKLEARN = ("tutorial", "pixels", "float32"), ("sklearn", "pca", "float32")

@@ -2,15 +2,9 @@
 
 from cifar_mlp.common import markdown
 from cifar_mlp.common.results import Document, Row
-from cifar_mlp.reports.performance_tables import (
-    INPUTS,
-    TextTable,
-    find_row,
-    images_per_second,
-    measured_where,
-    network,
-    speed_ratio,
-)
+from cifar_mlp.reports.measured_where import measured_where, network
+from cifar_mlp.reports.text_table import TextTable, find_row
+from cifar_mlp.reports.train_tables import INPUTS, images_per_second, speed_ratio
 
 CASE = "510-600-10:200"
 COLUMNS = {
