@@ -269,6 +269,7 @@ WRONG = [
     ("two", "ds = ds / N", "ds = ds // N", "//, which rounds down"),
     ("two", "dz = dh * (z1 > 0)", "dz = dh * (h / h)", "the loss is finite, so it is a division by 0 (0 / 0?) or the logarithm of 0; look at the line of dz1"),
     ("two", "ds = ds / N", "ds = ds / N; ds[:19] *= 1.5; ds[19:] *= 0.75", "38 count 0.75 times, 19 count 1.5 times"),
+    ("two", "ds = ds / N", "ds = np.where(np.eye(5)[y] > 0, ds, -ds) / N", "the columns of the other classes alone: it is -1 times the right one"),
     ("two", "ds[np.arange(N), y] -= 1", "ds[np.arange(N), y] = -1", "-1 replaces p in the label's column"),
     ("two", "dh = ds @ W2.T", "dh = np.sign(ds) @ W2.T", "da1 takes the sign of dz2"),
     ("two", "gW2 = h.T @ ds", "gW2 = abs(h.T @ ds)", "W2: it is the absolute value of the gradient"),

@@ -98,6 +98,29 @@ def test_an_object_of_the_course_s_kind_is_taken():
     assert check.gradients(Network(), INPUTS, LABELS).verdict == "right"
 
 
+class Decayed(Network):
+    """The same with another name for the factor, which has a default."""
+
+    def loss(self, x: Any, t: Any, weight_decay: float = 0.0) -> Any:  # type: ignore[override]
+        return super().loss(x, t, weight_decay)
+
+
+def test_the_penalty_s_factor_of_an_object_has_any_usual_name():
+    assert check.gradients(Decayed(), INPUTS, LABELS).verdict == "right"
+
+
+def test_gradients_in_another_order_are_matched_by_shape_and_that_is_said():
+    returned = SOURCE.index("return loss")
+    alike, other = ("return loss, [dW1, db1, dW2, db2]\n", "return loss, [dW1, dW2, db1, db2]\n")
+    assert order_told(SOURCE[:returned] + alike) == ("right", False)
+    assert order_told(SOURCE[:returned] + other) == ("right", True)
+
+
+def order_told(source: str) -> tuple[str, bool]:
+    report = report_of(student(source))
+    return report.verdict, any("another order" in note for note in report.notes)
+
+
 ANOTHER = {
     "half": [("reg * ((W1", "0.5 * reg * ((W1"), ("2 * reg * W2", "reg * W2"), ("2 * reg * W1", "reg * W1")],
     "none": [("+ reg * ((W1 ** 2).sum() + (W2 ** 2).sum())", ""), ("+ 2 * reg * W2", ""), ("+ 2 * reg * W1", "")],

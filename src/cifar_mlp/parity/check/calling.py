@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cifar_mlp.parity.check.structures import as_tensor, is_single, leaves, match
+from cifar_mlp.parity.check.structures import as_tensor, has_names, is_single, leaves, match
 
 OF_LAMBDA = r"_?(strength|param(eter)?|factor|coeff?|coefficient|weight|rate|const(ant)?|value|val|penalty)"
 LAMBDA = (
@@ -28,6 +28,7 @@ ROLES = {
 }
 
 
+REORDERED = "the gradients come in another order than the parameters; they were matched by their shapes"
 EXPECTED = "expected (parameters, inputs, labels, regularization)"
 
 
@@ -54,6 +55,7 @@ class Answer(NamedTuple):
     gradients: dict[str, Tensor]
     extra: dict[str, Tensor]
     single: bool  # answers in float32
+    reordered: bool = False  # a list without names, in another order than the parameters
 
 
 @contextlib.contextmanager
@@ -133,6 +135,11 @@ def arguments_for(function: Callable[..., Any], tree: Any, by_role: dict[str, An
     return [values.pop(name) for name in positional if name in values], values
 
 
+def is_regularization(name: str) -> bool:
+    """Whether an argument of this name is the penalty's factor."""
+    return re.fullmatch(ROLES["regularization"], name.lower()) is not None
+
+
 def read_answer(result: Any, tree: Any, names: list[str], shapes: list[tuple[int, ...]]) -> Answer:
     """The loss and the gradients by name.
 
@@ -162,7 +169,8 @@ def read_answer(result: Any, tree: Any, names: list[str], shapes: list[tuple[int
     extra = {name: as_tensor(value) for i, (name, value) in enumerate(found) if i not in taken.values()}
     least = 1e-9 * max(float(gradient.norm()) for gradient in gradients.values())  # below, it is rounding
     single = any(is_single(found[i][1]) for name, i in taken.items() if float(gradients[name].norm()) > least)
-    return Answer(loss, gradients, extra, single)
+    reordered = list(taken.values()) != sorted(taken.values()) and not has_names(found)
+    return Answer(loss, gradients, extra, single, reordered)
 
 
 def split(result: Any) -> tuple[float, Any]:

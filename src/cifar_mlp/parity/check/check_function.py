@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cifar_mlp.parity.check import report as verdicts
-from cifar_mlp.parity.check.calling import Answer, SubmissionError, guarded
+from cifar_mlp.parity.check.calling import REORDERED, Answer, SubmissionError, guarded
 from cifar_mlp.parity.check.central_differences import quotients
 from cifar_mlp.parity.check.probes import what_is_not_finite
 from cifar_mlp.parity.check.relations import relation
@@ -70,6 +70,7 @@ def _at(function: Callable[[Any], Any], tree: Any, names: list[str], point: list
         tensors.append(TensorReport(name, shape, right, None, one.error, words))
     found = Report(verdicts.RIGHT, tensors)
     found.notes += ["it answers in float32: judged by float32's rounding"] if answer.single else []
+    found.notes += [REORDERED] * answer.reordered
     if any(one.verdict == "wrong" for one in own):
         bad = ", ".join(t.name for t in tensors if not t.right)
         causes = [f"{t.name}: {t.words}" for t in tensors if not t.right and t.words]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cifar_mlp.parity.check import probes
 from cifar_mlp.parity.check import report as verdicts
-from cifar_mlp.parity.check.calling import Answer, SubmissionError
+from cifar_mlp.parity.check.calling import REORDERED, Answer, SubmissionError
 from cifar_mlp.parity.check.causes import ROUNDING, Answered
 from cifar_mlp.parity.check.central_differences import Quotient, quotients
 from cifar_mlp.parity.check.check_function import WRITTEN
@@ -99,7 +99,7 @@ class NetworkCheck:
             found.causes = [*state, *(cause for cause in found.causes if cause not in (ROUNDING, KEPT))]
         if found.verdict in (verdicts.RIGHT, verdicts.OTHER) and self.question.own is None:
             self._probe(drawn, declared, found)
-        found.notes += [SINGLE] if self.single else []
+        found.notes += [SINGLE] * self.single + [REORDERED] * answer.reordered
         return found
 
     def _draw(self, seed: int) -> Drawn:

@@ -76,11 +76,16 @@ def is_single(value: Any) -> bool:
     return bool(numbers.count_nonzero()) and torch.equal(numbers.float().double(), numbers) and numbers.numel() > 3
 
 
+def has_names(found: list[tuple[str, Any]]) -> bool:
+    """Whether arrays have names, not only places in a list."""
+    return any(re.search("[a-zA-Z]", name) for name, _ in found)
+
+
 def match(found: list[tuple[str, Any]], names: Sequence[str], shapes: Sequence[Sequence[int]]) -> dict[str, int]:
     """Which returned array belongs to which parameter: by name, then by shape, size and order."""
     taken: dict[str, int] = {}
     given = [np.shape(as_tensor(value)) for _, value in found]
-    if any(re.search("[a-zA-Z]", name) for name, _ in found):
+    if has_names(found):
         rules = [
             lambda i, j: found[j][0] == names[i],
             lambda i, j: _canonical(found[j][0]) == _canonical(names[i]),

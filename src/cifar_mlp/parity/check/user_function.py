@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cifar_mlp.parity.check.calling import Answer, arguments_for, guarded, read_answer, split
+from cifar_mlp.parity.check.calling import Answer, arguments_for, guarded, is_regularization, read_answer, split
 from cifar_mlp.parity.check.layout import Drawn, Layout
 from cifar_mlp.parity.check.structures import TRANSPOSED, as_tensor, leaves, rebuild, shape_words
 from cifar_mlp.parity.evidence.autograd import objective
@@ -107,7 +107,7 @@ def of_object(network: Any) -> Callable[..., Any]:
 
     def function(parameters: Any, inputs: Any, labels: Any, regularization: float) -> Any:
         one.params = parameters
-        names = [name for name in inspect.signature(one.loss).parameters if name in ("reg", "regularization", "lam")]
+        names = [name for name in inspect.signature(one.loss).parameters if is_regularization(name)]
         if hasattr(one, "reg") and not names:
             one.reg = regularization
         if hasattr(one, "dtype"):

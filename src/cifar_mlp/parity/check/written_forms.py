@@ -58,6 +58,9 @@ def of_own_dscores(passed: ForwardPass, theirs: Tensor) -> Iterator[str]:
                 values = values * (float(values.abs().max()) > CLOSE * n * float(right.abs().max()))
                 if float(values.std()) <= CLOSE * float(values.abs().max()):
                     yield f"dscores is wrong in {words} alone: {so.format(float(values.mean()))} everywhere{more}"
+            c = float((theirs * right)[where].sum() / right[where].square().sum())
+            if float((theirs - c * right)[where].norm()) <= CLOSE * float(right.norm()):
+                yield f"dscores is wrong in {words} alone: it is {c:.4g} times the right one{more}"
             yield f"dscores is wrong in {words} alone{more}"
     q = scores.sigmoid()
     factors = {"1": torch.ones_like(p), "s(scores)": q, "s(scores)^2": q * q, "scores": scores, "p": p, "p^2": p * p,
