@@ -49,6 +49,8 @@ class TrainingScalars(StepPoints):
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Count images; at some steps take a point."""
         self._images += batch_size(batch)
+        if self._images == 0:
+            self.warn("images_per_second needs batches that begin with a tensor")
         step = trainer.global_step - 1
         due = step % self.every_n_steps == 0 or trainer.is_last_batch
         if due and step != self._last_step and trainer.loggers:
@@ -88,9 +90,7 @@ class TrainingScalars(StepPoints):
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Log the epoch's speed over all processes."""
         seconds = self._seconds + time.perf_counter() - self._since
-        if self._images == 0:
-            self.warn("images_per_second needs batches that begin with a tensor")
-        elif trainer.loggers and seconds > 0:
+        if self._images and trainer.loggers and seconds > 0:
             speed = self._images * trainer.world_size / seconds
             self.add(last_step(trainer), {f"{WITHIN}/images_per_second": speed})
         super().on_train_epoch_end(trainer, pl_module)

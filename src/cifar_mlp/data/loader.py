@@ -174,7 +174,10 @@ class TrainingLoader(DataLoader[Batch]):
             self.order.begin_at(0 if trainer.overfit_batches > 0 else epoch, batch)  # there: the same batches each time
         split: Any = self.dataset
         # All of an epoch's indices go to the device at once: no step then waits for a copy.
-        indices = torch.cat(list(self.order)).to(split.inputs.device)
+        batches = list(self.order)
+        if not batches:  # nothing is left of an epoch whose checkpoint was saved while it was validated
+            return iter(())
+        indices = torch.cat(batches).to(split.inputs.device)
         return split.batches(indices.split(self.order.batch_size), self.order)
 
     def state_dict(self) -> dict[str, Any]:

@@ -218,7 +218,8 @@ class Classifier(HandDerivedTraining, Evaluated, SelfContained):
         means = self.training_mean.read()
         if means is not None:
             for name, mean in zip(("loss", "accuracy"), means, strict=True):
-                self.log(self.metric_name(f"train/{name}"), mean, on_step=False, on_epoch=True, sync_dist=True)
+                full = self.metric_name(f"train/{name}")
+                self.log(full, mean, on_step=False, on_epoch=True, sync_dist=True, batch_size=1)
 
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Probability of each class, ``(N, classes)``."""

@@ -54,15 +54,15 @@ class TrainingMean:
         self._count()
         losses = torch.cat(self._losses).cpu() if self._losses else torch.empty(0)
         correct = 0 if self._correct is None else int(self._correct)
-        return {"losses": losses, "sizes": list(self._sizes), "correct": correct, "is_read": self._is_read}
+        return {"losses": losses, "sizes": list(self._sizes), "correct": correct}
 
     def load(self, state: dict[str, Any], device: torch.device) -> None:
-        """Continue from a checkpoint."""
+        """Continue from a checkpoint; what it has counted was logged, if at all, where the training broke off."""
         self.reset()
         if state["sizes"]:
             self._losses, self._sizes = [state["losses"].to(device)], list(state["sizes"])
             self._correct = torch.tensor(state["correct"], device=device)
-            self._is_read = state["is_read"]
+            self._is_read = False
 
     def _count(self) -> None:
         if not self._steps:
