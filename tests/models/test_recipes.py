@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 from torch.optim import SGD, Adam
-from torch.optim.lr_scheduler import ExponentialLR, OneCycleLR, ReduceLROnPlateau, StepLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, OneCycleLR, ReduceLROnPlateau, StepLR
 
 from cifar_mlp.models.classifier import Classifier
 from cifar_mlp.models.mlp import MLP
@@ -77,6 +77,14 @@ def test_a_recipe_from_a_file_imports_nothing(tmp_path, monkeypatch: pytest.Monk
         (
             {"lr_scheduler": functools.partial(ExponentialLR, gamma=-0.5)},
             "^lr_scheduler .*ExponentialLR: the learning rate becomes -0.0005; ",
+        ),
+        (
+            {"lr_scheduler": functools.partial(StepLR, step_size=30, gamma=-0.5)},
+            "^lr_scheduler .*StepLR: the learning rate becomes -0.0005; ",
+        ),
+        (
+            {"lr_scheduler": functools.partial(CosineAnnealingLR, T_max=400, eta_min=-0.1)},
+            "^lr_scheduler .*CosineAnnealingLR: the learning rate becomes -",
         ),
     ],
 )

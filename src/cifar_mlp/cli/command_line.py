@@ -180,7 +180,7 @@ class CommandLine(EvaluatingCLI):
         precision, seed = self.trainer.precision, self.datamodule.seed
         wanted = self._get(self.config, "fast_loop")
         obstacle = use_fast_loop(self.trainer, self.model) if wanted else "--fast_loop false"
-        if obstacle is not None and (self.checkpoint is not None or self.trainer.world_size > 1):
+        if obstacle is not None:
             use_exact_loop(self.trainer)
         loop = describe(obstacle)
         if not self.trainer.is_global_zero:

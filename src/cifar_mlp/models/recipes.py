@@ -67,6 +67,9 @@ def _imported(recipe: Recipe) -> Any:
     return found
 
 
+TRIED_STEPS = 1_000  # of PyTorch's schedules; somebody's own may be planned for fewer
+
+
 def try_out(optimizer: Recipe, schedule: Recipe | None, parameters: Iterable[Tensor]) -> None:
     """Create both once, so that settings which PyTorch rejects, or should, are reported before any work.
 
@@ -83,12 +86,13 @@ def try_out(optimizer: Recipe, schedule: Recipe | None, parameters: Iterable[Ten
         made: Any = from_recipe(optimizer)(parameters)
         if schedule is not None:
             option, recipe = "lr_scheduler", schedule
-            advance = from_recipe(with_total_steps(schedule, 1_000))(made).step
+            advance = from_recipe(with_total_steps(schedule, TRIED_STEPS))(made).step
             _refuse_negative_rate(made)
             made._opt_called = True  # a schedule warns where the optimizer has not stepped yet
-            with suppress(ValueError, TypeError):  # planned for one step only; in want of a metric
-                advance()
-            _refuse_negative_rate(made)
+            for _ in range(TRIED_STEPS if schedule["class_path"].startswith("torch.") else 1):
+                with suppress(ValueError, TypeError):  # it is over; in want of a metric
+                    advance()
+                _refuse_negative_rate(made)
     except (ValueError, TypeError, ArithmeticError, RuntimeError) as error:
         raise ValueError(f"{option} {recipe['class_path']}: {error}") from error
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
 from lightning.pytorch.utilities.exceptions import SIGTERMException
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from cifar_mlp.data.loader import restored_position
 
@@ -27,6 +28,7 @@ class ExactEpochLoop(_TrainingEpochLoop):
 
     def __init__(self, trainer: Any, *limits: Any) -> None:
         super().__init__(trainer, *limits)
+        self._restored_gradients: dict[str, Any] = {}
         self._hear_alone = trainer._signal_connector._sigterm_notifier_fn
         trainer._signal_connector._sigterm_notifier_fn = self._hear
 
@@ -39,6 +41,45 @@ class ExactEpochLoop(_TrainingEpochLoop):
         """Called by every process before each step."""
         if self.trainer.strategy.reduce_boolean_decision(self._stop_asked, all=False):
             raise SIGTERMException
+
+    def on_save_checkpoint(self) -> dict[str, Any]:
+        """Also keep the latest metrics, which schedules and callbacks may wait for, and gradients that add up."""
+        metrics = {name: value.cpu() for name, value in self.trainer.callback_metrics.items()}
+        return {**super().on_save_checkpoint(), "metrics": metrics, "gradients": self._gradients()}
+
+    def on_load_checkpoint(self, state_dict: dict[str, Any]) -> None:
+        """Take them up again."""
+        super().on_load_checkpoint(state_dict)
+        device = self.trainer.strategy.root_device
+        metrics = {name: value.to(device) for name, value in state_dict.get("metrics", {}).items()}
+        self.trainer._logger_connector._callback_metrics.update(metrics)
+        self._restored_gradients = state_dict.get("gradients", {})
+
+    def _gradients(self) -> dict[str, Any]:
+        """Of the batches since the last step, by parameter; none where each batch is a step."""
+        if not self._between_steps() or self.trainer.world_size > 1:
+            return {}
+        named = self.trainer.lightning_module.named_parameters()
+        return {name: parameter.grad.cpu() for name, parameter in named if parameter.grad is not None}
+
+    def _between_steps(self) -> bool:
+        batches: Any = self.batch_progress
+        more = batches.current.processed % self.trainer.accumulate_grad_batches != 0 and not batches.is_last_batch
+        return more and self.trainer.lightning_module.automatic_optimization
+
+    def _restore_gradients(self) -> None:
+        module: Any = self.trainer.lightning_module
+        for name, parameter in module.named_parameters():
+            if name in self._restored_gradients:
+                parameter.grad = self._restored_gradients[name].to(parameter.device)
+        if self._restored_gradients and hasattr(module, "gather_gradients"):
+            module.gather_gradients()
+        if self._between_steps() and not self._restored_gradients:
+            rank_zero_warn(
+                "the checkpoint was taken between two steps of the optimizer (accumulate_grad_batches) and has not the "
+                "gradients of the batches before it: the next step is taken without them"
+            )
+        self._restored_gradients = {}
 
     def load_state_dict(self, state_dict: dict[str, Any], prefix: str = "") -> None:
         """Restore, then bring all counts into one of the two states."""
@@ -74,6 +115,7 @@ class ExactEpochLoop(_TrainingEpochLoop):
         if self.restarting:
             self._restarting = self.trainer.fit_loop._restarting = self.val_loop._restarting = False
             self._require_room()
+            self._restore_gradients()
             if self._outstanding:
                 self._outstanding = False
                 self.on_advance_end(data_fetcher)

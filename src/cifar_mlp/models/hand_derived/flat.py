@@ -75,6 +75,15 @@ class FlatParameters:
         for parameter, piece in zip(self._parameters, pieces, strict=True):
             parameter.grad = piece
 
+    def gather_gradients(self) -> None:
+        """Bring the gradients that the single parameters have into one tensor."""
+        whole = torch.zeros_like(self._flat.whole)
+        pieces = self._flat.cut(whole)
+        for parameter, piece in zip(self._parameters, pieces, strict=True):
+            if parameter.grad is not None:
+                piece.copy_(parameter.grad)
+        self.take_gradient(whole, pieces)
+
     def save_by_parameter(self, optimizer: Optimizer) -> None:
         """Let the optimizer's saved states be those of an optimizer of the single parameters."""
         self._hooks = [

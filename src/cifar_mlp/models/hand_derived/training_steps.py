@@ -70,6 +70,11 @@ class HandDerivedTraining(LightningModule):
         else:
             super().backward(loss, *args, **kwargs)
 
+    def gather_gradients(self) -> None:
+        """Let the next batches add to the gradients that a resumed training has put into the parameters."""
+        if self._delivers and self._steps is not None and self._steps.flat is not None:
+            self._steps.flat.gather_gradients()
+
     def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Optimizer) -> None:
         """Forget the gradients; those that the steps deliver are one tensor, which needs none of PyTorch's walk."""
         if self._delivers and self._steps is not None and self._steps.flat is not None:
