@@ -27,7 +27,7 @@ from cifar_mlp.callbacks.views import Views
 from cifar_mlp.cli import command_line, run
 from cifar_mlp.training.fast_loop import FastEpochLoop
 from cifar_mlp.training.loop_choice import use_exact_loop
-from tests.training.two_loops import Calls, Small, fit, loader, recording
+from tests.training.two_loops import Calls, Small, described, fit, loader, recording
 
 RUN = ["fit", "--data.batch_size", "20", "--data.n_components", "12", "--model.hidden_sizes", "[16]"]
 RUN += ["--trainer.max_epochs", "2", "--views.scalars_every_n_steps", "1"]
@@ -72,7 +72,7 @@ def outcome(fast: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) ->
     }
     return {
         "weights": {name: value.tolist() for name, value in checkpoint["state_dict"].items()},
-        "counts": checkpoint["loops"]["fit_loop"],
+        "counts": described(checkpoint["loops"]["fit_loop"]),
         "schedule": checkpoint["lr_schedulers"],
         "scalars": scalars,
         "calls": calls.seen,

@@ -72,7 +72,7 @@ def test_every_file_continues_to_the_same_end(small_cifar: Path, name: str):
 def test_gradients_that_are_not_in_the_file_are_missed_aloud(small_cifar: Path):
     fit = [*RUN, *KEEP_ALL, *SETTINGS["batches add up"], "--trainer.max_epochs=1", "--views.all=false"]
     run([*fit, "--trainer.default_root_dir=unbroken"])
-    file = next(Path("unbroken").rglob("step=1.ckpt"))
+    (file, *_) = Path("unbroken").rglob("step=*.ckpt")
     content = torch.load(file, weights_only=True)
     del content["loops"]["fit_loop"]["epoch_loop.state_dict"]["gradients"]
     torch.save(content, "older.ckpt")

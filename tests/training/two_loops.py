@@ -16,6 +16,7 @@ from cifar_mlp.training.fast_loop import FastEpochLoop
 from cifar_mlp.training.loop_choice import use_fast_loop
 
 Calls = list[tuple[Any, ...]]
+ADDED = ("metrics", "gradients")
 
 
 def loader(batch_size: int = 2, seed: int = 0) -> DataLoader[Any]:
@@ -57,12 +58,17 @@ class Small(LightningModule):
         return loader(4, seed=1)
 
 
+def of_lightning(state: dict[str, Any]) -> dict[str, Any]:
+    """Without what our loops add to the epoch loop's state: the last metrics and the gradients between two steps."""
+    return {name: part for name, part in state.items() if name not in ADDED or "_batches_that_stepped" not in state}
+
+
 def described(value: Any, folder: Path | None = None) -> Any:
     """A value as something that can be compared, without the folder that it names."""
     if isinstance(value, Tensor):
         return value.detach().float().tolist()
     if isinstance(value, dict):
-        return {str(name): described(part, folder) for name, part in value.items()}
+        return {str(name): described(part, folder) for name, part in of_lightning(value).items()}
     if isinstance(value, list | tuple):
         return [described(part, folder) for part in value]
     if isinstance(value, str | Path) and folder is not None:
