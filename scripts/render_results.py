@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--record", nargs="+", type=Path, default=[], metavar="RUN", help=help_text)
     help_text = "put the average of these runs, which are in docs/record.json, there too, as an ensemble"
     parser.add_argument("--ensemble", nargs="+", type=Path, default=[], metavar="RUN", help=help_text)
-    help_text = "draw docs/record/*.png, of this run's last epoch on the test images where they show a network"
+    help_text = "draw this run's last epoch on the test images into docs/record/; accuracy.png is drawn with any run"
     parser.add_argument("--pictures", type=Path, metavar="RUN", help=help_text)
     parser.add_argument("--busy", action="store_true", help="other work ran beside those runs: do not keep their times")
     options = parser.parse_args(arguments)
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             add_runs(ROOT / "docs" / "record.json", options.record, ROOT / "configs" / "record", options.busy)
         if options.ensemble:
             add_ensemble(ROOT / "docs" / "record.json", options.ensemble, ROOT / "configs" / "record")
-        if options.pictures is not None:
+        if options.record or options.ensemble or options.pictures is not None:
             record, speed = (
                 json.loads((ROOT / "docs" / name).read_text())
                 for name in ("record.json", "performance/record/benchmark.json")

@@ -117,6 +117,19 @@ def test_the_picture_shows_each_network_at_its_operations():
     assert {(6 * 1000 * 50_000 * 2, 72.0), (1e12, 72.0), (1e12, 70.0)} <= set(points)
 
 
+def test_a_name_keeps_off_the_point_above():
+    row = {"seed": 0, "flop": 1e12, "views": 18, "test": 0.70, "seconds": 60.0}
+    runs = [{**row, "config": name, "test_views": views} for name, views in (("fast", 0.72), ("fast_all", 0.73))]
+    axes, _ = accuracy_per_cost({"published": [], "runs": runs}, SPEED).axes
+    heights = {text.get_text(): text.get_position()[1] for text in axes.texts}
+    assert heights["fast"] < 0 < heights["fast_all"]
+
+
+def test_without_a_network_the_accuracies_alone_are_drawn(tmp_path: Path):
+    assert draw({"published": [], "runs": []}, SPEED, None, tmp_path) == [tmp_path / "accuracy.png"]
+    assert (tmp_path / "accuracy.png").stat().st_size > 5_000
+
+
 @pytest.mark.slow
 def test_the_pictures_are_of_the_run_s_last_epoch(small_cifar: Path, tmp_path: Path):
     few = ["--data.n_components", "9", "--data.scaling", "standardize", "--model.hidden_sizes", "[8]"]

@@ -14,6 +14,7 @@ import cifar_mlp.models.muon  # noqa: F401, the package's own optimizer needs no
 from cifar_mlp.models.schedules import watching
 
 Recipe = dict[str, Any]
+TRIED_STEPS = 1_000  # of PyTorch's schedules; somebody's own may be planned for fewer
 
 
 def to_recipe(maker: Any) -> Recipe:
@@ -65,9 +66,6 @@ def _imported(recipe: Recipe) -> Any:
     for part in name.split("."):
         found = getattr(found, part, None)
     return found
-
-
-TRIED_STEPS = 1_000  # of PyTorch's schedules; somebody's own may be planned for fewer
 
 
 def try_out(optimizer: Recipe, schedule: Recipe | None, parameters: Iterable[Tensor]) -> None:

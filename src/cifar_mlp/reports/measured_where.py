@@ -33,5 +33,6 @@ def network(document: Document) -> str:
 
 
 def conditions(document: Document) -> str:
+    """Device, threads and rounds."""
     problem = document["problem"]
     return f"{problem['device']}, {in_threads(problem['threads'])}, {document['rounds']} rounds"

@@ -21,22 +21,27 @@ from cifar_mlp.reports.record_tables import by_config, minutes, published_flop
 from cifar_mlp.training.checkpoint import read_checkpoint
 from cifar_mlp.training.checkpoint_data import data_of
 
+Place = tuple[tuple[int, int], str]
+BESIDE, ABOVE, BELOW = ((6, 3), "left"), ((0, 7), "center"), ((0, -11), "center")  # of a point, its name
+CLOSE = 1.2  # percentage points: a name above would lie on the point there
 MINUTES = (1, 2, 5, 10, 20, 50, 100)  # at the axis
 
 
-def draw(document: Document, speed: Document, run: Path, folder: Path) -> list[Path]:
-    """Draw all pictures into ``folder``; returns their files.
+def draw(document: Document, speed: Document, run: Path | None, folder: Path) -> list[Path]:
+    """Draw the pictures into ``folder``; returns their files.
 
     Args:
         document: The record's.
         speed: Of the benchmark ``record``.
-        run: Folder of a run, whose last checkpoint is shown on the test images.
+        run: Folder of a run, whose last checkpoint is shown on the test images; None draws accuracies alone.
         folder: Made if it is not there.
 
     Raises:
         FileNotFoundError: If the run has no checkpoint, or there are no images.
     """
-    figures = {"accuracy": accuracy_per_cost(document, speed), **dict(of_network(run / "checkpoints" / "last.ckpt"))}
+    figures = {"accuracy": accuracy_per_cost(document, speed)}
+    if run is not None:
+        figures |= dict(of_network(run / "checkpoints" / "last.ckpt"))
     for name, figure in figures.items():
         save_figure(figure, folder / f"{name}.png")
     return [folder / f"{name}.png" for name in figures]
@@ -51,9 +56,13 @@ def accuracy_per_cost(document: Document, speed: Document) -> Figure:
         if flop is not None:
             of_flop.plot(flop, row["test"], "o", color=GREY, ms=5)
             _label(of_flop, flop, row["test"], row["what"], GREY)
-    for name, rows in by_config(document).items():
+    ours = by_config(document)
+    mean = {name: Sample([100 * row["test_views"] for row in rows]).mean for name, rows in ours.items()}
+    for name, rows in ours.items():
+        place = BELOW if 0 < mean.get(f"{name}_all", 0) - mean[name] < CLOSE else ABOVE
         for axes, cost in ((of_flop, rows[0]["flop"]), (of_minutes, minutes(rows, speed))):
-            _draw_ours(axes, cost, name, rows)
+            _draw_ours(axes, cost, rows)
+            _label(axes, cost, mean[name], name, BLUE, place)
     of_flop.set(xscale="log", ylabel="test accuracy, %")
     of_flop.set_xlabel("floating-point operations of the training (grey: estimated)")
     of_minutes.set(xscale="log", xlabel="minutes of the training on two CPU cores", xlim=(1, 150))
@@ -68,14 +77,12 @@ def accuracy_per_cost(document: Document, speed: Document) -> Figure:
     return titled(figure, "Fully connected networks on CIFAR-10, trained from scratch")
 
 
-def _draw_ours(axes: Axes, cost: float, name: str, rows: list[Row]) -> None:
+def _draw_ours(axes: Axes, cost: float, rows: list[Row]) -> None:
     for key, filled in (("test_views", True), ("test", False)):
         found = Sample([100 * row[key] for row in rows])
         face = BLUE if filled else "white"
         label = f"ours, {rows[0]['views']} views averaged" if filled else "ours, one view"
         axes.errorbar(cost, found.mean, found.deviation, fmt="D", color=BLUE, mfc=face, ms=6, capsize=3, label=label)
-        if filled:
-            _label(axes, cost, found.mean, name, BLUE, above=True)  # ours are close to each other
 
 
 def of_network(checkpoint: Path) -> Iterator[tuple[str, Figure]]:
@@ -93,6 +100,6 @@ def of_network(checkpoint: Path) -> Iterator[tuple[str, Figure]]:
     yield "errors", error_gallery(predictions, model.class_names, title)
 
 
-def _label(axes: Axes, x: float, y: float, text: str, colour: str, above: bool = False) -> None:
-    place, aligned = ((0, 7), "center") if above else ((6, 3), "left")
-    axes.annotate(text, (x, y), place, textcoords="offset points", ha=aligned, fontsize=SMALL, color=colour)
+def _label(axes: Axes, x: float, y: float, text: str, colour: str, place: Place = BESIDE) -> None:
+    offset, aligned = place
+    axes.annotate(text, (x, y), offset, textcoords="offset points", ha=aligned, fontsize=SMALL, color=colour)

@@ -73,4 +73,5 @@ def _implementation_cells(row: Row, document: Document) -> list[str]:
 
 
 def setting(row: Row, document: Document) -> tuple[str, str]:
+    """Inputs and precision of a row, in words."""
     return INPUTS[row["inputs"]].format(**document["problem"]), row["precision"]
